@@ -1,0 +1,55 @@
+# hub: `make demo` runs everything on this machine, `make test` proves it. Both set themselves up.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+ARGS ?=
+
+.PHONY: help demo test test-all check bench bench-peers lock clean
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.stamps/runtime: pins/runtime.txt pyproject.toml
+	@mkdir -p .stamps
+	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' || { echo "hub needs python3 >= 3.11 with venv (Debian: apt-get install python3-venv)" >&2; exit 3; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --require-hashes -r pins/runtime.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+.stamps/dev: .stamps/runtime pins/dev.txt
+	$(PIP) install --require-hashes -r pins/dev.txt
+	@touch $@
+
+.stamps/assets: .stamps/runtime hub/web/assets/package.json hub/web/assets/package-lock.json hub/web/assets/build.mjs
+	@sh tools/build-assets.sh
+	@touch $@
+
+.stamps/node: .stamps/dev tests/node/package.json tests/node/package-lock.json
+	@sh tools/install-node-tests.sh
+	@touch $@
+
+demo: .stamps/assets ## run five simulated agencies and the hub on 127.0.0.1 (ARGS="--port 8123 --people 2000")
+	@$(BIN)/hub demo $(ARGS)
+
+test: .stamps/dev .stamps/assets .stamps/node ## run the tests (bounded; see test-all)
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-all: .stamps/dev .stamps/assets .stamps/node ## run every test in full (slow)
+	@HUB_TEST_FULL=1 $(BIN)/python -m pytest $(ARGS)
+
+check: .stamps/dev ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: .stamps/dev ## measure the person view: latency, throughput, CPU, start, memory
+	@$(BIN)/python benchmarks/person_view.py $(ARGS)
+
+lock: ## renew pins/*.txt (needs pip-tools, installed in a venv of its own)
+	@sh tools/lock.sh
+
+clean: ## remove what was built or stored by the other targets
+	rm -rf .venv .stamps .demo hub/web/assets/built hub/web/assets/node_modules tests/node/node_modules

@@ -1,0 +1,117 @@
+"""What the hub asks of an agency, and what an agency answers."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+MAX_KEYS = 500  # per call
+
+
+class SourceState(StrEnum):
+    """How an agency took part in an answer."""
+
+    OK = "OK"
+    STALE = "STALE"
+    TIMEOUT = "TIMEOUT"
+    DOWN = "DOWN"
+    INVALID = "INVALID"
+    THROTTLED = "THROTTLED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """One batched question: at most `MAX_KEYS` keys, and the canonical coordinates wanted, nested ones included."""
+
+    keys: tuple[str, ...]
+    coordinates: frozenset[str]
+    timeout_s: float
+
+
+class SourceRecord(msgspec.Struct, frozen=True):
+    """What one agency says about one person, in canonical names, types and codes.
+
+    `values` holds exactly the asked fields of the agency's record type: a value, None where empty, a dict for a nested
+    record, a list of dicts for a nested list. A quarantined value is None and counted in `quarantined`.
+    """
+
+    key: str
+    record: str  # the source's own record id
+    as_of: datetime
+    values: Mapping[str, object]
+    quarantined: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """An agency's answer. `records` maps an asked key to its record; a key that the agency does not know is absent.
+
+    Any state but OK and STALE comes with no records; never an exception.
+    """
+
+    agency: str
+    state: SourceState
+    as_of: datetime | None
+    received_at: datetime
+    latency_ms: int
+    records: Mapping[str, SourceRecord]
+
+
+class KeyKind(StrEnum):
+    """What a connector's keys are: the person's identity number (18 characters, canonical), or the agency's own key."""
+
+    IDENTITY_NUMBER = "identity-number"
+    OWN = "own"
+
+
+class Connector(Protocol):
+    """The wire and the mapping of one agency, nothing else. Deadline, bulkhead and breaker are put around it."""
+
+    @property
+    def agency(self) -> str: ...
+
+    @property
+    def key_kind(self) -> KeyKind: ...
+
+    async def fetch(self, fetch: Fetch) -> Mapping[str, SourceRecord]:
+        """Answer `fetch` in one round trip.
+
+        Raises:
+            SourceFailure: nothing usable arrived; `state` says why.
+        """
+        ...
+
+    def scan(self, coordinates: frozenset[str], *, batch: int) -> AsyncIterator[Sequence[SourceRecord]]:
+        """Every record the agency holds, in batches, for building the person index; only where the mapping allows it."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class SourceFailure(Exception):
+    """Nothing usable came from an agency. Data for the answer's `sources`, never an error of the request."""
+
+    def __init__(self, agency: str, state: SourceState, text: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(f"{agency}: {text}")
+        self.agency = agency
+        self.state = state
+        self.retry_after_s = retry_after_s
+
+
+class Quarantine(Protocol):
+    """Takes what does not fit the mapping; never blocks a read and never loses a report silently."""
+
+    def report(self, *, agency: str, record: str, coordinate: str, value: str, reason: str) -> None: ...
+
+
+class MemoryQuarantine:
+    """A quarantine that keeps its reports in a list; the real one seals and stores them."""
+
+    def __init__(self) -> None:
+        self.reports: list[tuple[str, str, str, str, str]] = []
+
+    def report(self, *, agency: str, record: str, coordinate: str, value: str, reason: str) -> None:
+        self.reports.append((agency, record, coordinate, value, reason))

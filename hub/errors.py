@@ -1,0 +1,119 @@
+"""Every error the hub raises on purpose; `public` is the only text that leaves the hub.
+
+A code is stable: clients, operators and tests rely on it. The full list with its HTTP status stands in `docs/errors.md`.
+"""
+
+from typing import ClassVar
+
+
+class HubError(Exception):
+    """Root of the tree. `str(error)` is for the hub's own log and never holds a personal value."""
+
+    code: ClassVar[str] = "INTERNAL"
+    public: ClassVar[str] = "The hub could not answer."
+
+
+class StartupError(HubError):
+    """Something the hub was given to start from is wrong; nothing is started.
+
+    Its text names file, line and name, because the reader is the operator, not a client.
+    """
+
+    code = "STARTUP_INVALID"
+    public = "The hub is not configured correctly."
+
+    def __init__(
+        self, text: str, *, file: str | None = None, line: int | None = None, name: str | None = None
+    ) -> None:
+        place = ":".join(str(part) for part in (file, line) if part is not None)
+        super().__init__(": ".join(part for part in (place, name, text) if part))
+        self.file = file
+        self.line = line
+        self.name = name
+
+
+class SettingsError(StartupError):
+    code = "SETTINGS_INVALID"
+
+
+class CatalogueError(StartupError):
+    code = "CATALOGUE_INVALID"
+
+
+class CodeListError(StartupError):
+    code = "CODE_LIST_INVALID"
+
+
+class MappingError(StartupError):
+    code = "MAPPING_INVALID"
+
+
+class PolicyError(StartupError):
+    code = "POLICY_INVALID"
+
+
+class KeyMaterialError(StartupError):
+    code = "KEYS_INVALID"
+
+
+class StoreError(HubError):
+    """The hub's own database does not answer or is not at the schema version this program needs."""
+
+    code = "STORE_UNAVAILABLE"
+
+
+class RequestError(HubError):
+    """A request that is refused as a whole. `code` is an error code of the API, `public` its fixed text."""
+
+    code = "BAD_REQUEST"
+    public = "The request is not well formed."
+
+
+class UnauthenticatedError(RequestError):
+    code = "UNAUTHENTICATED"
+    public = "A valid access token is required."
+
+
+class ForbiddenError(RequestError):
+    code = "FORBIDDEN"
+    public = "This is not allowed."
+
+
+class PurposeRequiredError(RequestError):
+    code = "PURPOSE_REQUIRED"
+    public = "State a purpose in the Hub-Purpose header."
+
+
+class PurposeNotAllowedError(RequestError):
+    code = "PURPOSE_NOT_ALLOWED"
+    public = "This purpose is unknown or not in the token."
+
+
+class RateLimitedError(RequestError):
+    code = "RATE_LIMITED"
+    public = "Too many requests or persons in this period."
+
+    def __init__(self, text: str, *, retry_after_s: int) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineExceededError(RequestError):
+    code = "DEADLINE_EXCEEDED"
+    public = "The request took too long."
+
+
+class CostLimitError(RequestError):
+    code = "COST_LIMIT"
+    public = "The request is too large."
+
+
+class AuditUnavailableError(RequestError):
+    code = "AUDIT_UNAVAILABLE"
+    public = "The audit log cannot be written; no answer is given."
+
+
+class SealedValueError(HubError):
+    """A sealed value does not open: wrong key, wrong place, or altered."""
+
+    code = "SEALED_VALUE_INVALID"

@@ -1,0 +1,81 @@
+"""What the operator sets, from `HUB_*` environment variables; unsafe or unknown values refuse to start."""
+
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from hub.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """One value of this is all that `bootstrap` needs to build a hub."""
+
+    model_config = SettingsConfigDict(env_prefix="HUB_", extra="forbid", frozen=True)
+
+    data_dir: Path = Path(".demo")
+    """The data directory; the hub stores only under `data_dir/hub`."""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    url: str | None = None
+    """Public base URL, `http://127.0.0.1:8000` form; default from host and port."""
+    issuer: str | None = None
+    """Issuer of access tokens; default: the hub's own URL (built-in issuer)."""
+    database_url: str | None = None
+    """SQLAlchemy URL with an async driver; default: SQLite under the data directory."""
+    plugins_dir: Path | None = None
+    """Folder with `catalogue/`, `mappings/` and `policies/` of further agencies."""
+    demo: bool = False
+    """Demo mode: GraphiQL with a persona picker, tokens from `hub token`."""
+    request_deadline_s: float = Field(default=5.0, gt=0, le=60)
+    agency_deadline_s: float = Field(default=1.5, gt=0, le=30)
+    agency_concurrency: int = Field(default=8, ge=1, le=256)
+    persons_per_hour: int = Field(default=500, ge=1)
+    cors_origins: tuple[str, ...] = ()
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("url", "issuer")
+    @classmethod
+    def _base_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
+            raise ValueError("must be an absolute http(s) URL without query")
+        return value.rstrip("/")
+
+    @property
+    def hub_dir(self) -> Path:
+        return self.data_dir / "hub"
+
+    @property
+    def base_url(self) -> str:
+        return self.url or f"http://{self.host}:{self.port}"
+
+    @property
+    def issuer_url(self) -> str:
+        return self.issuer or self.base_url
+
+    @property
+    def audience(self) -> str:
+        return f"{self.base_url}/graphql"
+
+    @property
+    def store_url(self) -> str:
+        return self.database_url or f"sqlite+aiosqlite:///{self.hub_dir / 'hub.db'}"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment; `overrides` (command-line options) win.
+
+    Raises:
+        SettingsError: a value is missing, unknown or unsafe; names the variable.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=False)[0]
+        name = "HUB_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise SettingsError(first["msg"], name=name) from exc
