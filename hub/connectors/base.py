@@ -23,18 +23,38 @@ class SourceState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fetch:
-    """One batched question: at most `MAX_KEYS` keys, and the canonical coordinates wanted, nested ones included."""
+class Part:
+    """Keys of one decision class and the canonical coordinates, nested ones included, that it may be asked for."""
 
     keys: tuple[str, ...]
     coordinates: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """One batched question in ONE round trip: at most `MAX_KEYS` keys over all parts, no key twice.
+
+    Persons of different decision classes share the call, but no key is ever asked for a coordinate outside its part:
+    a denied field is not fetched, not even for a neighbour's sake.
+    """
+
+    parts: tuple[Part, ...]
     timeout_s: float
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(key for part in self.parts for key in part.keys)
+
+    @property
+    def coordinates(self) -> frozenset[str]:
+        """Union over the parts: what the statement or request as a whole mentions."""
+        return frozenset().union(*(part.coordinates for part in self.parts))
 
 
 class SourceRecord(msgspec.Struct, frozen=True):
     """What one agency says about one person, in canonical names, types and codes.
 
-    `values` holds exactly the asked fields of the agency's record type: a value, None where empty, a dict for a nested
+    `values` holds exactly the fields of the agency's record type asked for in the key's part: a value, None where empty, a dict for a nested
     record, a list of dicts for a nested list. A quarantined value is None and counted in `quarantined`.
     """
 
