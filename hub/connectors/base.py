@@ -54,8 +54,9 @@ class Fetch:
 class SourceRecord(msgspec.Struct, frozen=True):
     """What one agency says about one person, in canonical names, types and codes.
 
-    `values` holds exactly the fields of the agency's record type asked for in the key's part: a value, None where empty, a dict for a nested
-    record, a list of dicts for a nested list. A quarantined value is None and counted in `quarantined`.
+    `values` holds exactly the fields of the agency's record type asked for in the key's part: a value, None where
+    empty, a dict for a nested record, a list of dicts for a nested list. A quarantined value is None and counted in
+    `quarantined`.
     """
 
     key: str
@@ -105,7 +106,7 @@ class Connector(Protocol):
         ...
 
     def scan(self, coordinates: frozenset[str], *, batch: int) -> AsyncIterator[Sequence[SourceRecord]]:
-        """Every record the agency holds, in batches, for building the person index; only where the mapping allows it."""
+        """Every record the agency holds, in batches, for the person index; only where the mapping allows it."""
         ...
 
     async def close(self) -> None: ...
