@@ -1,0 +1,35 @@
+"""Fields of Person that the hub knows itself, from its index: status and term of assistance."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from hub.gateway.ports import Member
+
+
+def compose(fields: Sequence[str], member: Member | None, day: date) -> dict[str, object]:
+    """Values of the granted composed `fields` on `day`; everything is None for somebody who is not a member."""
+    return {field: None if member is None else _value(field, member, day) for field in fields}
+
+
+def _value(field: str, member: Member, day: date) -> object:
+    match field:
+        case "assistanceStatus":
+            return _status(member, day)
+        case "entitledGroup":
+            return _status(member, day) == "IN_TERM"
+        case "keyPerson":
+            return member.key_person
+        case "assistanceTermStart":
+            return member.term_start
+        case "assistanceTermEnd":
+            return member.term_end
+        case "responsibleRegion":
+            return member.responsible_region
+    raise KeyError(field)
+
+
+def _status(member: Member, day: date) -> str:
+    """The term includes its first day and excludes its last (DOMAIN section 4, Stock)."""
+    if member.term_start is None or day < member.term_start:
+        return "NOT_YET"
+    return "IN_TERM" if member.term_end is None or day < member.term_end else "ENDED"

@@ -1,0 +1,126 @@
+"""From what the caller named to persons: over the hub's members, or over the registers.
+
+A role that may not know who is a member resolves over the registers.
+The two ways never mix: a role that resolves over registers reaches no index of members, so that a person who was in
+prison and one who was not are found, or not found, alike.
+"""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+
+from hub.domain.identity_number import IdentityNumber, IdentityNumberError
+from hub.errors import RequestError
+from hub.gateway.ports import People, PersonIds, Scope
+from hub.gateway.reading import Asker, Lookup, LookupKind, PersonRef
+
+MEMBER_KIND = "m"
+REGISTER_KIND = "r"
+
+
+class InvalidIdentityNumberError(RequestError):
+    code = "BAD_REQUEST"
+    public = "This is not a valid identity number."
+
+
+class InvalidCursorError(RequestError):
+    code = "BAD_REQUEST"
+    public = "This cursor does not belong to this list."
+
+
+class Resolver:
+    def __init__(self, *, people: People, ids: PersonIds) -> None:
+        self._people = people
+        self._ids = ids
+
+    async def members(self, asker: Asker, lookups: Sequence[Lookup]) -> dict[Lookup, PersonRef]:
+        """Lookups that name a member of the hub; all others are absent.
+
+        Raises:
+            InvalidIdentityNumberError: a looked-up number is not a number at all (its check digit or date is wrong).
+        """
+        named = self._named(asker, lookups, MEMBER_KIND)
+        numbers = {lookup: number for lookup, number in named.items() if isinstance(number, IdentityNumber)}
+        found = await self._people.find(list(numbers.values())) if numbers else {}
+        cases = await self._cases(asker, lookups)
+        refs: dict[Lookup, PersonRef] = {}
+        for lookup in lookups:
+            member = _member_of(lookup, named, found, cases)
+            if member is not None:
+                refs[lookup] = PersonRef(member=member, identity_number=None)
+        return refs
+
+    async def registers(self, asker: Asker, lookups: Sequence[Lookup]) -> dict[Lookup, PersonRef]:
+        """Lookups that name an identity number to ask the registers for; whether anybody bears it is not known yet."""
+        named = self._named(asker, lookups, REGISTER_KIND)
+        refs = {lookup: PersonRef(member=None, identity_number=_text(number)) for lookup, number in named.items()}
+        cases = await self._cases(asker, lookups)
+        if cases:
+            members = await self._people.members(list(cases.values()))
+            for lookup in lookups:
+                member = members.get(cases.get(lookup.text, "")) if lookup.kind is LookupKind.CASE_NUMBER else None
+                if member is not None and member.identity_number is not None:
+                    refs[lookup] = PersonRef(member=None, identity_number=member.identity_number)
+        return refs
+
+    def public_id(self, asker: Asker, ref: PersonRef) -> str:
+        if ref.member is not None:
+            return self._ids.seal(asker.principal.agency, MEMBER_KIND, ref.member)
+        assert ref.identity_number is not None
+        return self._ids.seal(asker.principal.agency, REGISTER_KIND, ref.identity_number)
+
+    def cursor(self, asker: Asker, scope: Scope, member: str) -> str:
+        """A place in a list, readable only by this hub for this agency and this very filter."""
+        return self._ids.seal(asker.principal.agency, _cursor_kind(scope), member)
+
+    def open_cursor(self, asker: Asker, scope: Scope, text: str | None) -> str | None:
+        """The member that `text` stands after.
+
+        Raises:
+            InvalidCursorError: the cursor is not one of this agency's for this filter.
+        """
+        if text is None:
+            return None
+        opened = self._ids.open(asker.principal.agency, text)
+        if opened is None or opened[0] != _cursor_kind(scope):
+            raise InvalidCursorError("cursor of another agency or query")
+        return opened[1]
+
+    def _named(self, asker: Asker, lookups: Sequence[Lookup], kind: str) -> dict[Lookup, IdentityNumber | str]:
+        """Numbers to look up, and payloads of opaque ids of the right kind."""
+        named: dict[Lookup, IdentityNumber | str] = {}
+        for lookup in lookups:
+            if lookup.kind is LookupKind.IDENTITY_NUMBER:
+                try:
+                    named[lookup] = IdentityNumber.parse(lookup.text)
+                except IdentityNumberError as exc:
+                    raise InvalidIdentityNumberError("looked-up identity number is malformed") from exc
+            elif lookup.kind is LookupKind.ID:
+                opened = self._ids.open(asker.principal.agency, lookup.text)
+                if opened is not None and opened[0] == kind:
+                    named[lookup] = opened[1]
+        return named
+
+    async def _cases(self, asker: Asker, lookups: Sequence[Lookup]) -> Mapping[str, str]:
+        numbers = [lookup.text for lookup in lookups if lookup.kind is LookupKind.CASE_NUMBER]
+        return await self._people.persons_of_cases(asker.principal, numbers) if numbers else {}
+
+
+def _cursor_kind(scope: Scope) -> str:
+    """Binds a cursor to its filter; the listed set itself is bound by agency and jurisdiction at every page."""
+    return "c" + sha256(f"{scope.region}/{scope.sex}".encode()).hexdigest()[:8]
+
+
+def _text(number: IdentityNumber | str) -> str:
+    return number if isinstance(number, str) else str(number)
+
+
+def _member_of(
+    lookup: Lookup,
+    named: Mapping[Lookup, IdentityNumber | str],
+    found: Mapping[str, str],
+    cases: Mapping[str, str],
+) -> str | None:
+    if lookup.kind is LookupKind.CASE_NUMBER:
+        return cases.get(lookup.text)
+    number = named.get(lookup)
+    return found.get(str(number)) if isinstance(number, IdentityNumber) else number

@@ -1,0 +1,110 @@
+"""The part of the graph that is not an agency's data: ids, provenance, sources, conflicts, access, pages, the viewer.
+
+Resolvers of these types read attributes of the gateway's own values; nothing here fetches.
+"""
+
+from datetime import datetime
+from enum import Enum
+
+import strawberry
+
+from hub.auth.decision import DenialCode, Effect
+from hub.connectors.base import SourceState
+
+
+@strawberry.interface(
+    description="Anything with an id of its own. Ids differ for every agency. / 有标识的对象；各机构所见标识不同。"
+)
+class Node:
+    id: strawberry.ID = strawberry.field(description="Opaque, stable for one agency. / 不透明标识，对同一机构稳定。")
+
+
+SourceStateEnum = strawberry.enum(
+    Enum("SourceState", {state.value: state for state in SourceState}),
+    name="SourceState",
+    description="How an agency took part in an answer. / 来源机构应答状态。",
+)
+EffectEnum = strawberry.enum(
+    Enum("AccessEffect", {effect.name: effect for effect in Effect}),
+    name="AccessEffect",
+    description="What a field is given as. / 字段的提供方式。",
+)
+DenialEnum = strawberry.enum(
+    Enum("DenialCode", {code.value: code for code in DenialCode}),
+    name="DenialCode",
+    description="Why a field is withheld. / 字段不予提供的原因。",
+)
+
+
+@strawberry.type(description="Where a record comes from. / 数据来源。")
+class Provenance:
+    agency: str = strawberry.field(description="Agency that said so. / 提供部门。")
+    record: str = strawberry.field(description="Opaque name of the source record. / 来源记录（不透明）。")
+    as_of: datetime = strawberry.field(description="State of the source. / 数据时点。")
+    received_at: datetime = strawberry.field(description="When the hub received it. / 接收时间。")
+
+
+@strawberry.type(description="Where the value of one merged field comes from. / 合并字段的来源。")
+class FieldProvenance(Provenance):
+    field: str = strawberry.field(description="Field of Person. / 字段名。")
+
+
+@strawberry.type(description="How an agency took part in this person's view. / 来源机构应答情况。")
+class SourceStatus:
+    agency: str = strawberry.field(description="Agency asked. / 被查询部门。")
+    state: SourceStateEnum = strawberry.field(description="How it answered. / 应答状态。")  # type: ignore[valid-type]
+    as_of: datetime | None = strawberry.field(description="State of its data. / 数据时点。")
+    quarantined: int = strawberry.field(
+        description="Values withheld because they did not fit the agency's mapping. / 因不合规而隔离的值数。"
+    )
+
+
+@strawberry.type(description="One agency's word on a field on which agencies disagree. / 冲突字段的一个取值。")
+class ConflictValue:
+    agency: str = strawberry.field(description="Agency that said so. / 提供部门。")
+    value: str = strawberry.field(description="Its value, as you may see it. / 取值（按权限）。")
+    as_of: datetime = strawberry.field(description="State of the source. / 数据时点。")
+    chosen: bool = strawberry.field(description="Whether this value stands in the field. / 是否采用。")
+
+
+@strawberry.type(description="Agencies disagree on a merged field. / 部门间数据冲突。")
+class Conflict:
+    coordinate: str = strawberry.field(description="The field, as Type.field. / 字段坐标。")
+    values: list[ConflictValue] = strawberry.field(description="In order of trust. / 按可信顺序。")
+
+
+@strawberry.type(description="What you may see of one field of this person, for this purpose. / 字段访问权限。")
+class FieldAccess:
+    coordinate: str = strawberry.field(description="The field, as Type.field. / 字段坐标。")
+    effect: EffectEnum = strawberry.field(description="What it is given as. / 提供方式。")  # type: ignore[valid-type]
+    code: DenialEnum | None = strawberry.field(description="Why it is withheld. / 不予提供的原因。")  # type: ignore[valid-type]
+
+
+@strawberry.type(description="A place in a list. / 分页信息。")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether more follow. / 是否还有下一页。")
+    end_cursor: str | None = strawberry.field(description="Pass it as `after` for the next page. / 末尾游标。")
+
+
+@strawberry.type(description="Who you are to the hub. / 当前请求者。")
+class Viewer:
+    agency: str = strawberry.field(description="Your agency. / 所属部门。")
+    role: str = strawberry.field(description="Your role. / 角色。")
+    officer: str = strawberry.field(description="The officer the token was issued for. / 经办人。")
+    client: str = strawberry.field(description="The client that carries the request. / 客户端。")
+    regions: list[str] = strawberry.field(description="Region prefixes, GB/T 2260. / 辖区代码前缀。")
+    purposes: list[str] = strawberry.field(description="Purposes your token allows. / 可用用途。")
+    expires_at: datetime = strawberry.field(description="When the token ends. / 令牌到期时间。")
+
+
+@strawberry.input(one_of=True, description="Names one person in one of three ways. / 以三种方式之一指定人员。")
+class PersonLookup:
+    id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="Opaque id from an earlier answer. / 先前返回的标识。"
+    )
+    identity_number: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Citizen identity number, 15 or 18 characters. / 公民身份号码。"
+    )
+    case_number: str | None = strawberry.field(
+        default=strawberry.UNSET, description="A case assigned to your agency. / 分派给本部门的案件编号。"
+    )
