@@ -22,9 +22,7 @@ class StartupError(HubError):
     code = "STARTUP_INVALID"
     public = "The hub is not configured correctly."
 
-    def __init__(
-        self, text: str, *, file: str | None = None, line: int | None = None, name: str | None = None
-    ) -> None:
+    def __init__(self, text: str, *, file: str | None = None, line: int | None = None, name: str | None = None) -> None:
         place = ":".join(str(part) for part in (file, line) if part is not None)
         super().__init__(": ".join(part for part in (place, name, text) if part))
         self.file = file

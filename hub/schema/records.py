@@ -8,7 +8,6 @@ from typing import Any, NewType
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types.scalar import ScalarDefinition
 
 from hub.domain.catalogue import Catalogue, Field, RecordType, Shape, ValueType
 from hub.domain.codes import CodeList, Codes
@@ -125,15 +124,9 @@ def _any(_cls: type, _value: object, _info: object) -> bool:
 
 def _enum(codes: CodeList) -> Any:
     values = {item.name: strawberry.enum_value(item.name, description=_both(item.en, item.zh)) for item in codes.items}
-    return strawberry.enum(
-        Enum(codes.type_name, values),
-        name=codes.type_name,
-        description=_both(codes.en, codes.zh),
-    )
+    members: Any = Enum(codes.type_name, values)  # type: ignore[misc]  # members are data, read at start
+    return strawberry.enum(members, name=codes.type_name, description=_both(codes.en, codes.zh))
 
 
 def _both(en: str, zh: str) -> str:
     return f"{en} / {zh}"
-
-
-__all__ = ["Month", "RecordTypes", "ScalarDefinition", "read_member", "schema_config"]

@@ -4,7 +4,6 @@ Resolvers of these types read attributes of the gateway's own values; nothing he
 """
 
 from datetime import datetime
-from enum import Enum
 
 import strawberry
 
@@ -19,21 +18,9 @@ class Node:
     id: strawberry.ID = strawberry.field(description="Opaque, stable for one agency. / 不透明标识，对同一机构稳定。")
 
 
-SourceStateEnum = strawberry.enum(
-    Enum("SourceState", {state.value: state for state in SourceState}),
-    name="SourceState",
-    description="How an agency took part in an answer. / 来源机构应答状态。",
-)
-EffectEnum = strawberry.enum(
-    Enum("AccessEffect", {effect.name: effect for effect in Effect}),
-    name="AccessEffect",
-    description="What a field is given as. / 字段的提供方式。",
-)
-DenialEnum = strawberry.enum(
-    Enum("DenialCode", {code.value: code for code in DenialCode}),
-    name="DenialCode",
-    description="Why a field is withheld. / 字段不予提供的原因。",
-)
+strawberry.enum(SourceState, description="How an agency took part in an answer. / 来源机构应答状态。")
+strawberry.enum(Effect, name="AccessEffect", description="What a field is given as. / 字段的提供方式。")
+strawberry.enum(DenialCode, description="Why a field is withheld. / 字段不予提供的原因。")
 
 
 @strawberry.type(description="Where a record comes from. / 数据来源。")
@@ -52,7 +39,7 @@ class FieldProvenance(Provenance):
 @strawberry.type(description="How an agency took part in this person's view. / 来源机构应答情况。")
 class SourceStatus:
     agency: str = strawberry.field(description="Agency asked. / 被查询部门。")
-    state: SourceStateEnum = strawberry.field(description="How it answered. / 应答状态。")  # type: ignore[valid-type]
+    state: SourceState = strawberry.field(description="How it answered. / 应答状态。")
     as_of: datetime | None = strawberry.field(description="State of its data. / 数据时点。")
     quarantined: int = strawberry.field(
         description="Values withheld because they did not fit the agency's mapping. / 因不合规而隔离的值数。"
@@ -76,8 +63,8 @@ class Conflict:
 @strawberry.type(description="What you may see of one field of this person, for this purpose. / 字段访问权限。")
 class FieldAccess:
     coordinate: str = strawberry.field(description="The field, as Type.field. / 字段坐标。")
-    effect: EffectEnum = strawberry.field(description="What it is given as. / 提供方式。")  # type: ignore[valid-type]
-    code: DenialEnum | None = strawberry.field(description="Why it is withheld. / 不予提供的原因。")  # type: ignore[valid-type]
+    effect: Effect = strawberry.field(description="What it is given as. / 提供方式。")
+    code: DenialCode | None = strawberry.field(description="Why it is withheld. / 不予提供的原因。")
 
 
 @strawberry.type(description="A place in a list. / 分页信息。")

@@ -1,0 +1,52 @@
+"""Errors as the API shows them: our own templates, a stable code, nothing the caller did not send."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphql import GraphQLError
+
+from hub.errors import HubError, RequestError
+
+STATUS: Mapping[str, int] = {
+    "UNAUTHENTICATED": 401,
+    "FORBIDDEN": 403,
+    "PURPOSE_REQUIRED": 400,
+    "PURPOSE_NOT_ALLOWED": 403,
+    "BAD_REQUEST": 400,
+    "GRAPHQL_PARSE_FAILED": 400,
+    "GRAPHQL_VALIDATION_FAILED": 400,
+    "COST_LIMIT": 400,
+    "METHOD_NOT_ALLOWED": 405,
+    "NOT_ACCEPTABLE": 406,
+    "PAYLOAD_TOO_LARGE": 413,
+    "UNSUPPORTED_MEDIA_TYPE": 415,
+    "RATE_LIMITED": 429,
+    "AUDIT_UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+    "INTERNAL": 500,
+}
+"""Every code an answer may carry, with its status under `application/graphql-response+json`."""
+
+MAX_ERRORS = 5
+
+
+def request_error(error: HubError) -> dict[str, Any]:
+    """The one error of an answer without data."""
+    code = error.code if isinstance(error, RequestError) else "INTERNAL"
+    public = error.public if isinstance(error, RequestError) else HubError.public
+    return {"message": public, "extensions": {"code": code}}
+
+
+def field_errors(errors: Sequence[GraphQLError]) -> list[dict[str, Any]]:
+    """Errors of single fields, at most `MAX_ERRORS`, in path order, each with the place the caller asked from."""
+    return [_field_error(error) for error in errors[:MAX_ERRORS]]
+
+
+def _field_error(error: GraphQLError) -> dict[str, Any]:
+    original = error.original_error
+    shown = request_error(original if isinstance(original, HubError) else HubError())
+    if error.locations:
+        shown["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
+    if error.path:
+        shown["path"] = list(error.path)
+    return shown
