@@ -1,0 +1,52 @@
+"""Opaque ids and pseudonyms: names for persons that tell nothing and differ for everyone who sees them."""
+
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error
+from hashlib import sha256
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+PLAIN_BYTES = 56
+_SEPARATOR = b"\x00"
+
+
+class PairwiseIds:
+    """Deterministic AEAD (AES-SIV, RFC 5297) of a padded payload, the agency as associated data.
+
+    Deterministic, so that one agency sees one id for one person; bound to the agency, so that two agencies cannot join.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESSIV(key * 2 if len(key) == 32 else key)
+
+    def seal(self, agency: str, kind: str, payload: str) -> str:
+        """URL-safe text, the same length for every payload of up to 46 bytes."""
+        plain = kind.encode() + _SEPARATOR + payload.encode() + _SEPARATOR
+        if len(plain) > PLAIN_BYTES:
+            raise ValueError("payload is too long")
+        sealed = self._cipher.encrypt(plain.ljust(PLAIN_BYTES, _SEPARATOR), [agency.encode()])
+        return urlsafe_b64encode(sealed).decode()
+
+    def open(self, agency: str, text: str) -> tuple[str, str] | None:
+        """(kind, payload), or None for anything that was not sealed here for this agency."""
+        try:
+            raw = urlsafe_b64decode(text.encode("ascii"))
+            if urlsafe_b64encode(raw).decode() != text:
+                return None
+            plain = self._cipher.decrypt(raw, [agency.encode()])
+        except (Error, ValueError, InvalidTag):
+            return None
+        kind, payload, *_ = plain.split(_SEPARATOR)
+        return kind.decode(), payload.decode()
+
+
+class Pseudonyms:
+    """Stable keyed names (HMAC-SHA-256, 128 bits) for the audit log and for source records."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def of(self, kind: str, text: str) -> str:
+        return hmac.digest(self._key, f"{kind}\x00{text}".encode(), sha256)[:16].hex()

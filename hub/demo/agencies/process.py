@@ -1,0 +1,89 @@
+"""What every simulated system's process has in common: arguments, data made once, a ready line, an orderly end."""
+
+import argparse
+import asyncio
+import ctypes
+import json
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from hub.demo.population import World
+
+_PR_SET_PDEATHSIG = 1
+MARKER = "complete.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    directory: Path
+    world: World
+    port: int
+    database_url: str | None
+
+
+def parse_arguments(agency: str) -> Arguments:
+    parser = argparse.ArgumentParser(prog=f"hub.demo.agencies.{agency}")
+    parser.add_argument("--dir", type=Path, required=True)
+    parser.add_argument("--people", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--today", type=date.fromisoformat, default=None)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--database-url", default=None)
+    given = parser.parse_args()
+    given.dir.mkdir(parents=True, exist_ok=True)
+    today = given.today or _marked_day(given.dir) or date.today()
+    world = World(seed=given.seed, members=given.people, today=today)
+    return Arguments(directory=given.dir, world=world, port=given.port, database_url=given.database_url)
+
+
+def is_complete(arguments: Arguments) -> bool:
+    """Whether the data of this seed and size were made before."""
+    path = arguments.directory / MARKER
+    if not path.exists():
+        return False
+    marker = json.loads(path.read_text())
+    return bool(marker["seed"] == arguments.world.seed and marker["people"] == arguments.world.members)
+
+
+def mark_complete(arguments: Arguments) -> None:
+    world = arguments.world
+    marker = {"seed": world.seed, "people": world.members, "today": world.today.isoformat()}
+    (arguments.directory / MARKER).write_text(json.dumps(marker))
+
+
+def die_with_parent() -> None:
+    """End this process when the one that started it is gone (Linux)."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def show_progress(name: str, total: int) -> tuple[Progress, Callable[[], None]]:
+    """A bar on a terminal, nothing but a last line elsewhere."""
+    progress = Progress(console=Console(stderr=True), disable=not sys.stderr.isatty() or total < 20_000)
+    task = progress.add_task(name, total=total)
+    return progress, lambda: progress.advance(task)
+
+
+def say_ready(agency: str, **where: object) -> None:
+    print(json.dumps({"ready": agency, **where}), flush=True)
+
+
+async def until_signal(end: Callable[[], Awaitable[None]] | None = None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+    if end is not None:
+        await end()
+
+
+def _marked_day(directory: Path) -> date | None:
+    path = directory / MARKER
+    return date.fromisoformat(json.loads(path.read_text())["today"]) if path.exists() else None

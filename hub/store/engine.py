@@ -1,0 +1,100 @@
+"""The hub's own database: SQLite under the data directory, or PostgreSQL by URL; the same Core statements on both."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, make_url, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from hub.errors import StoreError
+
+_PRAGMAS = {
+    "journal_mode": "WAL",
+    "synchronous": "FULL",  # an audit entry must be on disk before its answer leaves
+    "busy_timeout": "5000",
+    "temp_store": "MEMORY",
+    "secure_delete": "ON",
+}
+
+
+class Store:
+    """Reads run in AUTOCOMMIT, writes in one transaction each."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @property
+    def dialect(self) -> str:
+        return self.engine.dialect.name
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for reading.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        try:
+            async with self._reader.connect() as connection:
+                yield connection
+        except (DBAPIError, OSError) as exc:
+            raise StoreError("database does not answer") from exc
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that commits at the end of the block.
+
+        Raises:
+            StoreError: the database does not answer or refuses.
+        """
+        try:
+            async with self.engine.begin() as connection:
+                yield connection
+        except (DBAPIError, OSError) as exc:
+            raise StoreError("database does not answer") from exc
+
+    async def ping(self) -> bool:
+        try:
+            async with self._reader.connect() as connection:
+                await connection.execute(select(1))
+        except (SQLAlchemyError, OSError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def open_store(url: str) -> Store:
+    """An engine for `url`; connects only when first used. A SQLite file is created with mode 0600."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        assert parsed.database is not None
+        path = Path(parsed.database)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        engine = create_async_engine(parsed, pool_size=8, max_overflow=0)
+        event.listen(engine.sync_engine, "connect", _set_pragmas)
+        event.listen(engine.sync_engine, "begin", _begin_immediate)
+    else:
+        engine = create_async_engine(parsed, pool_size=8, max_overflow=4, pool_pre_ping=True)
+    return Store(engine)
+
+
+def _set_pragmas(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver opens no transaction by itself; `begin` below does
+    cursor = connection.cursor()
+    for name, value in _PRAGMAS.items():
+        cursor.execute(f"PRAGMA {name}={value}")
+    cursor.close()
+
+
+def _begin_immediate(connection: Any) -> None:
+    """Writers queue at once instead of failing when a read transaction is upgraded."""
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
