@@ -1,0 +1,202 @@
+"""An agency that drops files once a day: CSV with a manifest of checksums.
+
+A drop is checked whole before it is used, then found again by offset: the index in memory holds a short hash of each
+key and where its rows begin, never a value. A broken new drop leaves the last good one in use, marked stale.
+"""
+
+import asyncio
+import csv
+import hashlib
+import io
+import json
+from array import array
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub.connectors.assemble import Assembler, split_coordinates
+from hub.connectors.base import Fetch, KeyKind, Quarantine, SourceFailure, SourceRecord, SourceState
+from hub.connectors.mapping import AgencyMapping
+from hub.domain.identity_number import IdentityNumber, IdentityNumberError
+
+MAX_LINE_BYTES = 64 * 1024
+ENCODINGS = frozenset({"gb18030", "utf-8"})
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One indexed file: sorted key hashes and, in the same order, the offsets of their rows."""
+
+    path: Path
+    encoding: str
+    header: tuple[str, ...]
+    hashes: "array[int]"
+    offsets: "array[int]"
+
+    def rows(self, key: str, column: str) -> list[dict[str, str]]:
+        wanted = _hash(key)
+        found = []
+        position = bisect_left(self.hashes, wanted)
+        with self.path.open("rb") as file:
+            while position < len(self.hashes) and self.hashes[position] == wanted:
+                file.seek(self.offsets[position])
+                row = self._parse(file.readline(MAX_LINE_BYTES))
+                if str(IdentityNumber.parse(row[column])) == key:  # two keys may share a hash
+                    found.append(row)
+                position += 1
+        return found
+
+    def _parse(self, line: bytes) -> dict[str, str]:
+        cells = next(csv.reader(io.StringIO(line.decode(self.encoding))))
+        return dict(zip(self.header, cells, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Drop:
+    name: str
+    created: str
+    files: Mapping[str, _File]
+
+
+class FileDropConnector:
+    def __init__(self, mapping: AgencyMapping, assembler: Assembler, quarantine: Quarantine, folder: Path) -> None:
+        self._mapping = mapping
+        self._assembler = assembler
+        self._quarantine = quarantine
+        self._folder = folder
+        self._drop: _Drop | None = None
+        self._broken: str | None = None
+        self._lock = asyncio.Lock()
+        self.calls = 0
+
+    @property
+    def agency(self) -> str:
+        return self._mapping.agency
+
+    @property
+    def key_kind(self) -> KeyKind:
+        return self._mapping.key_kind
+
+    @property
+    def stale(self) -> bool:
+        """Whether a newer drop exists that could not be used."""
+        return self._broken is not None
+
+    async def fetch(self, fetch: Fetch) -> Mapping[str, SourceRecord]:
+        self.calls += 1
+        async with self._lock:
+            drop = await asyncio.to_thread(self._current)
+        return await asyncio.to_thread(self._find, drop, fetch)
+
+    async def scan(self, coordinates: frozenset[str], *, batch: int) -> AsyncIterator[Sequence[SourceRecord]]:
+        raise SourceFailure(self.agency, SourceState.INVALID, f"cannot be scanned ({len(coordinates)}, {batch})")
+        yield []
+
+    async def close(self) -> None:
+        self._drop = None
+
+    def _find(self, drop: _Drop, fetch: Fetch) -> dict[str, SourceRecord]:
+        records: dict[str, SourceRecord] = {}
+        try:
+            for part in fetch.parts:
+                flat, nested = split_coordinates(self._mapping, part.coordinates)
+                for key in part.keys:
+                    main = drop.files[self._mapping.at].rows(key, self._mapping.key)
+                    if main:
+                        records[key] = self._record(drop, key, main[0], flat, nested)
+        except (OSError, ValueError, StopIteration) as exc:
+            raise SourceFailure(self.agency, SourceState.DOWN, "drop is not readable") from exc
+        return records
+
+    def _record(
+        self, drop: _Drop, key: str, main: dict[str, str], flat: tuple[str, ...], nested: Mapping[str, tuple[str, ...]]
+    ) -> SourceRecord:
+        lists = {
+            name: [
+                {field: row.get(self._mapping.nested[name].rules[field].source) for field in inner}
+                for row in drop.files[self._mapping.nested[name].at].rows(key, self._mapping.key)
+            ]
+            for name, inner in nested.items()
+        }
+        values = {name: main.get(self._mapping.rules[name].source) for name in flat}
+        return self._assembler.record(key, main[self._mapping.record], drop.created, values, lists)
+
+    def _current(self) -> _Drop:
+        """The newest usable drop; looks for a newer one each time, which costs one directory listing."""
+        newest = max((path.name for path in self._folder.glob("[0-9]*") if path.is_dir()), default=None)
+        if newest is None:
+            if self._drop is None:
+                raise SourceFailure(self.agency, SourceState.DOWN, "no drop")
+            return self._drop
+        if self._drop is not None and newest in (self._drop.name, self._broken):
+            return self._drop
+        try:
+            self._drop = self._load(self._folder / newest)
+            self._broken = None
+        except (OSError, ValueError, KeyError, TypeError) as exc:
+            self._broken = newest
+            if self._drop is None:
+                raise SourceFailure(self.agency, SourceState.INVALID, "drop fails its manifest") from exc
+        return self._drop
+
+    def _load(self, folder: Path) -> _Drop:
+        """Check every checksum, then index.
+
+        Raises:
+            ValueError: a checksum, an encoding or a header is not what manifest and mapping say.
+        """
+        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+        encoding = manifest["encoding"]
+        if encoding not in ENCODINGS:
+            raise ValueError("encoding")
+        files: dict[str, _File] = {}
+        wanted = {self._mapping.at, *(nested.at for nested in self._mapping.nested.values())}
+        for name in sorted(wanted):
+            path = folder / name
+            with path.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != manifest["files"][name]["sha256"]:
+                    raise ValueError("checksum")
+            files[name] = self._index(path, encoding)
+        return _Drop(folder.name, str(manifest["created"]), files)
+
+    def _index(self, path: Path, encoding: str) -> _File:
+        entries: list[tuple[int, int]] = []
+        with path.open("rb") as file:
+            header = tuple(next(csv.reader([file.readline(MAX_LINE_BYTES).decode(encoding)])))
+            column = header.index(self._mapping.key)
+            line_number, offset = 1, file.tell()
+            while line := file.readline(MAX_LINE_BYTES):
+                line_number += 1
+                key = self._key(path.name, line_number, line, encoding, len(header), column)
+                if key:
+                    entries.append((_hash(key), offset))
+                offset = file.tell()
+        entries.sort()
+        return _File(
+            path, encoding, header, array("Q", (item[0] for item in entries)), array("Q", (item[1] for item in entries))
+        )
+
+    def _key(self, file: str, number: int, line: bytes, encoding: str, width: int, column: int) -> str | None:
+        """The canonical key of one row; a row that is no row is quarantined under its line number."""
+        try:
+            cells = next(csv.reader([line.decode(encoding)], strict=True))
+            if len(cells) != width or b"\x00" in line or not line.endswith(b"\n"):
+                raise ValueError("shape")
+        except (ValueError, StopIteration, csv.Error):
+            self._quarantine.report(
+                agency=self.agency,
+                record=f"{file}:{number}",
+                coordinate=self._mapping.type_name,
+                value="",
+                reason="bad row",
+            )
+            return None
+        try:
+            return str(IdentityNumber.parse(cells[column])) if cells[column] else None
+        except IdentityNumberError:
+            return None
+
+
+def _hash(key: str) -> int:
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")

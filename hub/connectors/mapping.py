@@ -1,0 +1,65 @@
+"""How an agency's own names, codes and formats become canonical: values read off one TOML file per agency."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hub.connectors.base import KeyKind
+from hub.domain.catalogue import Field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How one canonical field is read. `source` is a column, JSON member or CSV header of the table it stands in.
+
+    `codes` maps source codes to canonical names. The tests `is_in`, `positive` and `present` make a Boolean of a value.
+    """
+
+    field: Field
+    source: str
+    format: str | None = None
+    codes: Mapping[str, str] | None = None
+    split: str | None = None
+    is_in: frozenset[str] | None = None
+    positive: bool = False
+    present: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nested:
+    """A nested record or list: the child table, JSON array or CSV file `at`, joined by its column `key`."""
+
+    field: Field
+    at: str
+    key: str
+    order: str | None
+    rules: Mapping[str, Rule]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsOf:
+    source: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgencyMapping:
+    """One agency's mapping. `rules` and `nested` are keyed by field name of its record type `type_name`.
+
+    `variants`: the source may hold identity numbers in any historical form. `index` and `offices` name the columns that
+    the person index is built from; only a mapping that has them can be scanned.
+    """
+
+    agency: str
+    kind: str
+    type_name: str
+    key_kind: KeyKind
+    at: str
+    key: str
+    record: str
+    as_of: AsOf
+    variants: bool
+    rules: Mapping[str, Rule]
+    nested: Mapping[str, Nested]
+    index: Mapping[str, str]
+    offices: Mapping[str, str]
+    file: str

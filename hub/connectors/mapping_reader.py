@@ -1,0 +1,158 @@
+"""Reads mappings and holds them against catalogue and code lists; what does not fit does not start."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hub.connectors.base import KeyKind
+from hub.connectors.mapping import AgencyMapping, AsOf, Nested, Rule
+from hub.domain.catalogue import Catalogue, Field, RecordType, Shape, ValueType
+from hub.domain.codes import Codes
+from hub.domain.located import Document, load_toml
+from hub.errors import MappingError
+
+MAPPINGS_DIR = Path(__file__).with_name("agencies")
+KINDS = frozenset({"sql", "rest", "file_drop"})
+_RULE_KEYS = frozenset({"from", "format", "codes", "standard", "split", "is_in", "positive", "present"})
+_NESTED_KEYS = frozenset({"at", "key", "order"})
+
+
+def read_mappings(
+    catalogue: Catalogue, codes: Codes, directories: Sequence[Path] = (MAPPINGS_DIR,)
+) -> Mapping[str, AgencyMapping]:
+    """All mappings by agency.
+
+    Raises:
+        MappingError: unknown kind, coordinate, code list or code, a field of another agency, an unmapped field; names
+            file, line and coordinate.
+    """
+    mappings: dict[str, AgencyMapping] = {}
+    for directory in directories:
+        for path in sorted(directory.glob("*.toml")):
+            mapping = _Reader(load_toml(path, MappingError), catalogue, codes).read()
+            if mapping.agency in mappings:
+                raise MappingError("mapped twice", file=path.name, name=mapping.agency)
+            mappings[mapping.agency] = mapping
+    return mappings
+
+
+class _Reader:
+    def __init__(self, document: Document, catalogue: Catalogue, codes: Codes) -> None:
+        self._document = document
+        self._catalogue = catalogue
+        self._codes = codes
+        self._data = document.data
+
+    def read(self) -> AgencyMapping:
+        agency = str(self._data.get("agency"))
+        top = next((record for record in self._catalogue.agency_types() if record.agency == agency), None)
+        if top is None:
+            raise self._error(f"unknown agency {agency}", "agency")
+        kind = self._data.get("kind")
+        if kind not in KINDS:
+            raise self._error(f"unknown kind {kind}", "kind")
+        main = self._data.get("main", {})
+        for needed in ("at", "key", "record", "as_of"):
+            if needed not in main:
+                raise self._error(f"lacks {needed}", "main")
+        try:
+            key_kind = KeyKind(main.get("key_kind", "identity-number"))
+        except ValueError as exc:
+            raise self._error("unknown key kind", "main", "key_kind") from exc
+        self._check_coordinates(agency)
+        rules, nested = self._record(top)
+        return AgencyMapping(
+            agency=agency,
+            kind=str(kind),
+            type_name=top.name,
+            key_kind=key_kind,
+            at=main["at"],
+            key=main["key"],
+            record=main["record"],
+            as_of=AsOf(source=main["as_of"], format=main.get("as_of_format", "iso")),
+            variants=bool(main.get("variants", False)),
+            rules=rules,
+            nested=nested,
+            index=self._data.get("index", {}),
+            offices=self._data.get("offices", {}),
+            file=self._document.file,
+        )
+
+    def _check_coordinates(self, agency: str) -> None:
+        for type_name, entries in self._data.get("fields", {}).items():
+            for name in entries:
+                field = self._catalogue.fields.get(f"{type_name}.{name}")
+                if field is None:
+                    raise self._error("unknown coordinate", "fields", type_name, name)
+                if field.owner != agency:
+                    raise self._error(f"belongs to {field.owner}", "fields", type_name, name)
+
+    def _record(self, record: RecordType) -> tuple[dict[str, Rule], dict[str, Nested]]:
+        rules: dict[str, Rule] = {}
+        nested: dict[str, Nested] = {}
+        entries = self._data.get("fields", {}).get(record.name, {})
+        for field in record.fields:
+            if field.name not in entries:
+                raise self._error("is not mapped", "fields", record.name, field.name)
+            entry = entries[field.name]
+            if field.record_type is not None:
+                nested[field.name] = self._nested(field, entry)
+            else:
+                rules[field.name] = self._rule(field, entry)
+        return rules, nested
+
+    def _nested(self, field: Field, entry: Any) -> Nested:
+        path = ("fields", field.type_name, field.name)
+        if not isinstance(entry, dict) or "at" not in entry or entry.keys() - _NESTED_KEYS:
+            raise self._error("a nested record needs `at` (and may have key, order)", *path)
+        assert field.record_type is not None
+        rules, deeper = self._record(self._catalogue.types[field.record_type])
+        if deeper:
+            raise self._error("nests deeper than a mapping can", *path)
+        return Nested(field=field, at=entry["at"], key=entry.get("key", ""), order=entry.get("order"), rules=rules)
+
+    def _rule(self, field: Field, entry: Any) -> Rule:
+        path = ("fields", field.type_name, field.name)
+        spec: dict[str, Any] = {"from": entry} if isinstance(entry, str) else entry
+        if "from" not in spec:
+            raise self._error("lacks `from`", *path)
+        if unknown := spec.keys() - _RULE_KEYS:
+            raise self._error(f"unknown key {min(unknown)}", *path)
+        tests = [key for key in ("is_in", "positive", "present") if key in spec]
+        if tests and (field.value_type is not ValueType.BOOLEAN or len(tests) > 1):
+            raise self._error(f"{' and '.join(tests)} does not make a {field.value_type}", *path)
+        if "split" in spec and field.shape is not Shape.VALUES:
+            raise self._error("split makes a list", *path)
+        return Rule(
+            field=field,
+            source=spec["from"],
+            format=spec.get("format"),
+            codes=self._codes_of(field, spec, path),
+            split=spec.get("split"),
+            is_in=frozenset(spec["is_in"]) if "is_in" in spec else None,
+            positive=bool(spec.get("positive", False)),
+            present=bool(spec.get("present", False)),
+        )
+
+    def _codes_of(self, field: Field, spec: dict[str, Any], path: tuple[str, ...]) -> Mapping[str, str] | None:
+        if field.value_type is not ValueType.CODE:
+            if "codes" in spec or "standard" in spec:
+                raise self._error("codes for a field that is not a code", *path)
+            return None
+        assert field.code_list is not None
+        known = self._codes[field.code_list]
+        if known.open:
+            return None
+        if spec.get("standard"):
+            return {item.code: item.name for item in known.items}
+        table = self._data.get("codes", {}).get(spec.get("codes"))
+        if table is None:
+            raise self._error(f"needs `standard = true` or a known code table, not {spec.get('codes')}", *path)
+        for source, name in table.items():
+            if known.by_name(name) is None:
+                raise self._error(f"{field.code_list} has no {name}", "codes", spec["codes"], source)
+        return {str(source): str(name) for source, name in table.items()}
+
+    def _error(self, text: str, *path: str) -> MappingError:
+        name = ".".join(path[1:] if path[0] == "fields" else path)
+        return MappingError(text, file=self._document.file, line=self._document.line(*path), name=name)

@@ -1,0 +1,95 @@
+"""Builds the connectors; the only module that knows their kinds."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from hub.clock import Clock
+from hub.connectors.assemble import Assembler
+from hub.connectors.base import Connector, Quarantine
+from hub.connectors.file_drop import FileDropConnector
+from hub.connectors.guard import Guard
+from hub.connectors.mapping import AgencyMapping
+from hub.connectors.rest import RestConnector
+from hub.connectors.sql import SqlConnector
+from hub.domain.codes import Codes
+from hub.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where an agency's system is; `api_key_file` keeps the secret out of the file that names it."""
+
+    agency: str
+    url: str | None = None
+    path: str | None = None
+    api_key_file: str | None = None
+
+
+def read_endpoints(path: Path) -> Mapping[str, Endpoint]:
+    """Endpoints by agency from `agencies.toml`.
+
+    Raises:
+        SettingsError: missing, not TOML, an unknown key.
+    """
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as exc:
+        raise SettingsError("cannot be read as TOML", file=path.name) from exc
+    endpoints: dict[str, Endpoint] = {}
+    for agency, entry in data.get("agencies", {}).items():
+        if unknown := entry.keys() - {"url", "path", "api_key_file"}:
+            raise SettingsError(f"unknown key {min(unknown)}", file=path.name, name=agency)
+        endpoints[agency] = Endpoint(agency=agency, **entry)
+    return endpoints
+
+
+def build_connectors(
+    mappings: Mapping[str, AgencyMapping],
+    endpoints: Mapping[str, Endpoint],
+    codes: Codes,
+    quarantine: Quarantine,
+    clock: Clock,
+    *,
+    concurrency: int,
+) -> Mapping[str, Guard]:
+    """A guarded connector for every endpoint.
+
+    Raises:
+        SettingsError: an endpoint without a mapping, or one that its kind cannot use.
+    """
+    guards: dict[str, Guard] = {}
+    for agency, endpoint in endpoints.items():
+        if agency not in mappings:
+            raise SettingsError("has no mapping", name=agency)
+        mapping = mappings[agency]
+        connector = _build(mapping, endpoint, Assembler(mapping, codes, quarantine), quarantine)
+        guards[agency] = Guard(connector, clock=clock, concurrency=concurrency)
+    return guards
+
+
+def _build(mapping: AgencyMapping, endpoint: Endpoint, assembler: Assembler, quarantine: Quarantine) -> Connector:
+    if mapping.kind == "file_drop":
+        if endpoint.path is None:
+            raise SettingsError("a file drop needs `path`", name=mapping.agency)
+        return FileDropConnector(mapping, assembler, quarantine, Path(endpoint.path))
+    if endpoint.url is None:
+        raise SettingsError("needs `url`", name=mapping.agency)
+    if mapping.kind == "sql":
+        try:
+            make_url(endpoint.url)
+        except ArgumentError as exc:
+            raise SettingsError("`url` is no database URL", name=mapping.agency) from exc
+        return SqlConnector(mapping, assembler, endpoint.url)
+    if urlsplit(endpoint.url).scheme not in ("http", "https") or endpoint.api_key_file is None:
+        raise SettingsError("needs an http(s) `url` and an `api_key_file`", name=mapping.agency)
+    try:
+        api_key = Path(endpoint.api_key_file).read_text("ascii").strip()
+    except OSError as exc:
+        raise SettingsError("`api_key_file` cannot be read", name=mapping.agency) from exc
+    return RestConnector(mapping, assembler, endpoint.url, api_key)

@@ -1,0 +1,157 @@
+"""An agency whose system is a JSON service with a batch endpoint: one POST a fetch, pages only if the answer has any."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+
+from hub.connectors.assemble import MAX_NESTED, Assembler, split_coordinates
+from hub.connectors.base import Fetch, KeyKind, SourceFailure, SourceRecord, SourceState
+from hub.connectors.mapping import AgencyMapping
+
+MAX_BYTES = 10 * 1024 * 1024
+MAX_PAGES = 20
+MAX_DEPTH = 8
+
+
+class RestConnector:
+    """`url` is the whole allow-list: its scheme, host and port, no redirects."""
+
+    def __init__(self, mapping: AgencyMapping, assembler: Assembler, url: str, api_key: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or parts.hostname is None:
+            raise ValueError("not an http(s) URL")
+        self._mapping = mapping
+        self._assembler = assembler
+        self._url = url
+        self._headers = {"X-API-Key": api_key, "Accept": "application/json", "Accept-Encoding": "identity"}
+        self._session: aiohttp.ClientSession | None = None
+        self.calls = 0
+
+    @property
+    def agency(self) -> str:
+        return self._mapping.agency
+
+    @property
+    def key_kind(self) -> KeyKind:
+        return self._mapping.key_kind
+
+    async def fetch(self, fetch: Fetch) -> Mapping[str, SourceRecord]:
+        asked = {key: split_coordinates(self._mapping, part.coordinates) for part in fetch.parts for key in part.keys}
+        body: dict[str, Any] = {
+            "parts": [
+                {"ids": list(part.keys), "fields": self._fields(*split_coordinates(self._mapping, part.coordinates))}
+                for part in fetch.parts
+            ]
+        }
+        self.calls += 1
+        records: dict[str, SourceRecord] = {}
+        for page in range(MAX_PAGES):
+            answer = await self._post(body if page == 0 else {**body, "page": page})
+            for item in self._items(answer):
+                key = item.get(self._mapping.key)
+                if key not in asked:
+                    raise self._invalid("answered for a key that was not asked")
+                records[key] = self._record(str(key), item, asked[str(key)])
+            if answer.get("next") is None:
+                return records
+        raise self._invalid("too many pages")
+
+    async def scan(self, coordinates: frozenset[str], *, batch: int) -> AsyncIterator[Sequence[SourceRecord]]:
+        raise SourceFailure(self.agency, SourceState.INVALID, f"cannot be scanned ({len(coordinates)}, {batch})")
+        yield []
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def _fields(self, flat: tuple[str, ...], nested: Mapping[str, tuple[str, ...]]) -> list[str]:
+        names = [self._mapping.record, self._mapping.as_of.source]
+        names += [self._mapping.rules[name].source for name in flat]
+        for name, inner in nested.items():
+            item = self._mapping.nested[name]
+            names += [item.at] if not inner else [f"{item.at}.{item.rules[field].source}" for field in inner]
+        return list(dict.fromkeys(names))
+
+    def _items(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
+        items = answer.get("items")
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise self._invalid("no list of items")
+        return items
+
+    def _record(
+        self, key: str, item: dict[str, Any], asked: tuple[tuple[str, ...], Mapping[str, tuple[str, ...]]]
+    ) -> SourceRecord:
+        flat, nested = asked
+        lists: dict[str, list[dict[str, object]]] = {}
+        for name, inner in nested.items():
+            mapped = self._mapping.nested[name]
+            rows = item.get(mapped.at) or []
+            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+                raise self._invalid("a nested list is none")
+            lists[name] = [{field: row.get(mapped.rules[field].source) for field in inner} for row in rows[:MAX_NESTED]]
+        values = {name: item.get(self._mapping.rules[name].source) for name in flat}
+        return self._assembler.record(
+            key, item.get(self._mapping.record), item.get(self._mapping.as_of.source), values, lists
+        )
+
+    async def _post(self, body: dict[str, Any]) -> dict[str, Any]:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar())
+        try:
+            async with self._session.post(
+                self._url,
+                data=orjson.dumps(body),
+                headers={**self._headers, "Content-Type": "application/json"},
+                allow_redirects=False,
+            ) as response:
+                self._check(response)
+                raw = await self._read(response)
+        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as exc:
+            raise SourceFailure(self.agency, SourceState.DOWN, f"service: {type(exc).__name__}") from exc
+        try:
+            answer = orjson.loads(raw)
+        except orjson.JSONDecodeError as exc:
+            raise self._invalid("not JSON") from exc
+        if not isinstance(answer, dict):
+            raise self._invalid("not an object")
+        if _too_deep(answer, MAX_DEPTH):
+            raise self._invalid("nested too deep")
+        return answer
+
+    def _check(self, response: aiohttp.ClientResponse) -> None:
+        if response.status == 429:
+            wait = response.headers.get("Retry-After", "1")
+            raise SourceFailure(
+                self.agency,
+                SourceState.THROTTLED,
+                "throttled",
+                retry_after_s=float(wait) if wait.isdigit() and len(wait) < 6 else 1.0,
+            )
+        if response.status >= 500:
+            raise SourceFailure(self.agency, SourceState.DOWN, f"status {response.status}")
+        if response.status != 200 or response.content_type != "application/json":
+            raise self._invalid(f"status {response.status}")
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        raw = bytearray()
+        async for chunk in response.content.iter_chunked(65_536):
+            raw += chunk
+            if len(raw) > MAX_BYTES:
+                raise self._invalid("answer is too large")
+        return bytes(raw)
+
+    def _invalid(self, text: str) -> SourceFailure:
+        return SourceFailure(self.agency, SourceState.INVALID, text)
+
+
+def _too_deep(value: object, left: int) -> bool:
+    """Whether `value` nests deeper than `left`; stops at the limit."""
+    if isinstance(value, dict):
+        return left == 0 or any(_too_deep(item, left - 1) for item in value.values() if isinstance(item, dict | list))
+    if isinstance(value, list):
+        return left == 0 or any(_too_deep(item, left - 1) for item in value if isinstance(item, dict | list))
+    return False
