@@ -1,0 +1,91 @@
+"""Reads the policy bundle: Cedar files, validated against the generated schema before anything is decided by them."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cedarpy
+
+from hub.errors import PolicyError
+
+_ANNOTATIONS = ("id", "basis", "explain")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """All policies as one text. `ids` maps Cedar's positional ids (`policy0` …) to the rules' own `@id`."""
+
+    text: str
+    digest: str
+    ids: Mapping[str, str]
+
+
+def read_bundle(directories: Sequence[Path], schema: str) -> Bundle:
+    """Read every `*.cedar` file and validate it.
+
+    Raises:
+        PolicyError: no rules, a syntax error, an unknown group, facet, role, purpose or fact, a rule without id, basis
+            or explanation, an id twice; names file, line and rule.
+    """
+    files = sorted(path for directory in directories for path in directory.glob("*.cedar"))
+    texts: list[str] = []
+    names: list[str] = []
+    for path in files:
+        text = path.read_text("utf-8")
+        for name in _validated(path, text, schema):
+            if name in names:
+                raise PolicyError("rule id twice", file=path.name, line=_line(text, name), name=name)
+            names.append(name)
+        texts.append(text)
+    if not names:
+        raise PolicyError("the rule set is empty")
+    digest = hashlib.sha256("\x00".join([schema, *texts]).encode()).hexdigest()
+    return Bundle(text="\n".join(texts), digest=digest, ids={f"policy{n}": name for n, name in enumerate(names)})
+
+
+def _validated(path: Path, text: str, schema: str) -> list[str]:
+    """Ids of the rules of one file, in order."""
+    try:
+        parsed = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
+    except ValueError as exc:
+        found = re.search(r"line (\d+)", str(exc))
+        line = int(found[1]) if found else _failing_line(text)
+        raise PolicyError("is not Cedar", file=path.name, line=line) from exc
+    ordered = [parsed[f"policy{number}"] for number in range(len(parsed))]
+    names = [policy.get("annotations", {}).get("id", "") for policy in ordered]
+    result = cedarpy.validate_policies(text, schema)
+    for error in result.errors:
+        number = int(error.policy_id.removeprefix("policy")) if error.policy_id.startswith("policy") else 0
+        name = names[number] if number < len(names) else error.policy_id
+        raise PolicyError(_reason(str(error.error)), file=path.name, line=_line(text, name), name=name)
+    for policy, name in zip(ordered, names, strict=True):
+        missing = [key for key in _ANNOTATIONS if not policy.get("annotations", {}).get(key)]
+        if missing:
+            raise PolicyError(f"lacks @{missing[0]}", file=path.name, line=_line(text, name), name=name or None)
+    return names
+
+
+def _reason(error: str) -> str:
+    return " ".join(error.split())[:200]
+
+
+def _line(text: str, name: str) -> int | None:
+    for number, line in enumerate(text.splitlines(), 1):
+        if name and f'@id("{name}")' in line:
+            return number
+    return None
+
+
+def _failing_line(text: str) -> int | None:
+    """The first line up to which the text, cut after a rule, no longer parses."""
+    end = 0
+    for rule in re.finditer(r";[^\S\n]*(?=\n|$)", text):
+        try:
+            cedarpy.policies_to_json_str(text[: rule.end()])
+        except ValueError:
+            return text.count("\n", 0, end) + 1 + (len(text[end:]) - len(text[end:].lstrip("\n"))) * bool(end)
+        end = rule.end()
+    return text.count("\n", 0, end) + 1
