@@ -48,7 +48,7 @@ class CedarJudge:
         self._catalogue = catalogue
         self._purposes = purposes
         self._remembered = remembered
-        self._policies = cedarpy.PolicySet.from_str(bundle.text)
+        self._policies = {role: _rules_of(bundle, role) for role in purposes.roles}
         self._kinds = {name: _kind(field) for name, field in catalogue.fields.items()}
         self._distinct = tuple(dict.fromkeys(self._kinds.values()))
         self._entities = cedarpy.Entities.from_json_str(json.dumps([_entity(kind) for kind in self._distinct]))
@@ -138,7 +138,7 @@ class CedarJudge:
             nothing = _Ruling(Effect.DENIED, ())
             return dict.fromkeys(self._distinct, nothing)
         requests = [self._request(decision_class, kind, action) for kind in self._distinct for _, action in _EFFECTS]
-        answers = cedarpy.is_authorized_batch(requests, self._policies, self._entities)
+        answers = cedarpy.is_authorized_batch(requests, self._policies[decision_class.role], self._entities)
         rulings: dict[_Kind, _Ruling] = {}
         for number, kind in enumerate(self._distinct):
             rulings[kind] = self._ruling(kind, answers[number * len(_EFFECTS) : (number + 1) * len(_EFFECTS)])
@@ -152,7 +152,7 @@ class CedarJudge:
             if effect is Effect.PREDICATE and kind.facet not in _PREDICATE_FACETS:
                 continue
             if answer.allowed:
-                return _Ruling(effect, tuple(sorted(self._bundle.ids[reason] for reason in answer.diagnostics.reasons)))
+                return _Ruling(effect, tuple(sorted(answer.diagnostics.reasons)))
         return _Ruling(Effect.DENIED, ())
 
     def _request(self, decision_class: DecisionClass, kind: _Kind, action: str) -> dict[str, Any]:
@@ -164,6 +164,17 @@ class CedarJudge:
             "resource": f'Hub::Field::"{kind.uid}"',
             "context": {"purpose": purpose, "own": own, "facts": asdict(decision_class.facts)},
         }
+
+
+def _rules_of(bundle: Bundle, role: str) -> cedarpy.PolicySet:
+    """The rules that can bear on `role`, under their own ids: leaving out those of other roles changes no decision."""
+    rules = {
+        name: rule
+        for name, rule in bundle.rules.items()
+        if rule["principal"]["op"] != "==" or rule["principal"]["entity"]["id"] == role
+    }
+    document = {"templates": {}, "staticPolicies": rules, "templateLinks": []}
+    return cedarpy.PolicySet.from_json_str(json.dumps(document))
 
 
 def _kind(field: Field) -> _Kind:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cedarpy
 
@@ -16,11 +17,10 @@ _ANNOTATIONS = ("id", "basis", "explain")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """All policies as one text. `ids` maps Cedar's positional ids (`policy0` …) to the rules' own `@id`."""
+    """All rules by their `@id`, in Cedar's JSON form."""
 
-    text: str
     digest: str
-    ids: Mapping[str, str]
+    rules: Mapping[str, Mapping[str, Any]]
 
 
 def read_bundle(directories: Sequence[Path], schema: str) -> Bundle:
@@ -32,22 +32,22 @@ def read_bundle(directories: Sequence[Path], schema: str) -> Bundle:
     """
     files = sorted(path for directory in directories for path in directory.glob("*.cedar"))
     texts: list[str] = []
-    names: list[str] = []
+    rules: dict[str, Mapping[str, Any]] = {}
     for path in files:
         text = path.read_text("utf-8")
-        for name in _validated(path, text, schema):
-            if name in names:
+        for name, rule in _validated(path, text, schema):
+            if name in rules:
                 raise PolicyError("rule id twice", file=path.name, line=_line(text, name), name=name)
-            names.append(name)
+            rules[name] = rule
         texts.append(text)
-    if not names:
+    if not rules:
         raise PolicyError("the rule set is empty")
     digest = hashlib.sha256("\x00".join([schema, *texts]).encode()).hexdigest()
-    return Bundle(text="\n".join(texts), digest=digest, ids={f"policy{n}": name for n, name in enumerate(names)})
+    return Bundle(digest=digest, rules=rules)
 
 
-def _validated(path: Path, text: str, schema: str) -> list[str]:
-    """Ids of the rules of one file, in order."""
+def _validated(path: Path, text: str, schema: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """(id, rule) of one file, in order."""
     try:
         parsed = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
     except ValueError as exc:
@@ -65,7 +65,7 @@ def _validated(path: Path, text: str, schema: str) -> list[str]:
         missing = [key for key in _ANNOTATIONS if not policy.get("annotations", {}).get(key)]
         if missing:
             raise PolicyError(f"lacks @{missing[0]}", file=path.name, line=_line(text, name), name=name or None)
-    return names
+    return list(zip(names, ordered, strict=True))
 
 
 def _reason(error: str) -> str:
