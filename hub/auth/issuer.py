@@ -1,0 +1,268 @@
+"""The built-in issuer: its key, its tokens, and `/oauth/token` for registered clients.
+
+Client credentials with private_key_jwt (RFC 7523), the grant run by authlib. The client names the officer it acts for
+in the parameter `officer`; the token's subject is that officer, its actor the client (RFC 8693, section 4.1).
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from authlib.oauth2.rfc6749 import (
+    AuthorizationServer,
+    ClientCredentialsGrant,
+    ClientMixin,
+    JsonRequest,
+    OAuth2Payload,
+    OAuth2Request,
+)
+from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
+from joserfc import jwt
+from joserfc.jwk import ECKey, KeySet
+
+from hub.auth.clients import Client
+from hub.auth.personas import Persona
+from hub.clock import Clock
+from hub.errors import KeyMaterialError
+
+LIFETIME_S = 3600
+_OFFICER_BYTES = 64
+
+
+class IssuerKey:
+    """The issuer's ES256 key, kept as PKCS#8 PEM."""
+
+    def __init__(self, pem: bytes) -> None:
+        try:
+            self.key = ECKey.import_key(pem)
+        except ValueError as exc:
+            raise KeyMaterialError("is no EC private key", name="issuer") from exc
+        self.kid = self.key.thumbprint()
+
+    def public_keys(self) -> Mapping[str, ECKey]:
+        return {self.kid: self.key}
+
+    def jwks(self) -> dict[str, Any]:
+        """The public key set (RFC 7517)."""
+        public = self.key.as_dict(private=False)
+        return {"keys": [{**public, "kid": self.kid, "use": "sig", "alg": "ES256"}]}
+
+
+def open_issuer_key(path: Path, *, create: bool) -> IssuerKey:
+    """Read the PEM, or make one (development and demo)."""
+    if not path.exists():
+        if not create:
+            raise KeyMaterialError("is missing", file=path.name)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(ECKey.generate_key("P-256").as_pem(private=True))
+    if path.stat().st_mode & 0o077:
+        raise KeyMaterialError("may be read by others; set mode 0600", file=path.name)
+    return IssuerKey(path.read_bytes())
+
+
+class Issuer:
+    """Mints access tokens with the claims of DESIGN section 4."""
+
+    def __init__(self, key: IssuerKey, *, url: str, audience: str, clock: Clock) -> None:
+        self._key = key
+        self._url = url
+        self._audience = audience
+        self._clock = clock
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+    def mint(
+        self,
+        *,
+        officer: str,
+        client: str,
+        agency: str,
+        role: str,
+        regions: tuple[str, ...],
+        purposes: tuple[str, ...],
+        cases: tuple[str, ...] | None = None,
+    ) -> str:
+        now = int(self._clock.now().timestamp())
+        claims: dict[str, Any] = {
+            "iss": self._url,
+            "aud": [self._audience],
+            "sub": f"officer:{officer}",
+            "client_id": client,
+            "act": {"sub": f"client:{client}"},
+            "jti": secrets.token_urlsafe(16),
+            "iat": now,
+            "nbf": now,
+            "exp": now + LIFETIME_S,
+            "agency": agency,
+            "role": role,
+            "regions": list(regions),
+            "purposes": list(purposes),
+        }
+        if cases is not None:
+            claims["cases"] = list(cases)
+        header = {"alg": "ES256", "typ": "at+jwt", "kid": self._key.kid}
+        return jwt.encode(header, claims, self._key.key, algorithms=["ES256"])
+
+    def mint_for(
+        self,
+        persona: Persona,
+        *,
+        officer: str | None = None,
+        purposes: tuple[str, ...] | None = None,
+        cases: tuple[str, ...] | None = None,
+    ) -> str:
+        return self.mint(
+            officer=officer or persona.officer,
+            client=f"demo-{persona.name}",
+            agency=persona.agency,
+            role=persona.name,
+            regions=persona.regions,
+            purposes=purposes if purposes is not None else persona.purposes,
+            cases=cases,
+        )
+
+
+class _Registered(ClientMixin):  # type: ignore[misc]  # authlib has no types
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.client_id = client.client_id
+
+    def get_client_id(self) -> str:
+        return self.client_id
+
+    def get_allowed_scope(self, _scope: str) -> str:
+        return ""
+
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        return method == "private_key_jwt" and endpoint == "token"
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        return grant_type == "client_credentials"
+
+    def check_response_type(self, _response_type: str) -> bool:
+        return False
+
+
+class _Assertion(JWTBearerClientAssertion):  # type: ignore[misc]
+    """private_key_jwt against registered keys; each assertion works once."""
+
+    CLIENT_AUTH_METHOD = "private_key_jwt"
+
+    def __init__(self, server: "TokenEndpoint", audiences: list[str]) -> None:
+        super().__init__(validate_jti=True)
+        self._owner = server
+        self._audiences = audiences
+
+    def get_audiences(self) -> list[str]:
+        return self._audiences
+
+    def validate_jti(self, claims: Mapping[str, Any], jti: str) -> bool:
+        return self._owner.first_use(str(claims.get("sub")), jti)
+
+    def resolve_client_public_key(self, client: _Registered, headers: Mapping[str, Any] | None = None) -> Any:
+        return KeySet.import_key_set({"keys": [dict(client.client.jwk)]})
+
+
+class _Payload(OAuth2Payload):  # type: ignore[misc]
+    def __init__(self, form: Mapping[str, str]) -> None:
+        self._form = form
+
+    @property
+    def data(self) -> Mapping[str, str]:
+        return self._form
+
+    @property
+    def datalist(self) -> dict[str, list[str]]:
+        return {name: [value] for name, value in self._form.items()}
+
+
+class _Request(OAuth2Request):  # type: ignore[misc]
+    def __init__(self, method: str, uri: str, form: Mapping[str, str], headers: Mapping[str, str]) -> None:
+        super().__init__(method, uri, headers=headers)
+        self.payload = _Payload(form)
+        self._form = form
+
+    @property
+    def args(self) -> Mapping[str, str]:
+        return {}
+
+    @property
+    def form(self) -> Mapping[str, str]:
+        return self._form
+
+
+class _Grant(ClientCredentialsGrant):  # type: ignore[misc]
+    TOKEN_ENDPOINT_AUTH_METHODS = ("private_key_jwt",)
+
+
+class TokenEndpoint(AuthorizationServer):  # type: ignore[misc]
+    """`/oauth/token` without a web framework: a form in, (status, headers, JSON) out."""
+
+    def __init__(self, issuer: Issuer, clients: Mapping[str, Client]) -> None:
+        super().__init__()
+        self._issuer = issuer
+        self._clients = clients
+        self._used: dict[tuple[str, str], None] = {}
+        self._form: Mapping[str, str] = {}  # of the request being answered; `answer` never awaits
+        self.uri = f"{issuer.url}/oauth/token"
+        self.register_client_auth_method("private_key_jwt", _Assertion(self, [self.uri, issuer.url]))
+        self.register_token_generator("default", self._token)
+        self.register_grant(_Grant)
+
+    def answer(
+        self, form: Mapping[str, str], headers: Mapping[str, str]
+    ) -> tuple[int, Mapping[str, str], dict[str, Any]]:
+        """Run the grant. Errors are those of RFC 6749, section 5.2."""
+        self._form = form
+        status, body, sent = self.create_token_response(_Request("POST", self.uri, form, headers))
+        return status, {**dict(sent), "Cache-Control": "no-store"}, body
+
+    def first_use(self, client: str, jti: str) -> bool:
+        if (client, jti) in self._used:
+            return False
+        self._used[client, jti] = None
+        if len(self._used) > 10_000:
+            del self._used[next(iter(self._used))]
+        return True
+
+    def query_client(self, client_id: str) -> _Registered | None:
+        client = self._clients.get(client_id)
+        return _Registered(client) if client else None
+
+    def save_token(self, token: Mapping[str, Any], request: OAuth2Request) -> None:
+        """Tokens are self-contained; nothing is kept."""
+
+    def create_oauth2_request(self, request: _Request) -> _Request:
+        return request
+
+    def create_json_request(self, request: _Request) -> JsonRequest:
+        return request
+
+    def handle_response(self, status: int, body: Any, headers: Any) -> tuple[int, Any, Any]:
+        return status, body, headers
+
+    def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Nobody listens."""
+
+    def _token(self, *, client: _Registered, **_: Any) -> dict[str, Any]:
+        registered = client.client
+        token = self._issuer.mint(
+            officer=self._officer() or registered.client_id,
+            client=registered.client_id,
+            agency=registered.agency,
+            role=registered.role,
+            regions=registered.regions,
+            purposes=registered.purposes,
+        )
+        return {"access_token": token, "token_type": "Bearer", "expires_in": LIFETIME_S}
+
+    def _officer(self) -> str | None:
+        officer = self._form.get("officer", "")
+        fits = 0 < len(officer) <= _OFFICER_BYTES and officer.isascii() and officer.replace("-", "").isalnum()
+        return officer if fits else None

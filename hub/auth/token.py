@@ -1,0 +1,161 @@
+"""Strict verification of access tokens (RFC 9068, RFC 8725; the rules are SECURITY section 2)."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import Any
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+from hub.auth.principal import Principal
+from hub.auth.strict_jws import MalformedTokenError, split_compact
+from hub.clock import Clock
+from hub.errors import UnauthenticatedError
+
+Key = ECKey | RSAKey | OKPKey
+ALGORITHMS: Mapping[str, str] = {"EC": "ES256", "RSA": "PS256", "OKP": "EdDSA"}
+LEEWAY_S = 30
+MAX_LIFETIME_S = 3600
+_HEADER = {"alg", "typ", "kid"}
+_TEXT = re.compile(r"[\x21-\x7e]{1,200}")
+_REGION = re.compile(r"[0-9]{2,12}")
+
+
+class TokenVerifier:
+    """Verifies bearer tokens of one issuer. `keys` gives the issuer's keys by kid; `agency_of` the agency of a role.
+
+    Verified tokens are remembered by hash until they expire, at most `remembered` of them.
+    """
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        audience: str,
+        keys: Callable[[], Mapping[str, Key]],
+        agency_of: Mapping[str, str],
+        clock: Clock,
+        is_revoked: Callable[[str], bool] = lambda _jti: False,
+        remembered: int = 10_000,
+    ) -> None:
+        self._issuer = issuer
+        self._audience = audience
+        self._keys = keys
+        self._agency_of = agency_of
+        self._clock = clock
+        self._is_revoked = is_revoked
+        self._remembered = remembered
+        self._seen: OrderedDict[bytes, tuple[Principal, int]] = OrderedDict()
+
+    def verify(self, authorization: str | None) -> Principal:
+        """The principal of an `Authorization` header.
+
+        Raises:
+            UnauthenticatedError: there is no token, or one that is wrong in any way.
+        """
+        token = _bearer(authorization)
+        digest = sha256(token.encode("ascii")).digest()
+        now = int(self._clock.now().timestamp())
+        kept = self._seen.get(digest)
+        if kept is None:
+            kept = self._verify(token, now)
+            self._seen[digest] = kept
+            if len(self._seen) > self._remembered:
+                self._seen.popitem(last=False)
+        principal, not_before = kept
+        if now >= principal.expires_at + LEEWAY_S or now < not_before - LEEWAY_S:
+            self._seen.pop(digest, None)
+            raise UnauthenticatedError("token is not valid now")
+        if self._is_revoked(principal.token_id):
+            raise UnauthenticatedError("token is revoked")
+        return principal
+
+    def _verify(self, token: str, now: int) -> tuple[Principal, int]:
+        try:
+            header, claims, _ = split_compact(token)
+        except MalformedTokenError as exc:
+            raise UnauthenticatedError("malformed token") from exc
+        if header.keys() != _HEADER or header["typ"] != "at+jwt" or not isinstance(header["kid"], str):
+            raise UnauthenticatedError("header")
+        key = self._keys().get(header["kid"])
+        if key is None or header["alg"] != ALGORITHMS[key.key_type]:
+            raise UnauthenticatedError("key or algorithm")
+        try:
+            jws.deserialize_compact(token, key, algorithms=[ALGORITHMS[key.key_type]])
+        except (JoseError, ValueError, TypeError) as exc:
+            raise UnauthenticatedError("signature") from exc
+        return self._principal(claims, now)
+
+    def _principal(self, claims: Mapping[str, Any], now: int) -> tuple[Principal, int]:
+        self._check_times(claims, now)
+        if claims.get("iss") != self._issuer:
+            raise UnauthenticatedError("issuer")
+        audience = claims.get("aud")
+        if not isinstance(audience, list) or self._audience not in audience or not _texts(audience, 10):
+            raise UnauthenticatedError("audience")
+        client = _claim(claims, "client_id")
+        officer = _claim(claims, "sub").removeprefix("officer:")
+        if claims["sub"] != f"officer:{officer}" or not officer:
+            raise UnauthenticatedError("subject")
+        if claims.get("act") != {"sub": f"client:{client}"}:
+            raise UnauthenticatedError("actor")
+        role, agency = _claim(claims, "role"), _claim(claims, "agency")
+        if self._agency_of.get(role) != agency:
+            raise UnauthenticatedError("role and agency")
+        regions, purposes, cases = claims.get("regions"), claims.get("purposes"), claims.get("cases")
+        if not _texts(regions, 100) or not all(_REGION.fullmatch(region) for region in regions or ()):
+            raise UnauthenticatedError("regions")
+        if not _texts(purposes, 20) or not (cases is None or _texts(cases, 100)):
+            raise UnauthenticatedError("purposes or cases")
+        principal = Principal(
+            agency=agency,
+            role=role,
+            officer=officer,
+            client=client,
+            regions=tuple(regions or ()),
+            purposes=frozenset(purposes or ()),
+            cases=None if cases is None else frozenset(cases),
+            token_id=_claim(claims, "jti"),
+            expires_at=claims["exp"],
+        )
+        return principal, claims["nbf"]
+
+    def _check_times(self, claims: Mapping[str, Any], now: int) -> None:
+        for name in ("exp", "nbf", "iat"):
+            value = claims.get(name)
+            if type(value) is not int or not 0 < value < 2**40:
+                raise UnauthenticatedError(name)
+        if claims["exp"] - claims["iat"] > MAX_LIFETIME_S or claims["exp"] <= claims["iat"]:
+            raise UnauthenticatedError("lifetime")
+        if claims["iat"] > now + LEEWAY_S or claims["nbf"] > now + LEEWAY_S or claims["exp"] + LEEWAY_S <= now:
+            raise UnauthenticatedError("not valid now")
+
+
+def _bearer(authorization: str | None) -> str:
+    """The one token of the header; the scheme is case-insensitive (RFC 9110, section 11.1)."""
+    if authorization is None or not authorization.isascii():
+        raise UnauthenticatedError("no token")
+    scheme, separator, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not separator or not token:
+        raise UnauthenticatedError("no bearer token")
+    return token
+
+
+def _claim(claims: Mapping[str, Any], name: str) -> str:
+    value = claims.get(name)
+    if not isinstance(value, str) or not _TEXT.fullmatch(value):
+        raise UnauthenticatedError(name)
+    return value
+
+
+def _texts(value: object, most: int) -> bool:
+    """Whether `value` is a list of at most `most` short plain texts, none twice."""
+    return (
+        isinstance(value, list)
+        and len(value) <= most
+        and all(isinstance(item, str) and _TEXT.fullmatch(item) for item in value)
+        and len(set(value)) == len(value)
+    )
