@@ -1,6 +1,6 @@
 """Every error the hub raises on purpose; `public` is the only text that leaves the hub.
 
-A code is stable: clients, operators and tests rely on it. The full list with its HTTP status stands in `docs/errors.md`.
+A code is stable: clients, operators and tests rely on it. `docs/errors.md` lists all with their HTTP status.
 """
 
 from typing import ClassVar

@@ -24,6 +24,7 @@ from joserfc.jwk import ECKey, KeySet
 
 from hub.auth.clients import Client
 from hub.auth.personas import Persona
+from hub.auth.principal import Principal
 from hub.clock import Clock
 from hub.errors import KeyMaterialError
 
@@ -108,6 +109,20 @@ class Issuer:
             claims["cases"] = list(cases)
         header = {"alg": "ES256", "typ": "at+jwt", "kid": self._key.kid}
         return jwt.encode(header, claims, self._key.key, algorithms=["ES256"])
+
+    def principal_of(self, persona: Persona) -> Principal:
+        """The principal that a token of `persona` stands for."""
+        return Principal(
+            agency=persona.agency,
+            role=persona.name,
+            officer=persona.officer,
+            client=f"demo-{persona.name}",
+            regions=persona.regions,
+            purposes=frozenset(persona.purposes),
+            cases=None,
+            token_id="",
+            expires_at=0,
+        )
 
     def mint_for(
         self,

@@ -60,6 +60,10 @@ class CedarJudge:
     def policy_digest(self) -> str:
         return self._bundle.digest
 
+    @property
+    def rule_count(self) -> int:
+        return len(self._bundle.rules)
+
     def role_purposes(self, role: str) -> frozenset[str]:
         known = self._purposes.roles.get(role)
         return known.purposes if known else frozenset()

@@ -7,7 +7,15 @@ import sys
 
 import typer
 
-from hub.cli import audit, clients, demo, doctor, keys, policy, schema, serve, tokens
+from hub.cli.audit import app as audit
+from hub.cli.clients import app as clients
+from hub.cli.demo import demo
+from hub.cli.doctor import doctor
+from hub.cli.keys import app as keys
+from hub.cli.policy import app as policy
+from hub.cli.schema import app as schema
+from hub.cli.serve import migrate, serve
+from hub.cli.tokens import token
 from hub.errors import HubError, StartupError, StoreError
 
 app = typer.Typer(
@@ -17,16 +25,16 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("demo")(demo.demo)
-app.command("serve")(serve.serve)
-app.command("migrate")(serve.migrate)
-app.command("doctor")(doctor.doctor)
-app.command("token")(tokens.token)
-app.add_typer(clients.app, name="client")
-app.add_typer(keys.app, name="keys")
-app.add_typer(policy.app, name="policy")
-app.add_typer(schema.app, name="schema")
-app.add_typer(audit.app, name="audit")
+app.command("demo")(demo)
+app.command("serve")(serve)
+app.command("migrate")(migrate)
+app.command("doctor")(doctor)
+app.command("token")(token)
+app.add_typer(clients, name="client")
+app.add_typer(keys, name="keys")
+app.add_typer(policy, name="policy")
+app.add_typer(schema, name="schema")
+app.add_typer(audit, name="audit")
 
 
 def main() -> None:

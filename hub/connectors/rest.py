@@ -1,4 +1,4 @@
-"""An agency whose system is a JSON service with a batch endpoint: one POST a fetch, pages only if the answer has any."""
+"""An agency whose system is a JSON service with a batch endpoint: one POST a fetch, pages only if it has any."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from datetime import date
 
-from hub.gateway.ports import Member
+from hub.identity.index import IndexedMember
 
 
-def compose(fields: Sequence[str], member: Member | None, day: date) -> dict[str, object]:
+def compose(fields: Sequence[str], member: IndexedMember | None, day: date) -> dict[str, object]:
     """Values of the granted composed `fields` on `day`; everything is None for somebody who is not a member."""
     return {field: None if member is None else _value(field, member, day) for field in fields}
 
 
-def _value(field: str, member: Member, day: date) -> object:
+def _value(field: str, member: IndexedMember, day: date) -> object:
     match field:
         case "assistanceStatus":
             return _status(member, day)
@@ -28,7 +28,7 @@ def _value(field: str, member: Member, day: date) -> object:
     raise KeyError(field)
 
 
-def _status(member: Member, day: date) -> str:
+def _status(member: IndexedMember, day: date) -> str:
     """The term includes its first day and excludes its last (DOMAIN section 4, Stock)."""
     if member.term_start is None or day < member.term_start:
         return "NOT_YET"

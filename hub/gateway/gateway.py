@@ -17,7 +17,7 @@ from hub.connectors.base import Fetch, Fetched, Part, SourceState
 from hub.domain.identity_number import IdentityNumber
 from hub.gateway.compose import compose
 from hub.gateway.plan import RELEASABLE, ClassPlan, Planner
-from hub.gateway.ports import Member, People, Pseudonyms, Scope, Source
+from hub.gateway.ports import People, Pseudonyms, Scope, Source
 from hub.gateway.reading import (
     AccessRecord,
     Ask,
@@ -32,6 +32,7 @@ from hub.gateway.reading import (
 )
 from hub.gateway.resolve import Resolver
 from hub.gateway.view import ViewBuilder
+from hub.identity.index import IndexedMember
 
 EXISTENCE = "Person.assistanceStatus"  # FG0: whether a role may know that this person is in the hub
 
@@ -135,12 +136,13 @@ class Gateway:
         assert ask.listing is not None
         listing = ask.listing
         needed = [EXISTENCE] if listing.sex is None else [EXISTENCE, "Person.sex"]
-        scope = Scope(allowed=self._allowed(asker, needed), region=listing.region, sex=listing.sex)
+        scope = Scope(region=listing.region, sex=listing.sex)
         page = await self._people.page(
             asker.principal,
-            asker.purpose,
             asker.cases,
-            scope,
+            self._allowed(asker, needed),
+            region=listing.region,
+            sex=listing.sex,
             first=listing.first,
             after=self._resolver.open_cursor(asker, scope, listing.after),
             offset=listing.offset,
@@ -171,7 +173,7 @@ class Gateway:
             DecisionClass(agency=principal.agency, role=principal.role, purpose=asker.purpose, facts=facts)
         )
 
-    async def _members(self, refs: Sequence[PersonRef]) -> Mapping[str, Member]:
+    async def _members(self, refs: Sequence[PersonRef]) -> Mapping[str, IndexedMember]:
         ids = [ref.member for ref in refs if ref.member is not None]
         return await self._people.members(ids) if ids else {}
 
@@ -190,7 +192,7 @@ class Gateway:
         self,
         asker: Asker,
         plans: Mapping[tuple[int, PersonRef], ClassPlan],
-        members: Mapping[str, Member],
+        members: Mapping[str, IndexedMember],
         *,
         through_registers: bool,
     ) -> dict[str, Fetched]:
@@ -217,7 +219,7 @@ class Gateway:
             timeout_s=self._agency_deadline_s,
         )
 
-    def _keys(self, ref: PersonRef, members: Mapping[str, Member]) -> Mapping[str, tuple[str, ...]]:
+    def _keys(self, ref: PersonRef, members: Mapping[str, IndexedMember]) -> Mapping[str, tuple[str, ...]]:
         """The keys to ask each agency with; a register role's person is asked for by identity number alone."""
         if ref.member is not None:
             return members[ref.member].keys
@@ -237,9 +239,9 @@ class Gateway:
     async def _composable(
         self,
         plans: Mapping[tuple[int, PersonRef], ClassPlan],
-        members: Mapping[str, Member],
+        members: Mapping[str, IndexedMember],
         visible: set[PersonRef],
-    ) -> dict[PersonRef, Member]:
+    ) -> dict[PersonRef, IndexedMember]:
         """Members behind the persons for whom a composed field was granted."""
         wanted = {ref for (_, ref), plan in plans.items() if plan.composed and ref in visible}
         found = {ref: members[ref.member] for ref in wanted if ref.member is not None}
@@ -261,7 +263,7 @@ class Gateway:
         plans: Mapping[tuple[int, PersonRef], ClassPlan],
         visible: set[PersonRef],
         tables: Mapping[PersonRef, DecisionTable],
-        members: Mapping[str, Member],
+        members: Mapping[str, IndexedMember],
         fetched: Mapping[str, Fetched],
     ) -> None:
         for agency, answer in fetched.items():
@@ -293,7 +295,7 @@ class Gateway:
         principal = asker.principal
         return self._judge.reach(agency=principal.agency, role=principal.role, purpose=asker.purpose) is Reach.REGISTERS
 
-    def _pseudonym(self, ref: PersonRef, members: Mapping[str, Member]) -> str:
+    def _pseudonym(self, ref: PersonRef, members: Mapping[str, IndexedMember]) -> str:
         number = ref.identity_number
         if ref.member is not None and ref.member in members:
             number = members[ref.member].identity_number

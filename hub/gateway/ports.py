@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Protocol
 
 from hub.auth.facts import Facts
 from hub.auth.principal import Principal
 from hub.connectors.base import Fetch, Fetched
 from hub.domain.identity_number import IdentityNumber
+from hub.identity.index import IndexedMember, IndexedPage
 
 
 class Source(Protocol):
@@ -21,31 +21,9 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """What the person index knows of a member, beside the facts. `keys` are the agencies' own keys by agency."""
-
-    member_id: str
-    identity_number: str | None
-    keys: Mapping[str, tuple[str, ...]]
-    term_start: date | None
-    term_end: date | None
-    key_person: bool
-    responsible_region: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberPage:
-    members: tuple[str, ...]
-    cursors: tuple[str, ...]
-    total_count: int
-    has_next_page: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Whom a listing may show: fact vectors (jurisdiction, term, case, key person) under which the role sees them."""
+    """The filter of a listing, as cursors are bound to it."""
 
-    allowed: frozenset[Facts]
     region: str | None
     sex: str | None
 
@@ -57,7 +35,7 @@ class People(Protocol):
         """Canonical number → member id; unknown, ambiguous and vaulted numbers are absent."""
         ...
 
-    async def members(self, member_ids: Sequence[str]) -> Mapping[str, Member]:
+    async def members(self, member_ids: Sequence[str]) -> Mapping[str, IndexedMember]:
         """Member id → what is known; unknown and vaulted ids are absent."""
         ...
 
@@ -78,14 +56,15 @@ class People(Protocol):
     async def page(
         self,
         principal: Principal,
-        purpose: str,
         cases: Sequence[str],
-        scope: Scope,
+        allowed: frozenset[Facts],
         *,
+        region: str | None,
+        sex: str | None,
         first: int,
         after: str | None,
         offset: int,
-    ) -> MemberPage: ...
+    ) -> IndexedPage: ...
 
 
 class PersonIds(Protocol):

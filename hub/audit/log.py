@@ -1,0 +1,127 @@
+"""The append-only log: an entry is on disk before `append` returns, many entries share one commit.
+
+Several processes append to one log: each commit takes the head row under a lock, so that the chain cannot fork.
+"""
+
+import asyncio
+import secrets
+from collections import deque
+from dataclasses import dataclass
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.audit.chain import GENESIS, link
+from hub.audit.entry import Draft, encode
+from hub.audit.tables import audit_entry, audit_head
+from hub.clock import Clock
+from hub.errors import AuditUnavailableError, StoreError
+from hub.failpoints import failpoint
+from hub.store.engine import Store
+
+MAX_WAITING = 10_000
+MAX_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What the log says of a durable entry."""
+
+    entry_id: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    draft: Draft
+    done: "asyncio.Future[Receipt]"
+
+
+class AuditLog:
+    """One writer task per process; callers wait for their own entry only."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._waiting: deque[_Waiting] = deque()
+        self._writer: asyncio.Task[None] | None = None
+        self._last_failed = False
+
+    @property
+    def writable(self) -> bool:
+        """Whether the last write went through."""
+        return not self._last_failed
+
+    async def append(self, draft: Draft) -> Receipt:
+        """Write one entry; returns when it is durable. A caller that goes away does not take its entry with it.
+
+        Raises:
+            AuditUnavailableError: the log cannot be written; nothing of this entry is in it.
+        """
+        if len(self._waiting) >= MAX_WAITING:
+            raise AuditUnavailableError("audit queue is full")
+        done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(draft, done))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+        return await asyncio.shield(done)
+
+    async def close(self) -> None:
+        """Wait until everything handed in is written."""
+        if self._writer is not None:
+            await asyncio.gather(self._writer, return_exceptions=True)
+
+    async def probe(self) -> bool:
+        """Whether the head can be read now; readiness asks this."""
+        try:
+            async with self._store.read() as connection:
+                await connection.execute(select(audit_head.c.seq))
+        except StoreError:
+            return False
+        return True
+
+    async def _write(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(0)  # let those who are ready in this turn of the loop join the batch
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
+            try:
+                receipts = await self._commit([waiting.draft for waiting in batch])
+            except StoreError as error:
+                self._last_failed = True
+                for waiting in batch:
+                    if not waiting.done.done():
+                        waiting.done.set_exception(AuditUnavailableError(str(error)))
+                        waiting.done.exception()
+                continue
+            self._last_failed = False
+            for waiting, receipt in zip(batch, receipts, strict=True):
+                if not waiting.done.done():
+                    waiting.done.set_result(receipt)
+
+    async def _commit(self, drafts: list[Draft]) -> list[Receipt]:
+        receipts: list[Receipt] = []
+        async with self._store.write() as connection:
+            seq, time_us, chain = await self._head(connection)
+            rows = []
+            for draft in drafts:
+                seq += 1
+                time_us = max(time_us, int(self._clock.now().timestamp() * 1_000_000))
+                entry_id = secrets.token_urlsafe(18)
+                body = encode(draft, seq=seq, entry_id=entry_id, time_us=time_us)
+                chain = link(chain, seq, body)
+                rows.append({"seq": seq, "entry_id": entry_id, "body": body, "chain": chain})
+                receipts.append(Receipt(entry_id=entry_id, seq=seq))
+            await connection.execute(insert(audit_entry), rows)
+            await connection.execute(update(audit_head).values(seq=seq, time_us=time_us, chain=chain))
+            failpoint("audit.before-commit")
+        failpoint("audit.after-commit")
+        return receipts
+
+    async def _head(self, connection: AsyncConnection) -> tuple[int, int, bytes]:
+        """Where the chain ends, locked until the transaction does (SQLite's write transactions are exclusive)."""
+        statement = select(audit_head.c.seq, audit_head.c.time_us, audit_head.c.chain).with_for_update()
+        row = (await connection.execute(statement)).one_or_none()
+        if row is None:
+            await connection.execute(insert(audit_head).values(one=1, seq=0, time_us=0, chain=GENESIS))
+            row = (await connection.execute(statement)).one()
+        return row[0], row[1], row[2]

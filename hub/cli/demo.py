@@ -1,0 +1,18 @@
+"""`hub demo`: everything on this machine, from nothing."""
+
+from typing import Annotated
+
+import typer
+
+from hub.cli.options import DEFAULT_DATA, DataOption
+from hub.demo.run import run_demo
+
+
+def demo(
+    data: DataOption = DEFAULT_DATA,
+    port: Annotated[int, typer.Option(help="Port of the hub.")] = 8000,
+    people: Annotated[int, typer.Option(min=200, help="Persons who were in prison.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Another province.")] = 7,
+) -> None:
+    """Run five simulated agencies and the hub on 127.0.0.1 until Ctrl-C."""
+    raise typer.Exit(run_demo(data=data, port=port, people=people, seed=seed))

@@ -1,0 +1,40 @@
+"""`hub token`: a bare token of the demo issuer."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from hub.auth.issuer import Issuer, open_issuer_key
+from hub.auth.personas import read_personas
+from hub.auth.purposes import read_purposes
+from hub.bootstrap import POLICIES_DIR
+from hub.cli.options import DEFAULT_DATA, DataOption
+from hub.clock import SystemClock
+from hub.errors import SettingsError
+from hub.settings import load_settings
+
+
+def token(
+    persona: Annotated[str, typer.Argument(help="A persona of the demo, for example judicial-office.")],
+    data: DataOption = DEFAULT_DATA,
+    officer: Annotated[str | None, typer.Option(help="Another officer number.")] = None,
+    purpose: Annotated[list[str] | None, typer.Option(help="Narrow the token to these purposes.")] = None,
+    case: Annotated[list[str] | None, typer.Option(help="Bind the token to these cases.")] = None,
+) -> None:
+    """Print one access token of the demo issuer."""
+    demo_file = data / "demo.json"
+    if not demo_file.exists():
+        raise SettingsError("there is no demo here; run `make demo`", file=demo_file.name)
+    url = json.loads(demo_file.read_text("utf-8"))["url"]
+    settings = load_settings(data_dir=data, url=url, demo=True)
+    personas = read_personas(read_purposes(POLICIES_DIR / "purposes.toml"))
+    if persona not in personas:
+        raise typer.BadParameter(f"unknown persona; one of {', '.join(personas)}", param_hint="PERSONA")
+    known = personas[persona]
+    narrowed = tuple(purpose) if purpose else None
+    if narrowed and set(narrowed) - set(known.purposes):
+        raise typer.BadParameter(f"not a purpose of {persona}", param_hint="--purpose")
+    key = open_issuer_key(settings.hub_dir / "keys" / "issuer.pem", create=False)
+    issuer = Issuer(key, url=settings.issuer_url, audience=settings.audience, clock=SystemClock())
+    print(issuer.mint_for(known, officer=officer, purposes=narrowed, cases=tuple(case) if case else None))

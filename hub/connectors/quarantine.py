@@ -1,0 +1,83 @@
+"""The quarantine that lasts: reports are gathered in memory and written in the background, each misfit once."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any, Protocol
+
+from sqlalchemy import insert, select
+
+from hub.clock import Clock
+from hub.connectors.tables import quarantine
+from hub.crypto.envelope import Place
+from hub.errors import StoreError
+from hub.store.engine import Store
+
+MAX_WAITING = 5_000
+MAX_SEEN = 50_000
+
+
+class Sealer(Protocol):
+    def seal(self, place: Place, plaintext: str) -> bytes: ...
+
+
+class StoredQuarantine:
+    """`name` makes an opaque name of a source record. What does not fit in the queue is counted in `dropped`."""
+
+    def __init__(self, store: Store, sealer: Sealer, name: Callable[[str], str], clock: Clock) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._name = name
+        self._clock = clock
+        self._waiting: list[dict[str, Any]] = []
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._task: asyncio.Task[None] | None = None
+        self.dropped = 0
+
+    def report(self, *, agency: str, record: str, coordinate: str, value: str, reason: str) -> None:
+        named = self._name(f"{agency}/{record}")
+        report_id = sha256(f"{named}/{coordinate}/{self._name(value)}".encode()).hexdigest()
+        if report_id in self._seen:
+            return
+        self._seen[report_id] = None
+        if len(self._seen) > MAX_SEEN:
+            self._seen.popitem(last=False)
+        if len(self._waiting) >= MAX_WAITING:
+            self.dropped += 1
+            return
+        place = Place(agency="hub", table="quarantine", column="value_sealed", row=report_id)
+        self._waiting.append(
+            {
+                "report_id": report_id,
+                "agency": agency,
+                "record": named,
+                "coordinate": coordinate,
+                "reason": reason,
+                "value_sealed": self._sealer.seal(place, value),
+                "first_seen": self._clock.now(),
+            }
+        )
+
+    async def flush(self) -> None:
+        """Write what waits; what was reported before this process began is left alone."""
+        batch, self._waiting = self._waiting[:500], self._waiting[500:]
+        if not batch:
+            return
+        try:
+            async with self._store.write() as connection:
+                known = select(quarantine.c.report_id).where(
+                    quarantine.c.report_id.in_([row["report_id"] for row in batch])
+                )
+                there = {row[0] for row in await connection.execute(known)}
+                fresh = [row for row in batch if row["report_id"] not in there]
+                if fresh:
+                    await connection.execute(insert(quarantine), fresh)
+        except StoreError:
+            self._waiting = batch + self._waiting
+
+    async def run(self) -> None:
+        """Write now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(1.0)
+            await self.flush()

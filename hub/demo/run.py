@@ -1,0 +1,271 @@
+"""The demo from nothing: agencies, index, hub, tokens; ends everything it started."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from hub.bootstrap import Hub, build_hub
+from hub.clock import today
+from hub.demo.launch import AgencyFleet, AgencyNotReadyError
+from hub.demo.population import World, someone
+from hub.domain.identity_number import IdentityNumber
+from hub.errors import SettingsError
+from hub.identity.references import CaseReference
+from hub.migrations.run import migrate
+from hub.settings import Settings, load_settings
+
+READY_WITHIN_S = 60.0
+RENEW_EVERY_S = 25 * 60.0
+PEOPLE_SHOWN = 80
+QUERY_FILE = Path(__file__).with_name("first_query.graphql")
+
+words = Console(stderr=True, highlight=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What a demo needs to know of its people."""
+
+    inside: tuple[str, ...]
+    outside: tuple[str, ...]
+    cases: dict[str, str]
+
+
+def run_demo(*, data: Path, port: int, people: int, seed: int) -> int:
+    """Run until SIGINT or SIGTERM. Returns the exit code."""
+    settings = load_settings(data_dir=data, port=port, demo=True, persons_per_hour=100_000)
+    _check_port(settings)
+    signal.signal(signal.SIGTERM, _interrupt)
+    fleet = AgencyFleet(directory=data / "agencies", people=people, seed=seed)
+    server: subprocess.Popen[bytes] | None = None
+    try:
+        words.print(f"starting five simulated agencies ({people} persons released from prison, {2 * people} others) …")
+        started = time.monotonic()
+        fleet.start()
+        _write_endpoints(settings, fleet)
+        prepared = asyncio.run(_prepare(settings, people, seed))
+        server = _serve(settings, data)
+        _await_ready(settings, server)
+        _write_demo_file(settings, prepared)
+        _show(settings, prepared, time.monotonic() - started)
+        return _stay(settings, prepared, fleet, server)
+    except KeyboardInterrupt:
+        return 0
+    except AgencyNotReadyError as error:
+        words.print(f"error AGENCY_NOT_READY: {error}")
+        return 3
+    finally:
+        if server is not None:
+            _end(server)
+        fleet.stop()
+
+
+async def _prepare(settings: Settings, people: int, seed: int) -> Prepared:
+    """Migrate, build the index from justice, open the demo's cases."""
+    hub = build_hub(settings)
+    try:
+        await migrate(hub.store)
+        words.print("building the person index …")
+        report = await hub.importer.run(hub.sources["justice"].connector)
+        words.print(
+            f"  {report.members} members, {report.without_number} without a valid number, {report.ambiguous} ambiguous"
+        )
+        world = World(seed=seed, members=people, today=_made_on(settings) or today(hub.clock))
+        inside, outside = await _choose(hub, world)
+        return Prepared(inside=inside, outside=outside, cases=await _open_cases(hub, inside))
+    finally:
+        await hub.close()
+
+
+async def _choose(hub: Hub, world: World) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Numbers of members in term in the demo county, and of members elsewhere, as the index itself sees them."""
+    numbers = [someone(world, index).number for index in range(min(300, world.members)) if index % 3 != 2]
+    found = await hub.index.find([IdentityNumber.parse(number) for number in numbers])
+    office = hub.issuer.principal_of(hub.rules.personas["judicial-office"])
+    facts = await hub.index.member_facts(office, "HANDOVER", (), list(found.values()))
+    inside = [number for number in numbers if number in found and facts[found[number]].jurisdiction]
+    inside = [number for number in inside if facts[found[number]].term]
+    outside = [number for number in numbers if number in found and not facts[found[number]].jurisdiction]
+    return tuple(inside[:PEOPLE_SHOWN]), tuple(outside[:PEOPLE_SHOWN])
+
+
+async def _open_cases(hub: Hub, inside: Sequence[str]) -> dict[str, str]:
+    """An open case at every agency for each shown person; returns the case of the first person by agency."""
+    found = await hub.index.find([IdentityNumber.parse(number) for number in inside])
+    members = await hub.index.members(list(found.values()))
+    agencies = ("justice", "police", "social-security", "civil-affairs", "tax")
+    cases = [
+        CaseReference(
+            case_id=f"CASE-{order:04d}-{agency}",
+            person_id=found[number],
+            agency=agency,
+            region=members[found[number]].responsible_region,
+        )
+        for order, number in enumerate(inside, 1)
+        for agency in agencies
+    ]
+    await hub.references.put_cases(cases)
+    return {agency: f"CASE-0001-{agency}" for agency in agencies}
+
+
+def _made_on(settings: Settings) -> date | None:
+    """The day for which the simulated data were made."""
+    marker = settings.data_dir / "agencies" / "justice" / "complete.json"
+    return date.fromisoformat(json.loads(marker.read_text())["today"]) if marker.exists() else None
+
+
+def _write_endpoints(settings: Settings, fleet: AgencyFleet) -> None:
+    secrets = settings.hub_dir / "secrets"
+    secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lines = ["# Written by `hub demo`: where the simulated agencies are."]
+    for agency, endpoint in sorted(fleet.endpoints.items()):
+        lines += ["", f'[agencies."{agency}"]']
+        lines += [f"{name} = {json.dumps(endpoint[name])}" for name in ("url", "path") if name in endpoint]
+        if "api_key" in endpoint:
+            path = secrets / f"{agency}.key"
+            _write_private(path, endpoint["api_key"])
+            lines.append(f"api_key_file = {json.dumps(str(path.resolve()))}")
+    _write_private(settings.hub_dir / "agencies.toml", "\n".join([*lines, ""]))
+
+
+def _serve(settings: Settings, data: Path) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "HUB_DEMO": "true", "HUB_PERSONS_PER_HOUR": str(settings.persons_per_hour)}
+    command = [sys.executable, "-m", "hub.cli.main", "serve", "--data", str(data), "--port", str(settings.port)]
+    return subprocess.Popen(command, env=environment, start_new_session=True)
+
+
+def _await_ready(settings: Settings, server: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < end:
+        if server.poll() is not None:
+            raise AgencyNotReadyError("the hub itself ended")
+        try:
+            with urllib.request.urlopen(f"{settings.base_url}/readyz", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.1)
+    raise AgencyNotReadyError("the hub did not become ready")
+
+
+def _write_demo_file(settings: Settings, prepared: Prepared) -> dict[str, Any]:
+    hub = build_hub(settings)
+    personas = {
+        name: {
+            "token": hub.issuer.mint_for(persona),
+            "purpose": persona.purpose,
+            "case": prepared.cases.get(persona.agency),
+            "role": name,
+            "agency": persona.agency,
+            "regions": list(persona.regions),
+        }
+        for name, persona in hub.rules.personas.items()
+    }
+    asyncio.run(hub.store.close())
+    held = {
+        "version": 1,
+        "url": settings.base_url,
+        "issuer": settings.issuer_url,
+        "audience": settings.audience,
+        "personas": personas,
+        "people": {"in": list(prepared.inside), "out": list(prepared.outside)},
+        "signingKey": str((settings.hub_dir / "keys" / "issuer.pem").resolve()),
+        "kid": hub.issuer_key.kid,
+    }
+    _write_private(settings.data_dir / "demo.json", json.dumps(held, ensure_ascii=False, indent=1))
+    return held
+
+
+def _show(settings: Settings, prepared: Prepared, took_s: float) -> None:
+    held = json.loads((settings.data_dir / "demo.json").read_text("utf-8"))
+    out = Console(highlight=False, soft_wrap=True)
+    out.print(f"\nready after {took_s:.0f} s")
+    for name, path in (
+        ("GraphQL", "/graphql"),
+        ("GraphiQL", "/graphiql"),
+        ("schema", "/schema.graphql"),
+        ("health", "/readyz"),
+    ):
+        out.print(f"  {name:9} {settings.base_url}{path}")
+    out.print("\none token per persona (also in demo.json; renewed before they expire):")
+    for name, persona in held["personas"].items():
+        out.print(f"  {name:16} {persona['token']}")
+    out.print("\na first query, ready to paste; ask it as judicial-office and as tax:\n")
+    out.print(
+        first_query(
+            settings, prepared.inside[0], "judicial-office", "HANDOVER", held["personas"]["judicial-office"]["case"]
+        )
+    )
+    out.print("\nCtrl-C ends everything.")
+
+
+def first_query(settings: Settings, number: str, persona: str, purpose: str, case: str | None) -> str:
+    """A curl command that works as it stands."""
+    body = json.dumps(
+        {"query": " ".join(QUERY_FILE.read_text("utf-8").split()), "variables": {"number": number}}, ensure_ascii=False
+    )
+    lines = [
+        f"curl -s {settings.base_url}/graphql",
+        f'-H "Authorization: Bearer $(.venv/bin/hub token {persona} --data {settings.data_dir})"',
+        f"-H 'Hub-Purpose: {purpose}'",
+        *([f"-H 'Hub-Case: {case}'"] if case else []),
+        "-H 'Content-Type: application/json'",
+        f"-d '{body}'",
+    ]
+    return " \\\n  ".join(lines)
+
+
+def _stay(settings: Settings, prepared: Prepared, fleet: AgencyFleet, server: subprocess.Popen[bytes]) -> int:
+    renewed = time.monotonic()
+    while True:
+        time.sleep(0.5)
+        if server.poll() is not None or fleet.ended():
+            words.print(f"error CHILD_ENDED: {', '.join(fleet.ended()) or 'the hub'} ended")
+            return 3
+        if time.monotonic() - renewed > RENEW_EVERY_S:
+            _write_demo_file(settings, prepared)
+            renewed = time.monotonic()
+
+
+def _check_port(settings: Settings) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as exc:
+            raise SettingsError(f"port {settings.port} is taken", name="--port") from exc
+
+
+def _write_private(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    temporary.replace(path)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,171 @@
+"""Builds the index of members from the justice system's own records; running it again changes nothing but dates.
+
+A member is known by the justice key. A number that is none leaves a member without one; a number that two records bear
+marks both as ambiguous, and a look-up by it finds nobody rather than somebody.
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.clock import Clock
+from hub.connectors.base import Connector, SourceRecord
+from hub.domain.agencies import JUSTICE
+from hub.domain.identity_number import IdentityNumber, IdentityNumberError
+from hub.identity.ports import Indexer, Opener, Sealer, key_place, number_place
+from hub.identity.tables import findings, jurisdiction, link, person
+from hub.store.engine import Store
+
+BATCH = 500
+_KINDS = {"H": "household", "J": "residence", "G": "work"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    members: int
+    without_number: int
+    ambiguous: int
+
+
+class Importer:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        sealer: Sealer,
+        opener: Opener,
+        numbers: Indexer,
+        keys: Indexer,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._opener = opener
+        self._numbers = numbers
+        self._keys = keys
+        self._clock = clock
+
+    async def run(self, justice: Connector, progress: Callable[[int], None] = lambda _count: None) -> ImportReport:
+        """Import every record, batch by batch, each batch in one transaction. Memory: one batch."""
+        seen = 0
+        async for batch in justice.scan(frozenset(), batch=BATCH):
+            async with self._store.write() as connection:
+                await self._import(connection, batch)
+            seen += len(batch)
+            progress(seen)
+        return await self._mark_ambiguous(seen)
+
+    async def _import(self, connection: AsyncConnection, batch: Sequence[SourceRecord]) -> None:
+        known = await self._known(connection, batch)
+        now = self._clock.now()
+        people, links, offices, without = [], [], [], []
+        for record in batch:
+            person_id = known.get(record.key) or secrets.token_hex(16)
+            row, number = self._person(person_id, record, now)
+            people.append(row)
+            if number is None:
+                without.append({"person_id": person_id, "kind": "NUMBER_INVALID", "count": 1})
+            if record.key not in known:
+                links.append(self._link(person_id, record.key, now))
+            offices += _offices(person_id, record)
+        ids = [row["person_id"] for row in people]
+        for table in (person, jurisdiction, findings):
+            await connection.execute(delete(table).where(table.c.person_id.in_(ids)))
+        for table, rows in ((person, people), (link, links), (jurisdiction, offices), (findings, without)):
+            if rows:
+                await connection.execute(insert(table), rows)
+
+    async def _known(self, connection: AsyncConnection, batch: Sequence[SourceRecord]) -> dict[str, str]:
+        """Justice key → person id, for those imported before."""
+        wanted = {self._keys.of(record.key) for record in batch}
+        rows = await connection.execute(
+            select(link.c.person_id, link.c.key_sealed).where(link.c.agency == JUSTICE, link.c.key_index.in_(wanted))
+        )
+        return {self._opener.open(key_place(JUSTICE, row[0]), row[1]): row[0] for row in rows}
+
+    def _person(
+        self, person_id: str, record: SourceRecord, now: datetime
+    ) -> tuple[dict[str, object], IdentityNumber | None]:
+        values = record.values
+        number = _number(values.get("index.number"))
+        row: dict[str, object] = {
+            "person_id": person_id,
+            "number_sealed": self._sealer.seal(number_place(person_id), number.text) if number else None,
+            "number_index": self._numbers.of(number.text) if number else None,
+            "ambiguous": False,
+            "sex": {"M": "MALE", "F": "FEMALE", "1": "MALE", "2": "FEMALE"}.get(str(values.get("index.sex"))),
+            "term_start": _day(values.get("index.term_start")),
+            "term_end": _day(values.get("index.term_end")),
+            "key_person": str(values.get("index.risk_class")) in ("Z", "01"),
+            "vaulted": str(values.get("index.vaulted")) == "1",
+            "deceased": str(values.get("index.deceased")) == "1",
+            "imported_at": now,
+        }
+        return row, number
+
+    def _link(self, person_id: str, key: str, now: datetime) -> dict[str, object]:
+        return {
+            "person_id": person_id,
+            "agency": JUSTICE,
+            "key_index": self._keys.of(key),
+            "key_sealed": self._sealer.seal(key_place(JUSTICE, person_id), key),
+            "method": "own-key",
+            "linked_at": now,
+        }
+
+    async def _mark_ambiguous(self, members: int) -> ImportReport:
+        """Open the numbers whose blind indexes meet; mark the persons whose numbers are the same."""
+        async with self._store.write() as connection:
+            meeting = (
+                select(person.c.number_index)
+                .where(person.c.number_index.is_not(None))
+                .group_by(person.c.number_index)
+                .having(func.count() > 1)
+            )
+            rows = await connection.execute(
+                select(person.c.person_id, person.c.number_sealed)
+                .where(person.c.number_index.in_(meeting))
+                .order_by(person.c.number_index)
+            )
+            by_number: dict[str, list[str]] = {}
+            for person_id, sealed in rows:
+                by_number.setdefault(self._opener.open(number_place(person_id), sealed), []).append(person_id)
+            doubles = [person_id for ids in by_number.values() if len(ids) > 1 for person_id in ids]
+            for start in range(0, len(doubles), BATCH):
+                ids = doubles[start : start + BATCH]
+                await connection.execute(update(person).where(person.c.person_id.in_(ids)).values(ambiguous=True))
+            missing = await connection.scalar(select(func.count()).where(person.c.number_index.is_(None)))
+        return ImportReport(members=members, without_number=missing or 0, ambiguous=len(doubles))
+
+
+def _number(raw: object) -> IdentityNumber | None:
+    try:
+        return IdentityNumber.parse(raw) if isinstance(raw, str) else None
+    except IdentityNumberError:
+        return None
+
+
+def _day(raw: object) -> date | None:
+    try:
+        return date.fromisoformat(raw[:10]) if isinstance(raw, str) else None
+    except ValueError:
+        return None
+
+
+def _offices(person_id: str, record: SourceRecord) -> list[dict[str, object]]:
+    raw = record.values.get("index.offices")
+    offices: dict[tuple[str, str], dict[str, object]] = {}
+    for region, kind, since, until in raw if isinstance(raw, list) else []:
+        named = _KINDS.get(str(kind), "household")
+        offices[str(region), named] = {
+            "person_id": person_id,
+            "region": str(region),
+            "kind": named,
+            "valid_from": _day(since),
+            "valid_to": _day(until),
+        }
+    return list(offices.values())

@@ -1,0 +1,72 @@
+"""Tables of the person index. The person's key comes first everywhere; dates and regions are clear, numbers sealed."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, Index, Integer, LargeBinary, String, Table
+
+from hub.store.metadata import METADATA
+
+person = Table(
+    "person",
+    METADATA,
+    Column("person_id", String(32), primary_key=True),
+    Column("number_sealed", LargeBinary),
+    Column("number_index", BigInteger, index=True),
+    Column("ambiguous", Boolean, nullable=False),
+    Column("sex", String(12)),
+    Column("term_start", Date),
+    Column("term_end", Date),
+    Column("key_person", Boolean, nullable=False),
+    Column("vaulted", Boolean, nullable=False),
+    Column("deceased", Boolean, nullable=False),
+    Column("imported_at", DateTime(timezone=True), nullable=False),
+)
+
+link = Table(
+    "person_link",
+    METADATA,
+    Column("person_id", String(32), primary_key=True),
+    Column("agency", String(40), primary_key=True),
+    Column("key_index", BigInteger, primary_key=True),
+    Column("key_sealed", LargeBinary, nullable=False),
+    Column("method", String(40), nullable=False),
+    Column("linked_at", DateTime(timezone=True), nullable=False),
+)
+
+jurisdiction = Table(
+    "person_jurisdiction",
+    METADATA,
+    Column("person_id", String(32), primary_key=True),
+    Column("region", String(12), primary_key=True),
+    Column("kind", String(12), primary_key=True),
+    Column("valid_from", Date),
+    Column("valid_to", Date),
+    Index("ix_person_jurisdiction_region", "region", "person_id"),
+)
+
+case_reference = Table(
+    "case_reference",
+    METADATA,
+    Column("person_id", String(32), primary_key=True),
+    Column("case_id", String(64), primary_key=True),
+    Column("agency", String(40), nullable=False),
+    Column("region", String(12)),
+    Column("open", Boolean, nullable=False),
+    Index("ix_case_reference_case_id", "case_id"),
+)
+
+consent = Table(
+    "consent",
+    METADATA,
+    Column("person_id", String(32), primary_key=True),
+    Column("agency", String(40), primary_key=True),
+    Column("purpose", String(40), primary_key=True),
+    Column("given_at", DateTime(timezone=True), nullable=False),
+    Column("withdrawn_at", DateTime(timezone=True)),
+)
+
+findings = Table(
+    "import_finding",
+    METADATA,
+    Column("person_id", String(32), primary_key=True),
+    Column("kind", String(40), primary_key=True),
+    Column("count", Integer, nullable=False),
+)

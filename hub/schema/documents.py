@@ -1,0 +1,105 @@
+"""From the text of a document to an operation that fits the schema, or a refusal in our own words."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from graphql import GraphQLError, GraphQLSchema, GraphQLSyntaxError, OperationDefinitionNode, parse, validate
+from graphql.language import DocumentNode
+
+from hub.errors import RequestError
+from hub.schema.limits import Cost, ParseFailedError, check_tokens, measure
+
+MAX_VALIDATION_ERRORS = 5
+MAX_REMEMBERED_BYTES = 8 * 1024 * 1024
+
+
+class OperationNameError(RequestError):
+    code = "BAD_REQUEST"
+    public = "Name one operation of the document in operationName."
+
+
+class InvalidDocumentError(RequestError):
+    """The document does not fit the schema. `errors` say where, and nothing the caller did not send."""
+
+    code = "GRAPHQL_VALIDATION_FAILED"
+    public = "The document does not fit the schema."
+
+    def __init__(self, errors: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__("validation failed")
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    document: DocumentNode
+    operation: OperationDefinitionNode
+    digest: str
+    cost: Cost
+
+
+class Documents:
+    """Parses and validates against one schema; valid documents are remembered, bounded by their bytes."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self._schema = schema
+        self._valid: OrderedDict[str, tuple[DocumentNode, int]] = OrderedDict()
+        self._bytes = 0
+
+    def prepare(self, text: str, operation_name: str | None, variables: Mapping[str, Any]) -> Prepared:
+        """In the order of SECURITY section 1: tokens, parse, cost, validation.
+
+        Raises:
+            ParseFailedError, CostLimitError, OperationNameError, InvalidDocumentError
+        """
+        digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        kept = self._valid.get(digest)
+        document = kept[0] if kept else self._parse(text)
+        operation = _operation(document, operation_name)
+        cost = measure(document, operation, variables)
+        if kept is None:
+            errors = validate(self._schema, document, max_errors=MAX_VALIDATION_ERRORS)
+            if errors:
+                raise InvalidDocumentError([_shown(error) for error in errors[:MAX_VALIDATION_ERRORS]])
+            self._remember(digest, document, len(text))
+        else:
+            self._valid.move_to_end(digest)
+        return Prepared(document=document, operation=operation, digest=digest, cost=cost)
+
+    def _parse(self, text: str) -> DocumentNode:
+        check_tokens(text)
+        try:
+            return parse(text)
+        except (GraphQLSyntaxError, RecursionError) as exc:
+            raise ParseFailedError("syntax error") from exc
+
+    def _remember(self, digest: str, document: DocumentNode, size: int) -> None:
+        self._valid[digest] = (document, size)
+        self._bytes += size
+        while self._bytes > MAX_REMEMBERED_BYTES:
+            _, (_, dropped) = self._valid.popitem(last=False)
+            self._bytes -= dropped
+
+
+def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    found = [
+        definition
+        for definition in document.definitions
+        if isinstance(definition, OperationDefinitionNode)
+        and (name is None or (definition.name is not None and definition.name.value == name))
+    ]
+    if len(found) != 1:
+        raise OperationNameError("no such operation, or several")
+    return found[0]
+
+
+def _shown(error: GraphQLError) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "message": InvalidDocumentError.public,
+        "extensions": {"code": InvalidDocumentError.code},
+    }
+    if error.locations:
+        shown["locations"] = [{"line": place.line, "column": place.column} for place in error.locations[:5]]
+    return shown

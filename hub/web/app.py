@@ -1,0 +1,189 @@
+"""The HTTP front: routes, security headers, health. Everything it serves is handed in."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hub.auth.principal import Principal
+from hub.errors import HubError, UnauthenticatedError
+from hub.schema.errors import request_error
+from hub.web.graphql_endpoint import GraphQLEndpoint, Verifier
+
+ASSETS = Path(__file__).with_name("assets") / "built"
+_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
+)
+_CSP += "connect-src 'self'; worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+_MAX_FORM_BYTES = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebParts:
+    """What the front is made of. `personas` is set in demo mode only and opens /graphiql."""
+
+    endpoint: GraphQLEndpoint
+    verifier: Verifier
+    sdl: Callable[[Principal], str]
+    readiness: Callable[[], Awaitable[Mapping[str, bool]]]
+    metrics: CollectorRegistry
+    protected_resource: Mapping[str, Any]
+    jwks: Callable[[], Mapping[str, Any]]
+    token: Callable[[Mapping[str, str], Mapping[str, str]], tuple[int, Mapping[str, str], Mapping[str, Any]]]
+    personas: Callable[[], Mapping[str, Any]] | None
+    cors_origins: tuple[str, ...]
+    lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+def create_app(parts: WebParts) -> ASGIApp:
+    """The application as plain ASGI; any server runs it."""
+    routes: list[BaseRoute] = [
+        Route("/graphql", parts.endpoint),
+        Route("/schema.graphql", _sdl(parts)),
+        Route("/healthz", _health),
+        Route("/readyz", _ready(parts)),
+        Route("/metrics", _metrics(parts)),
+        Route("/.well-known/oauth-protected-resource", _static(lambda: parts.protected_resource)),
+        Route("/.well-known/jwks.json", _static(parts.jwks)),
+        Route("/oauth/token", _token(parts), methods=["POST"]),
+    ]
+    if parts.personas is not None:
+        routes += [Route("/graphiql", _graphiql), Route("/graphiql/personas", _static(parts.personas))]
+        if ASSETS.is_dir():
+            routes.append(Mount("/graphiql/assets", StaticFiles(directory=ASSETS)))
+    middleware = [Middleware(_SecurityHeaders)]
+    if parts.cors_origins:
+        middleware.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=list(parts.cors_origins),
+                allow_methods=["POST"],
+                allow_headers=["authorization", "content-type", "hub-purpose", "hub-case", "x-request-id"],
+                expose_headers=["x-request-id"],
+            )
+        )
+    return Starlette(
+        routes=routes,
+        middleware=middleware,
+        lifespan=parts.lifespan,
+        exception_handlers={404: _not_found, 405: _not_found, 500: _crashed},
+    )
+
+
+class _SecurityHeaders:
+    """Headers that every answer carries, whoever made it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                held = {name for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *((name, value) for name, value in _HEADERS if name not in held),
+                ]
+            await send(message)
+
+        await self._app(scope, receive, sending if scope["type"] == "http" else send)
+
+
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", _CSP.encode()),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+)
+
+
+def _json(value: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(value), status, dict(headers or {}), "application/json")
+
+
+async def _health(_request: Request) -> Response:
+    return _json({"alive": True})
+
+
+def _ready(parts: WebParts) -> Callable[[Request], Awaitable[Response]]:
+    async def ready(_request: Request) -> Response:
+        checks = await parts.readiness()
+        good = all(checks.values())
+        return _json({"ready": good, "checks": dict(checks)}, 200 if good else 503)
+
+    return ready
+
+
+def _metrics(parts: WebParts) -> Callable[[Request], Awaitable[Response]]:
+    async def metrics(_request: Request) -> Response:
+        return Response(generate_latest(parts.metrics), media_type=CONTENT_TYPE_LATEST)
+
+    return metrics
+
+
+def _static(value: Callable[[], Mapping[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
+    async def static(_request: Request) -> Response:
+        return _json(value())
+
+    return static
+
+
+def _sdl(parts: WebParts) -> Callable[[Request], Awaitable[Response]]:
+    async def sdl(request: Request) -> Response:
+        given = request.headers.getlist("authorization")
+        try:
+            principal = parts.verifier.verify(given[0] if len(given) == 1 else None)
+        except UnauthenticatedError as error:
+            resource = f'Bearer resource_metadata="{parts.protected_resource["resource_metadata"]}"'
+            return _json({"errors": [request_error(error)]}, 401, {"WWW-Authenticate": resource})
+        return PlainTextResponse(parts.sdl(principal))
+
+    return sdl
+
+
+def _token(parts: WebParts) -> Callable[[Request], Awaitable[Response]]:
+    async def token(request: Request) -> Response:
+        declared = request.headers.get("content-length", "")
+        if not declared.isdigit() or int(declared) > _MAX_FORM_BYTES:
+            return _json({"error": "invalid_request"}, 400, {"Cache-Control": "no-store"})
+        if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+            return _json({"error": "invalid_request"}, 400, {"Cache-Control": "no-store"})
+        form = await request.form()
+        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        status, headers, body = parts.token(fields, dict(request.headers))
+        kept = {name: value for name, value in headers.items() if name.lower() != "content-type"}
+        return _json(body, status, kept)
+
+    return token
+
+
+async def _graphiql(_request: Request) -> Response:
+    page = ASSETS / "index.html"
+    if not page.is_file():
+        text = "GraphiQL is not built: its files come from npm at set-up. Install node and npm, run `make demo` again."
+        return PlainTextResponse(text, 503)
+    return FileResponse(page)
+
+
+async def _not_found(_request: Request, _exc: Exception) -> Response:
+    status = getattr(_exc, "status_code", 404)
+    code = "METHOD_NOT_ALLOWED" if status == 405 else "NOT_FOUND"
+    message = "This method is not allowed here." if status == 405 else "There is nothing here."
+    return _json({"errors": [{"message": message, "extensions": {"code": code}}]}, status)
+
+
+async def _crashed(_request: Request, _exc: Exception) -> Response:
+    return _json({"errors": [request_error(HubError())]}, 500)

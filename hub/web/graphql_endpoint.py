@@ -1,0 +1,208 @@
+"""POST /graphql: every step of the way in before the next one costs anything (SECURITY section 1).
+
+Token, then method and headers, then media types, then the body, cut at 256 KiB; only then is anything parsed.
+"""
+
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import orjson
+import structlog
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from hub.auth.principal import Principal
+from hub.errors import HubError, RequestError, UnauthenticatedError
+from hub.schema.errors import STATUS, request_error
+from hub.schema.service import Answer, GraphQLRequest
+from hub.web.negotiation import LEGACY, RESPONSE, accepts, is_json
+from hub.web.strict_json import MalformedBodyError, parse_body
+
+MAX_BODY_BYTES = 256 * 1024
+MAX_HEADERS = 100
+MAX_CASES = 100
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_CASE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_PURPOSE = re.compile(r"[A-Z_]{1,40}")
+
+logger = structlog.get_logger(__name__)
+
+
+class MethodNotAllowedError(RequestError):
+    code = "METHOD_NOT_ALLOWED"
+    public = "Use POST."
+
+
+class NotAcceptableError(RequestError):
+    code = "NOT_ACCEPTABLE"
+    public = "Accept application/graphql-response+json or application/json."
+
+
+class UnsupportedMediaTypeError(RequestError):
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    public = "Send application/json in UTF-8, not compressed."
+
+
+class PayloadTooLargeError(RequestError):
+    code = "PAYLOAD_TOO_LARGE"
+    public = "The request body is too large."
+
+
+class Verifier(Protocol):
+    def verify(self, authorization: str | None) -> Principal: ...
+
+
+class Service(Protocol):
+    async def answer(self, principal: Principal, request: GraphQLRequest) -> Answer: ...
+
+    async def refuse(self, principal: Principal, request_id: str, error: RequestError) -> Answer: ...
+
+
+class GraphQLEndpoint:
+    """A plain ASGI handler. `resource_metadata` goes into the challenge; `count_refusal` is told of each 401."""
+
+    def __init__(
+        self,
+        *,
+        verifier: Verifier,
+        service: Service,
+        resource_metadata: str,
+        count_refusal: Callable[[str], None],
+        observe: Callable[[int], None],
+    ) -> None:
+        self._verifier = verifier
+        self._service = service
+        self._challenge = f'Bearer error="invalid_token", resource_metadata="{resource_metadata}"'
+        self._count_refusal = count_refusal
+        self._observe = observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        request_id = _request_id(headers)
+        media_type = accepts(headers.get("accept")) or RESPONSE
+        try:
+            principal = self._verifier.verify(_single(headers, "authorization"))
+        except UnauthenticatedError as error:
+            self._count_refusal(error.code)
+            body = _error_body(error, request_id)
+            extra = {"WWW-Authenticate": self._challenge, "Connection": "close"}
+            await self._send(send, 401, body, media_type, request_id, extra)
+            return
+        try:
+            answer = await self._answer(scope, receive, headers, principal, request_id)
+        except RequestError as error:
+            answer = await self._service.refuse(principal, request_id, error)
+            status_extra = {"Allow": "POST"} if isinstance(error, MethodNotAllowedError) else {}
+            await self._send(send, STATUS[error.code], answer.body, media_type, request_id, status_extra)
+            return
+        except HubError as error:
+            logger.error("request.failed", code=error.code, request_id=request_id)
+            await self._send(send, 500, _error_body(HubError(), request_id), media_type, request_id, {})
+            return
+        except Exception as error:  # the last line of defence: nothing of it may leave
+            logger.error("request.crashed", kind=type(error).__name__, request_id=request_id, exc_info=True)
+            await self._send(send, 500, _error_body(HubError(), request_id), media_type, request_id, {})
+            return
+        status = 200 if media_type == LEGACY and answer.well_formed else answer.status
+        extra = {"Retry-After": str(answer.retry_after_s)} if answer.retry_after_s else {}
+        await self._send(send, status, answer.body, media_type, request_id, extra)
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, headers: Headers, principal: Principal, request_id: str
+    ) -> Answer:
+        if scope["method"] != "POST":
+            raise MethodNotAllowedError("not POST")
+        if len(scope["headers"]) > MAX_HEADERS:
+            raise MalformedBodyError("too many headers")
+        if accepts(headers.get("accept")) is None:
+            raise NotAcceptableError("accept")
+        if not is_json(headers.get("content-type")) or headers.get("content-encoding", "identity") != "identity":
+            raise UnsupportedMediaTypeError("content type")
+        purpose, cases = _purpose(headers), _cases(headers)
+        body = parse_body(await _read(receive, headers))
+        return await self._service.answer(principal, _request(body, purpose, cases, request_id))
+
+    async def _send(
+        self, send: Send, status: int, body: bytes, media_type: str, request_id: str, extra: Mapping[str, str]
+    ) -> None:
+        self._observe(status)
+        headers = {
+            "Content-Type": f"{media_type}; charset=utf-8",
+            "Content-Length": str(len(body)),
+            "X-Request-Id": request_id,
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            **extra,
+        }
+        raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": status, "headers": raw})
+        await send({"type": "http.response.body", "body": body})
+
+
+def _request(body: dict[str, Any], purpose: str | None, cases: tuple[str, ...], request_id: str) -> GraphQLRequest:
+    query, name, variables = body.get("query"), body.get("operationName"), body.get("variables")
+    if not isinstance(query, str) or not isinstance(name, str | None) or not isinstance(variables, dict | None):
+        raise MalformedBodyError("member of the wrong type")
+    if not isinstance(body.get("extensions"), dict | None):
+        raise MalformedBodyError("member of the wrong type")
+    return GraphQLRequest(
+        query=query,
+        operation_name=name,
+        variables=variables or {},
+        purpose=purpose,
+        cases=cases,
+        request_id=request_id,
+    )
+
+
+async def _read(receive: Receive, headers: Headers) -> bytes:
+    """The body, streamed and cut; a declared length beyond the limit is refused unread."""
+    declared = headers.get("content-length", "0")
+    if not declared.isdigit() or len(declared) > 12:
+        raise MalformedBodyError("content length")
+    if int(declared) > MAX_BODY_BYTES:
+        raise PayloadTooLargeError("declared length")
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise MalformedBodyError("caller went away")
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            raise PayloadTooLargeError("streamed length")
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _single(headers: Headers, name: str) -> str | None:
+    """A header that may come once; twice is as good as wrong."""
+    values = headers.getlist(name)
+    return values[0] if len(values) == 1 else None
+
+
+def _request_id(headers: Headers) -> str:
+    given = _single(headers, "x-request-id")
+    return given if given is not None and _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+
+
+def _purpose(headers: Headers) -> str | None:
+    values = headers.getlist("hub-purpose")
+    if not values:
+        return None
+    if len(values) > 1 or not _PURPOSE.fullmatch(values[0]):
+        return "?"  # unknown: refused where a purpose is needed
+    return values[0]
+
+
+def _cases(headers: Headers) -> tuple[str, ...]:
+    named = [case.strip() for value in headers.getlist("hub-case") for case in value.split(",")]
+    named = [case for case in named if case]
+    if len(named) > MAX_CASES or not all(_CASE.fullmatch(case) for case in named):
+        raise MalformedBodyError("Hub-Case")
+    return tuple(dict.fromkeys(named))
+
+
+def _error_body(error: HubError, request_id: str) -> bytes:
+    return orjson.dumps({"errors": [request_error(error)], "extensions": {"hub": {"requestId": request_id}}})

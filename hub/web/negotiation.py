@@ -1,0 +1,57 @@
+"""Media types of GraphQL over HTTP: what came in, what may go out."""
+
+from dataclasses import dataclass
+
+RESPONSE = "application/graphql-response+json"
+LEGACY = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    type: str
+    quality: float
+
+
+def accepts(header: str | None) -> str | None:
+    """The media type to answer with; None if the caller accepts neither. Without the header: the legacy type.
+
+    The answer is always UTF-8; a range that asks for another charset is passed over.
+    """
+    if header is None or not header.strip():
+        return LEGACY
+    best: tuple[float, int, str] | None = None
+    for item in header.split(",")[:50]:
+        found = _range(item)
+        if found is None:
+            continue
+        for rank, offered in ((1, RESPONSE), (0, LEGACY)):
+            if _matches(found.type, offered) and found.quality > 0:
+                best = max(best or (0.0, -2, ""), (found.quality, rank, offered))
+    return best[2] if best else None
+
+
+def is_json(header: str | None) -> bool:
+    """Whether a request's content type is application/json in UTF-8."""
+    if header is None:
+        return False
+    media, *parameters = (part.strip().lower() for part in header.split(";"))
+    return media == LEGACY and all(p in ("charset=utf-8", 'charset="utf-8"') for p in parameters if p)
+
+
+def _range(item: str) -> _Range | None:
+    media, *parameters = (part.strip().lower() for part in item.split(";"))
+    quality = 1.0
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name == "charset" and value.strip('"') != "utf-8":
+            return None
+        if name == "q":
+            try:
+                quality = float(value)
+            except ValueError:
+                return None
+    return _Range(media, quality)
+
+
+def _matches(wanted: str, offered: str) -> bool:
+    return wanted in (offered, "*/*", "application/*")
