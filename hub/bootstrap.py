@@ -47,7 +47,6 @@ from hub.gateway.view import ViewBuilder
 from hub.identity.importer import Importer
 from hub.identity.index import PersonIndex
 from hub.identity.references import References
-from hub.migrations.run import is_current
 from hub.schema.documents import Documents
 from hub.schema.operations import Operations
 from hub.schema.query import build_query
@@ -55,6 +54,7 @@ from hub.schema.records import RecordTypes, schema_config
 from hub.schema.service import GraphQLService
 from hub.settings import Settings
 from hub.store.engine import Store, open_store
+from hub.store.migration import is_current
 from hub.telemetry import Metrics, configure_logging
 from hub.web.app import WebParts, create_app
 from hub.web.graphql_endpoint import GraphQLEndpoint

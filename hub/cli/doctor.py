@@ -9,9 +9,9 @@ import typer
 from hub.bootstrap import build_hub, build_key_ring, read_rules
 from hub.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from hub.errors import HubError
-from hub.migrations.run import is_current
 from hub.settings import Settings, load_settings
 from hub.store.engine import open_store
+from hub.store.migration import is_current
 
 
 def doctor(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:

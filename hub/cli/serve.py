@@ -10,9 +10,9 @@ import uvicorn
 from hub.bootstrap import build_hub
 from hub.cli.options import DEFAULT_DATA, DataOption
 from hub.errors import SettingsError
-from hub.migrations.run import migrate as run_migrations
 from hub.settings import load_settings
 from hub.store.engine import open_store
+from hub.store.migration import migrate as run_migrations
 
 
 def serve(

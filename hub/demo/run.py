@@ -24,8 +24,8 @@ from hub.demo.population import World, someone
 from hub.domain.identity_number import IdentityNumber
 from hub.errors import SettingsError
 from hub.identity.references import CaseReference
-from hub.migrations.run import migrate
 from hub.settings import Settings, load_settings
+from hub.store.migration import migrate
 
 READY_WITHIN_S = 60.0
 RENEW_EVERY_S = 25 * 60.0

@@ -13,10 +13,9 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.clock import Clock
-from hub.connectors.base import Connector, SourceRecord
 from hub.domain.agencies import JUSTICE
 from hub.domain.identity_number import IdentityNumber, IdentityNumberError
-from hub.identity.ports import Indexer, Opener, Sealer, key_place, number_place
+from hub.identity.ports import Indexer, IndexRecord, IndexSource, Opener, Sealer, key_place, number_place
 from hub.identity.tables import findings, jurisdiction, link, person
 from hub.store.engine import Store
 
@@ -49,7 +48,7 @@ class Importer:
         self._keys = keys
         self._clock = clock
 
-    async def run(self, justice: Connector, progress: Callable[[int], None] = lambda _count: None) -> ImportReport:
+    async def run(self, justice: IndexSource, progress: Callable[[int], None] = lambda _count: None) -> ImportReport:
         """Import every record, batch by batch, each batch in one transaction. Memory: one batch."""
         seen = 0
         async for batch in justice.scan(frozenset(), batch=BATCH):
@@ -59,7 +58,7 @@ class Importer:
             progress(seen)
         return await self._mark_ambiguous(seen)
 
-    async def _import(self, connection: AsyncConnection, batch: Sequence[SourceRecord]) -> None:
+    async def _import(self, connection: AsyncConnection, batch: Sequence[IndexRecord]) -> None:
         known = await self._known(connection, batch)
         now = self._clock.now()
         people, links, offices, without = [], [], [], []
@@ -79,7 +78,7 @@ class Importer:
             if rows:
                 await connection.execute(insert(table), rows)
 
-    async def _known(self, connection: AsyncConnection, batch: Sequence[SourceRecord]) -> dict[str, str]:
+    async def _known(self, connection: AsyncConnection, batch: Sequence[IndexRecord]) -> dict[str, str]:
         """Justice key → person id, for those imported before."""
         wanted = {self._keys.of(record.key) for record in batch}
         rows = await connection.execute(
@@ -88,7 +87,7 @@ class Importer:
         return {self._opener.open(key_place(JUSTICE, row[0]), row[1]): row[0] for row in rows}
 
     def _person(
-        self, person_id: str, record: SourceRecord, now: datetime
+        self, person_id: str, record: IndexRecord, now: datetime
     ) -> tuple[dict[str, object], IdentityNumber | None]:
         values = record.values
         number = _number(values.get("index.number"))
@@ -156,7 +155,7 @@ def _day(raw: object) -> date | None:
         return None
 
 
-def _offices(person_id: str, record: SourceRecord) -> list[dict[str, object]]:
+def _offices(person_id: str, record: IndexRecord) -> list[dict[str, object]]:
     raw = record.values.get("index.offices")
     offices: dict[tuple[str, str], dict[str, object]] = {}
     for region, kind, since, until in raw if isinstance(raw, list) else []:

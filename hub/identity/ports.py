@@ -1,6 +1,6 @@
-"""What the person index needs of crypto; `bootstrap` hands in the real parts, so that nothing here can open at will."""
+"""What the person index needs of crypto and of the justice connector; `bootstrap` hands in the real parts."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from hub.crypto.envelope import Place
@@ -18,6 +18,22 @@ class Opener(Protocol):
 
 class Indexer(Protocol):
     def of(self, value: str) -> int: ...
+
+
+class IndexRecord(Protocol):
+    """One record of the register of members. `values` holds `index.*` members as the source has them."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def values(self) -> Mapping[str, object]: ...
+
+
+class IndexSource(Protocol):
+    """The register of members, read from beginning to end."""
+
+    def scan(self, coordinates: frozenset[str], *, batch: int) -> AsyncIterator[Sequence[IndexRecord]]: ...
 
 
 def number_place(person_id: str) -> Place:

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs migrations on the connection that `hub.migrations.run` hands over."""
+"""Alembic's entry: runs migrations on the connection that `hub.store.migration` hands over."""
 
 from alembic import context
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from hub.store.engine import Store
 
-_HERE = Path(__file__).parent
+_HERE = Path(__file__).parent.parent / "migrations"
 
 
 def _config(connection: Connection | None = None) -> Config:
