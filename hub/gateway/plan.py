@@ -144,7 +144,9 @@ class Planner:
         return tuple(
             provider
             for provider in providers
-            if provider.agency not in shut and _RANK[table.decisions[provider.coordinate].effect] >= _RANK[effect]
+            if provider.agency not in shut
+            and table.decisions[provider.coordinate].effect in RELEASABLE
+            and _RANK[table.decisions[provider.coordinate].effect] >= _RANK[effect]
         )
 
     def _agencies(self, asked: Mapping[str, Decision], merged: tuple[MergedPlan, ...]) -> dict[str, AgencyPlan]:

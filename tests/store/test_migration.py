@@ -1,0 +1,29 @@
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+import hub.audit.tables
+import hub.connectors.tables
+import hub.identity.tables
+from hub.store.engine import open_store
+from hub.store.metadata import METADATA
+from hub.store.migration import is_current, migrate
+
+OWNERS = (hub.audit.tables, hub.connectors.tables, hub.identity.tables)
+
+
+async def test_migrated_database_has_exactly_the_tables_that_rooms_declare(store):
+    async with store.read() as connection:
+        found = await connection.run_sync(lambda sync: compare_metadata(MigrationContext.configure(sync), METADATA))
+    assert OWNERS
+    assert found == []
+
+
+async def test_migrating_twice_changes_nothing(store):
+    await migrate(store)
+    assert await is_current(store)
+
+
+async def test_an_empty_database_is_not_current(store_url):
+    empty = open_store(store_url)
+    assert not await is_current(empty)
+    await empty.close()
