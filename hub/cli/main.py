@@ -4,6 +4,7 @@ Exit 0 done, 1 found something wrong, 2 used wrongly, 3 cannot run.
 """
 
 import sys
+from typing import Any, NoReturn
 
 import typer
 
@@ -37,14 +38,25 @@ app.add_typer(schema, name="schema")
 app.add_typer(audit, name="audit")
 
 
+UsageError: Any = typer.BadParameter.__base__  # typer does not export the class of all its usage errors
+
+
 def main() -> None:
-    """Run the command line; every error of the hub's own becomes one line `error CODE: text`."""
+    """Run the command line; every error becomes one line `error CODE: text`."""
     try:
-        app()
+        code = app(standalone_mode=False)
     except HubError as error:
-        text = " ".join(str(error).split())
-        print(f"error {error.code}: {text}", file=sys.stderr)
-        sys.exit(3 if isinstance(error, StartupError | StoreError) else 1)
+        _fail(error.code, str(error), 3 if isinstance(error, StartupError | StoreError) else 1)
+    except UsageError as error:
+        _fail("USAGE", error.format_message() or "a command is needed", 2)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(code: str, text: str, status: int) -> NoReturn:
+    print(f"error {code}: {' '.join(text.split())}", file=sys.stderr)
+    sys.exit(status)
 
 
 if __name__ == "__main__":
