@@ -20,6 +20,7 @@ from hub.errors import DeadlineExceededError, HubError, PurposeNotAllowedError, 
 from hub.gateway.gateway import Gateway
 from hub.gateway.reading import Ask, AskAnswer, Asker, Reading
 from hub.schema.context import OperationContext
+from hub.schema.records import MAX_OBJECTS, OBJECTS_LEFT
 
 PERSONAL_ROOTS = frozenset({"person", "persons", "people", "node"})
 """Root fields of Query that read people: each needs a purpose."""
@@ -72,6 +73,7 @@ class Operations:
             people=DataLoader(load_fn=load),
             reading=reading,
         )
+        OBJECTS_LEFT.set([MAX_OBJECTS])
         try:
             async with asyncio.timeout(self._deadline_s):
                 result = execute(

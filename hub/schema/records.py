@@ -1,6 +1,7 @@
 """Strawberry types read off the field catalogue: one object type per record type, one enum per closed code list."""
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -11,6 +12,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from hub.domain.catalogue import Catalogue, Field, RecordType, Shape, ValueType
 from hub.domain.codes import CodeList, Codes
+from hub.errors import CostLimitError
 from hub.schema.structure import Conflict, FieldAccess, FieldProvenance, Node, Provenance, SourceStatus
 
 Month = NewType("Month", str)
@@ -40,9 +42,24 @@ def schema_config() -> StrawberryConfig:
     )
 
 
+MAX_OBJECTS = 10_000
+OBJECTS_LEFT: ContextVar[list[int]] = ContextVar("objects_left")
+"""How many more objects the running operation may resolve; set for each operation (SECURITY section 1)."""
+
+
 def read_member(source: Any, name: str) -> object:
-    """Default resolver: released records are dicts, everything else has attributes."""
-    return source.get(name) if type(source) is dict else getattr(source, name)
+    """Default resolver: released records are dicts, everything else has attributes.
+
+    Raises:
+        CostLimitError: the operation has resolved more objects than one answer may hold.
+    """
+    value = source.get(name) if type(source) is dict else getattr(source, name)
+    if type(value) is dict or type(value) is list:
+        left = OBJECTS_LEFT.get()
+        left[0] -= len(value) if type(value) is list else 1
+        if left[0] < 0:
+            raise CostLimitError("too many objects")
+    return value
 
 
 class RecordTypes:

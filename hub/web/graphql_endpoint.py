@@ -3,6 +3,7 @@
 Token, then method and headers, then media types, then the body, cut at 256 KiB; only then is anything parsed.
 """
 
+import asyncio
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -14,13 +15,15 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from hub.auth.principal import Principal
-from hub.errors import HubError, RequestError, UnauthenticatedError
+from hub.errors import DeadlineExceededError, HubError, RequestError, UnauthenticatedError
 from hub.schema.errors import STATUS, request_error
 from hub.schema.service import Answer, GraphQLRequest
 from hub.web.negotiation import LEGACY, RESPONSE, accepts, is_json
 from hub.web.strict_json import MalformedBodyError, parse_body
 
 MAX_BODY_BYTES = 256 * 1024
+MAX_DISCARDED_BYTES = 16 * 1024 * 1024
+BODY_WITHIN_S = 5.0
 MAX_HEADERS = 100
 MAX_CASES = 100
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -158,21 +161,33 @@ def _request(body: dict[str, Any], purpose: str | None, cases: tuple[str, ...], 
 
 
 async def _read(receive: Receive, headers: Headers) -> bytes:
-    """The body, streamed and cut; a declared length beyond the limit is refused unread."""
+    """The body, streamed and cut at the limit.
+
+    What a verified caller sends beyond it is thrown away unseen up to `MAX_DISCARDED_BYTES`, so that the caller can
+    read the refusal instead of a broken connection; memory never holds more than the limit.
+    """
     declared = headers.get("content-length", "0")
     if not declared.isdigit() or len(declared) > 12:
         raise MalformedBodyError("content length")
-    if int(declared) > MAX_BODY_BYTES:
-        raise PayloadTooLargeError("declared length")
     body = bytearray()
+    size = 0
+    end = asyncio.get_running_loop().time() + BODY_WITHIN_S
     while True:
-        message = await receive()
+        try:
+            async with asyncio.timeout_at(end):
+                message = await receive()
+        except TimeoutError as exc:
+            raise (PayloadTooLargeError if size > MAX_BODY_BYTES else DeadlineExceededError)("slow body") from exc
         if message["type"] == "http.disconnect":
             raise MalformedBodyError("caller went away")
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            raise PayloadTooLargeError("streamed length")
-        if not message.get("more_body", False):
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= MAX_BODY_BYTES:
+            body += chunk
+        last = not message.get("more_body", False)
+        if size > MAX_DISCARDED_BYTES or int(declared) > MAX_DISCARDED_BYTES or (last and size > MAX_BODY_BYTES):
+            raise PayloadTooLargeError("body")
+        if last:
             return bytes(body)
 
 

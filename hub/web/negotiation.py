@@ -22,11 +22,13 @@ def accepts(header: str | None) -> str | None:
     best: tuple[float, int, str] | None = None
     for item in header.split(",")[:50]:
         found = _range(item)
-        if found is None:
+        if found is None or found.quality <= 0:
             continue
         for rank, offered in ((1, RESPONSE), (0, LEGACY)):
-            if _matches(found.type, offered) and found.quality > 0:
+            if found.type == offered:
                 best = max(best or (0.0, -2, ""), (found.quality, rank, offered))
+        if found.type in ("*/*", "application/*"):
+            best = max(best or (0.0, -2, ""), (found.quality, -1, LEGACY))
     return best[2] if best else None
 
 
@@ -51,7 +53,3 @@ def _range(item: str) -> _Range | None:
             except ValueError:
                 return None
     return _Range(media, quality)
-
-
-def _matches(wanted: str, offered: str) -> bool:
-    return wanted in (offered, "*/*", "application/*")
