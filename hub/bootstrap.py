@@ -133,6 +133,7 @@ class Hub:
     pseudonyms: Pseudonyms
     ids: PairwiseIds
     metrics: Metrics
+    service: GraphQLService
     app: ASGIApp
 
     async def close(self) -> None:
@@ -170,6 +171,20 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     issuer_key = open_issuer_key(settings.hub_dir / "keys" / "issuer.pem", create=settings.demo)
     issuer = Issuer(issuer_key, url=settings.issuer_url, audience=settings.audience, clock=clock)
     metrics = Metrics()
+    resolver = Resolver(people=index, ids=ids)
+    views = ViewBuilder(resolver=resolver, pseudonyms=pseudonyms)
+    gateway = Gateway(
+        judge=rules.judge,
+        planner=Planner(rules.catalogue, read_survivorship(rules.catalogue), members_only=MEMBERS_ONLY),
+        resolver=resolver,
+        people=index,
+        sources=sources,
+        views=views,
+        pseudonyms=pseudonyms,
+        members_only=MEMBERS_ONLY,
+        clock=clock,
+        agency_deadline_s=settings.agency_deadline_s,
+    )
     hub = Hub(
         settings=settings,
         rules=rules,
@@ -186,38 +201,26 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         pseudonyms=pseudonyms,
         ids=ids,
         metrics=metrics,
+        service=_service(settings, rules, gateway, log, clock),
         app=_nothing,
     )
-    hub.app = _front(hub, _service(hub))
+    hub.app = _front(hub, hub.service)
     return hub
 
 
-def _service(hub: Hub) -> GraphQLService:
-    resolver = Resolver(people=hub.index, ids=hub.ids)
-    gateway = Gateway(
-        judge=hub.rules.judge,
-        planner=Planner(hub.rules.catalogue, read_survivorship(hub.rules.catalogue), members_only=MEMBERS_ONLY),
-        resolver=resolver,
-        people=hub.index,
-        sources=hub.sources,
-        views=ViewBuilder(resolver=resolver, pseudonyms=hub.pseudonyms),
-        pseudonyms=hub.pseudonyms,
-        members_only=MEMBERS_ONLY,
-        clock=hub.clock,
-        agency_deadline_s=hub.settings.agency_deadline_s,
-    )
+def _service(settings: Settings, rules: Rules, gateway: Gateway, log: AuditLog, clock: Clock) -> GraphQLService:
     return GraphQLService(
-        schema=hub.rules.schema,
-        documents=Documents(hub.rules.schema),
+        schema=rules.schema,
+        documents=Documents(rules.schema),
         operations=Operations(
-            hub.rules.schema,
+            rules.schema,
             gateway,
-            purposes=frozenset(hub.rules.purposes.purposes),
-            deadline_s=hub.settings.request_deadline_s,
+            purposes=frozenset(rules.purposes.purposes),
+            deadline_s=settings.request_deadline_s,
         ),
-        judge=hub.rules.judge,
-        log=hub.log,
-        clock=hub.clock,
+        judge=rules.judge,
+        log=log,
+        clock=clock,
     )
 
 
