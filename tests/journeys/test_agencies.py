@@ -240,7 +240,10 @@ async def test_members_and_others_get_answers_of_one_form(hub, demo, persona):
     assert len(inside) == len(outside) == 200
     forms: dict[str, set[str]] = {"inside": set(), "outside": set()}
     for name, numbers in {"inside": inside, "outside": outside}.items():
-        bodies = [await asyncio.gather(*(ask(hub, persona, TAX_VIEW, n=n) for n in numbers[at : at + 10])) for at in range(0, 200, 10)]
+        bodies = [
+            await asyncio.gather(*(ask(hub, persona, TAX_VIEW, n=n) for n in numbers[at : at + 10]))
+            for at in range(0, 200, 10)
+        ]
         for body in (body for group in bodies for body in group):
             person = body["data"]["person"]
             always = {
