@@ -41,6 +41,7 @@ from hub.domain.codes_reader import CODES_DIR, read_codes
 from hub.errors import AuditUnavailableError, StoreError
 from hub.gateway.gateway import Gateway
 from hub.gateway.plan import Planner
+from hub.gateway.quota import PersonQuota
 from hub.gateway.resolve import Resolver
 from hub.gateway.survivorship import read_survivorship
 from hub.gateway.view import ViewBuilder
@@ -181,6 +182,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         sources=sources,
         views=views,
         pseudonyms=pseudonyms,
+        quota=PersonQuota(limit=settings.persons_per_hour, clock=clock),
         members_only=MEMBERS_ONLY,
         clock=clock,
         agency_deadline_s=settings.agency_deadline_s,

@@ -18,6 +18,7 @@ from hub.domain.identity_number import IdentityNumber
 from hub.gateway.compose import compose
 from hub.gateway.plan import RELEASABLE, ClassPlan, Planner
 from hub.gateway.ports import People, Pseudonyms, Scope, Source
+from hub.gateway.quota import PersonQuota
 from hub.gateway.reading import (
     AccessRecord,
     Ask,
@@ -57,6 +58,7 @@ class Gateway:
         sources: Mapping[str, Source],
         views: ViewBuilder,
         pseudonyms: Pseudonyms,
+        quota: PersonQuota,
         members_only: frozenset[str],
         clock: Clock,
         agency_deadline_s: float,
@@ -68,6 +70,7 @@ class Gateway:
         self._sources = sources
         self._views = views
         self._pseudonyms = pseudonyms
+        self._quota = quota
         self._members_only = members_only
         self._clock = clock
         self._agency_deadline_s = agency_deadline_s
@@ -83,6 +86,7 @@ class Gateway:
         through_registers = reach is Reach.REGISTERS
         named = await self._name(asker, asks, reading, through_registers=through_registers)
         refs = list(dict.fromkeys(ref for item in named for ref in item.refs if ref is not None))
+        self._quota.spend(f"{asker.principal.client}/{asker.principal.officer}", (ref.key for ref in refs))
         members = await self._members(refs)
         refs = [ref for ref in refs if ref.member is None or ref.member in members]
         tables = await self._tables(asker, refs, through_registers=through_registers)

@@ -23,8 +23,20 @@ from hub.schema.errors import request_error
 from hub.web.graphql_endpoint import GraphQLEndpoint, Verifier
 
 ASSETS = Path(__file__).with_name("assets") / "built"
-_CSP = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-_CSP += "font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+_CSP = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data:",
+        "font-src 'self' data:",
+        "connect-src 'self'",
+        "worker-src 'self' blob:",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+    )
+)
 _MAX_FORM_BYTES = 16 * 1024
 
 

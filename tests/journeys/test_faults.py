@@ -1,0 +1,184 @@
+"""Each agency down, slow, lying, huge: the others' data is answered inside the deadline, and `sources` says so."""
+
+import asyncio
+import json
+import shutil
+import time
+
+import aiohttp
+import psutil
+import pytest
+
+from hub.bootstrap import build_hub
+from hub.connectors.base import SourceState
+from hub.demo.launch import AgencyFleet
+from hub.demo.run import _write_endpoints
+from hub.identity.importer import ImportReport
+from hub.schema.service import GraphQLRequest
+from hub.settings import load_settings
+from hub.store.migration import migrate
+
+DEADLINE_S = 1.5
+QUERY = """{ people(first: 5) { edges { node {
+  justice { releaseDate } police { householdStatus } socialSecurity { insuredNow lastPaidMonth }
+  civilAffairs { reliefCases { reliefType } } tax { employedThisMonth }
+} } } }"""
+FIELDS = {
+    "justice": "justice",
+    "police": "police",
+    "social-security": "socialSecurity",
+    "civil-affairs": "civilAffairs",
+    "tax": "tax",
+}
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    running = AgencyFleet(directory=tmp_path_factory.mktemp("fleet") / "agencies", people=300, seed=3)
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+async def hub(fleet, tmp_path):
+    settings = load_settings(data_dir=tmp_path, demo=True, agency_deadline_s=DEADLINE_S)
+    _write_endpoints(settings, fleet)
+    built = build_hub(settings)
+    await migrate(built.store)
+    report = await built.importer.run(built.sources["justice"].connector)
+    assert isinstance(report, ImportReport)
+    yield built
+    await built.close()
+
+
+async def switch(fleet, agency: str, fault: str) -> None:
+    folder = fleet.directory / agency
+    if fleet.endpoints[agency]["kind"] == "sql":
+        (folder / "faults.json").write_text(json.dumps({"fault": fault}))
+        for _ in range(200):
+            await asyncio.sleep(0.05)
+            if json.loads((folder / "faults.json").read_text() or "{}").get("applied") == fault:
+                return
+        raise AssertionError("fault was not applied")
+    base = fleet.endpoints[agency]["url"].split("/", 3)
+    async with aiohttp.ClientSession() as session:
+        await session.post(f"{base[0]}//{base[2]}/_faults", json={"fault": fault})
+
+
+async def ask(hub):
+    office = hub.issuer.principal_of(hub.rules.personas["judicial-office"])
+    request = GraphQLRequest(query=QUERY, purpose="HANDOVER", request_id="fault")
+    started = time.monotonic()
+    body = json.loads((await hub.service.answer(office, request)).body)
+    return body, time.monotonic() - started
+
+
+FAULTS = [
+    ("social-security", "error", "DOWN"),
+    ("social-security", "hang", "TIMEOUT"),
+    ("social-security", "slow", "OK"),
+    ("social-security", "lie", "INVALID"),
+    ("social-security", "foreign", "INVALID"),
+    ("social-security", "huge", "INVALID"),
+    ("social-security", "trickle", "TIMEOUT"),
+    ("social-security", "badjson", "INVALID"),
+    ("social-security", "redirect", "INVALID"),
+    ("social-security", "throttle", "THROTTLED"),
+    ("tax", "error", "DOWN"),
+    ("tax", "hang", "TIMEOUT"),
+    ("police", "down", "DOWN"),
+    ("police", "slow", "OK"),
+    ("police", "hang", "TIMEOUT"),
+    ("police", "lie", "INVALID"),
+    ("police", "huge", "INVALID"),
+    ("justice", "down", "DOWN"),
+    ("justice", "hang", "TIMEOUT"),
+    ("justice", "lie", "INVALID"),
+]
+
+
+@pytest.mark.parametrize(("agency", "fault", "state"), FAULTS)
+async def test_one_broken_agency_does_not_take_the_others_along(fleet, hub, agency, fault, state):
+    healthy, _ = await ask(hub)
+    assert {use["status"] for use in healthy["extensions"]["hub"]["sources"]} == {"OK"}
+    before = psutil.Process().memory_info().rss
+    await switch(fleet, agency, fault)
+    try:
+        body, took_s = await ask(hub)
+    finally:
+        await switch(fleet, agency, "none")
+    assert "errors" not in body
+    states = {use["agency"]: use["status"] for use in body["extensions"]["hub"]["sources"]}
+    assert states.pop(agency) in ({state, "TIMEOUT"} if fault in ("throttle", "slow", "huge") else {state})
+    assert set(states.values()) == {"OK"}
+    persons = [edge["node"] for edge in body["data"]["people"]["edges"]]
+    before_persons = [edge["node"] for edge in healthy["data"]["people"]["edges"]]
+    for found, was in zip(persons, before_persons, strict=True):
+        for other, field in FIELDS.items():
+            if other != agency:
+                assert found[field] == was[field]
+        if state != "OK":
+            assert found[FIELDS[agency]] is None
+    assert took_s < DEADLINE_S * 10  # a watchdog, not a measurement
+    assert psutil.Process().memory_info().rss - before < 200 * 1024 * 1024
+    assert "secret" not in json.dumps(body)
+
+
+async def test_the_breaker_opens_after_five_failures_and_closes_again(fleet, hub):
+    await switch(fleet, "tax", "error")
+    guard = hub.sources["tax"]
+    for _ in range(5):
+        await ask(hub)
+    assert guard.breaker_open
+    calls = guard.connector.calls
+    body, _ = await ask(hub)
+    assert guard.connector.calls == calls
+    assert {use["agency"]: use["status"] for use in body["extensions"]["hub"]["sources"]}["tax"] == "DOWN"
+    await switch(fleet, "tax", "none")
+    guard._opened_at -= 10
+    await ask(hub)
+    assert not guard.breaker_open
+
+
+async def test_a_broken_new_drop_leaves_the_last_one_in_use_and_says_stale(fleet, hub):
+    await ask(hub)
+    folder = fleet.directory / "civil-affairs" / "drop"
+    last = max(folder.glob("[0-9]*"))
+    broken = folder / "9999-01-01"
+    shutil.copytree(last, broken)
+    with (broken / "基本信息.csv").open("ab") as file:
+        file.write(b"tampered")
+    try:
+        body, _ = await ask(hub)
+    finally:
+        shutil.rmtree(broken)
+    states = {use["agency"]: use["status"] for use in body["extensions"]["hub"]["sources"]}
+    assert states["civil-affairs"] == SourceState.STALE
+    assert any(edge["node"]["civilAffairs"] for edge in body["data"]["people"]["edges"])
+
+
+async def test_a_first_drop_that_fails_its_manifest_is_invalid(fleet, tmp_path):
+    source = max((fleet.directory / "civil-affairs" / "drop").glob("[0-9]*"))
+    shutil.copytree(source, tmp_path / "drop" / source.name)
+    with (tmp_path / "drop" / source.name / "基本信息.csv").open("ab") as file:
+        file.write(b"x")
+    from hub.clock import SystemClock
+    from hub.connectors.base import Fetch, MemoryQuarantine, Part
+    from hub.connectors.mapping_reader import read_mappings
+    from hub.connectors.registry import Endpoint, build_connectors
+    from tests.auth.parts import catalogue, read_codes
+
+    codes = read_codes()
+    endpoint = Endpoint(agency="civil-affairs", path=str(tmp_path / "drop"))
+    built = build_connectors(
+        read_mappings(catalogue(), codes),
+        {"civil-affairs": endpoint},
+        codes,
+        MemoryQuarantine(),
+        SystemClock(),
+        concurrency=1,
+    )
+    part = Part(keys=("360700195401011011",), coordinates=frozenset({"CivilAffairsRecord.name"}))
+    answer = await built["civil-affairs"].ask(Fetch(parts=(part,), timeout_s=5))
+    assert answer.state is SourceState.INVALID
