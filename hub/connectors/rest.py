@@ -141,6 +141,7 @@ class RestConnector:
         async for chunk in response.content.iter_chunked(65_536):
             raw += chunk
             if len(raw) > MAX_BYTES:
+                response.close()
                 raise self._invalid("answer is too large")
         return bytes(raw)
 

@@ -6,6 +6,7 @@ size cannot exhaust memory. A column that only some keys may be asked for is wra
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -174,10 +175,12 @@ class SqlConnector:
         """Run `statement` and read it as a stream; stops the database when the caller is cancelled."""
         try:
             async with self._engine.connect() as connection:
+                raw = await connection.get_raw_connection()
+                reading = asyncio.ensure_future(self._read(connection, statement))
                 try:
-                    return await self._read(connection, statement)
+                    return await asyncio.shield(reading)
                 except asyncio.CancelledError:
-                    await self._interrupt(connection)
+                    await self._abandon(reading, raw.driver_connection)
                     raise
         except (SQLAlchemyError, OSError) as exc:
             raise SourceFailure(self.agency, SourceState.DOWN, f"database: {type(exc).__name__}") from exc
@@ -193,11 +196,17 @@ class SqlConnector:
             rows.append(row)
         return rows
 
-    async def _interrupt(self, connection: AsyncConnection) -> None:
+    async def _abandon(self, reading: "asyncio.Future[list[Sequence[Any]]]", driver: Any) -> None:
+        """End a running statement before the connection goes back: SQLite is interrupted, PostgreSQL is told to cancel.
+
+        Cancelling the task alone would wait for SQLite's thread, which is busy with the statement.
+        """
         if self._sqlite:
-            raw = await connection.get_raw_connection()
-            driver: Any = raw.driver_connection
             await driver.interrupt()
+        else:
+            reading.cancel()
+        with suppress(SQLAlchemyError, SourceFailure, OSError, asyncio.CancelledError):
+            await reading
 
     def _record(
         self,

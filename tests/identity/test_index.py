@@ -1,0 +1,254 @@
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import pytest
+
+from hub.auth.facts import Facts
+from hub.auth.principal import Principal
+from hub.clock import today
+from hub.crypto.blind_index import BlindIndex
+from hub.crypto.keyring import KeyRing
+from hub.crypto.opener import Opener
+from hub.crypto.sealing import Sealer
+from hub.domain.identity_number import IdentityNumber, check_character
+from hub.identity.importer import Importer
+from hub.identity.index import PersonIndex
+from hub.identity.references import CaseReference, References
+
+RING = KeyRing(keys={"seal:hub": {1: bytes(32)}, "seal:justice": {1: bytes(range(32))}})
+NUMBERS = BlindIndex(key=b"n" * 32, field="identityNumber", bits=6)
+KEYS = BlindIndex(key=b"k" * 32, field="agencyKey", bits=6)
+
+
+@dataclass
+class Record:
+    key: str
+    values: dict = field(default_factory=dict)
+
+
+@dataclass
+class Justice:
+    records: list[Record]
+
+    async def scan(self, coordinates, *, batch):
+        for start in range(0, len(self.records), batch):
+            yield self.records[start : start + batch]
+
+
+def number(sequence: int) -> str:
+    body = f"36070019900101{sequence:03d}"
+    return body + check_character(body)
+
+
+def record(
+    key: str, sequence: int | None, *, start=date(2024, 1, 1), end=date(2029, 1, 1), offices=None, **more
+) -> Record:
+    values = {
+        "index.number": number(sequence) if sequence is not None else "not a number",
+        "index.sex": "M",
+        "index.term_start": start.isoformat(),
+        "index.term_end": end.isoformat(),
+        "index.risk_class": "Y",
+        "index.vaulted": "0",
+        "index.deceased": "0",
+        "index.offices": offices or [["360702001", "H", "2023-12-01", None]],
+    }
+    return Record(key, {**values, **{f"index.{name}": value for name, value in more.items()}})
+
+
+@pytest.fixture
+def parts(store, clock):
+    importer = Importer(store=store, sealer=Sealer(RING), opener=Opener(RING), numbers=NUMBERS, keys=KEYS, clock=clock)
+    index = PersonIndex(store=store, opener=Opener(RING), numbers=NUMBERS, clock=clock, natural=["police", "tax"])
+    return importer, index, References(store, clock)
+
+
+def officer(role="judicial-office", agency="justice", regions=("360702",), cases=None) -> Principal:
+    return Principal(
+        agency=agency, role=role, officer="1", client="c", regions=regions, purposes=frozenset({"HANDOVER"}),
+        cases=cases, token_id="t", expires_at=0,
+    )  # fmt: skip
+
+
+async def find(index, sequence: int) -> str | None:
+    return (await index.find([IdentityNumber.parse(number(sequence))])).get(number(sequence))
+
+
+async def facts(index, member, who=None, cases=(), purpose="HANDOVER") -> Facts:
+    return (await index.member_facts(who or officer(), purpose, cases, [member]))[member]
+
+
+async def test_members_are_found_by_number_though_many_share_a_blind_index(parts):
+    importer, index, _ = parts
+    await importer.run(Justice([record(f"k{n}", n) for n in range(1, 200)]))
+    members = {await find(index, n) for n in range(1, 200)}
+    assert len(members) == 199
+    assert None not in members
+    assert await find(index, 300) is None
+
+
+async def test_importing_again_changes_no_identity(parts):
+    importer, index, _ = parts
+    records = [record(f"k{n}", n) for n in range(1, 30)]
+    await importer.run(Justice(records))
+    before = {n: await find(index, n) for n in range(1, 30)}
+    report = await importer.run(Justice(records))
+    assert {n: await find(index, n) for n in range(1, 30)} == before
+    assert report.members == 29
+
+
+async def test_a_bad_number_leaves_a_member_without_one(parts):
+    importer, _, _ = parts
+    report = await importer.run(Justice([record("k1", None), record("k2", 2)]))
+    assert (report.without_number, report.ambiguous) == (1, 0)
+
+
+async def test_two_records_with_one_number_are_found_by_neither(parts):
+    importer, index, _ = parts
+    report = await importer.run(Justice([record("k1", 5), record("k2", 5)]))
+    assert report.ambiguous == 2
+    assert await find(index, 5) is None
+
+
+async def test_vaulted_persons_are_nobody(parts):
+    importer, index, _ = parts
+    await importer.run(Justice([record("k1", 1, vaulted="1")]))
+    assert await find(index, 1) is None
+    page = await index.page(
+        officer(),
+        (),
+        frozenset({Facts(jurisdiction=True, term=True, own=True)}),
+        region=None,
+        sex=None,
+        first=10,
+        after=None,
+        offset=0,
+    )
+    assert page.total_count == 0
+
+
+async def test_keys_are_justices_own_and_the_number_for_the_others(parts):
+    importer, index, _ = parts
+    await importer.run(Justice([record("k1", 1)]))
+    member = await find(index, 1)
+    found = (await index.members([member]))[member]
+    assert found.keys == {"justice": ("k1",), "police": (number(1),), "tax": (number(1),)}
+    assert found.responsible_region == "360702001"
+
+
+@pytest.mark.parametrize(("past_days", "expected"), [(0, True), (29, True), (30, False), (31, False)])
+async def test_term_lasts_thirty_days_beyond_its_end(parts, clock, past_days, expected):
+    importer, index, _ = parts
+    end = today(clock) - timedelta(days=past_days)
+    await importer.run(Justice([record("k1", 1, end=end)]))
+    assert (await facts(index, await find(index, 1))).term is expected
+
+
+async def test_term_has_not_begun_before_its_first_day(parts, clock):
+    importer, index, _ = parts
+    await importer.run(Justice([record("k1", 1, start=today(clock) + timedelta(days=1))]))
+    assert not (await facts(index, await find(index, 1))).term
+
+
+@pytest.mark.parametrize(("past_days", "expected"), [(0, True), (59, True), (60, False)])
+async def test_jurisdiction_lasts_sixty_days_beyond_its_end(parts, clock, past_days, expected):
+    importer, index, _ = parts
+    until = (today(clock) - timedelta(days=past_days)).isoformat()
+    await importer.run(Justice([record("k1", 1, offices=[["360702001", "H", "2023-01-01", until]])]))
+    assert (await facts(index, await find(index, 1))).jurisdiction is expected
+
+
+@pytest.mark.parametrize(
+    ("regions", "expected"),
+    [
+        (("360702",), True),
+        (("3607",), True),
+        (("36",), True),
+        (("360703",), False),
+        (("360702002",), False),
+        ((), False),
+    ],
+)
+async def test_jurisdiction_is_by_prefix_of_a_responsible_office(parts, regions, expected):
+    importer, index, _ = parts
+    await importer.run(Justice([record("k1", 1)]))
+    assert (await facts(index, await find(index, 1), officer(regions=regions))).jurisdiction is expected
+
+
+async def test_a_case_counts_for_its_agency_region_and_token(parts):
+    importer, index, references = parts
+    await importer.run(Justice([record("k1", 1)]))
+    member = await find(index, 1)
+    await references.put_cases([CaseReference(case_id="C1", person_id=member, agency="justice", region="360702001")])
+    assert (await facts(index, member, cases=("C1",))).case
+    assert not (await facts(index, member)).case
+    assert not (await facts(index, member, cases=("C2",))).case
+    assert not (await facts(index, member, officer(regions=("360703",)), ("C1",))).case
+    assert not (await facts(index, member, officer(agency="tax", role="tax"), ("C1",))).case
+    assert not (await facts(index, member, officer(cases=frozenset({"C9"})), ("C1",))).case
+    await references.put_cases(
+        [CaseReference(case_id="C1", person_id=member, agency="justice", region="360702001", open=False)]
+    )
+    assert not (await facts(index, member, cases=("C1",))).case
+
+
+async def test_consent_is_for_one_agency_and_purpose_until_withdrawn(parts):
+    importer, index, references = parts
+    await importer.run(Justice([record("k1", 1)]))
+    member = await find(index, 1)
+    await references.give_consent(member, "justice", "HANDOVER")
+    assert (await facts(index, member)).consent
+    assert not (await facts(index, member, purpose="PICKUP")).consent
+    assert not (await facts(index, member, officer(agency="tax", role="tax"))).consent
+    await references.withdraw_consent(member, "justice", "HANDOVER")
+    assert not (await facts(index, member)).consent
+
+
+async def test_register_facts_of_a_member_without_case_are_those_of_a_stranger(parts):
+    importer, index, references = parts
+    await importer.run(Justice([record("k1", 1, risk_class="Z")]))
+    member = await find(index, 1)
+    numbers = [IdentityNumber.parse(number(n)) for n in (1, 2)]
+    who = officer(agency="tax", role="tax", regions=("36",))
+    found = await index.register_facts(who, "TAX_RELIEF", (), numbers)
+    assert found[number(1)] == found[number(2)] == Facts(own=True)
+    await references.put_cases([CaseReference(case_id="T1", person_id=member, agency="tax", region="360702")])
+    found = await index.register_facts(who, "TAX_RELIEF", ("T1",), numbers)
+    assert found[number(1)] == Facts(own=True, case=True)
+    assert found[number(2)] == Facts(own=True)
+
+
+async def test_pages_follow_each_other_and_stay_within_the_allowed_facts(parts, clock):
+    importer, index, _ = parts
+    ended = today(clock) - timedelta(days=100)
+    records = [
+        record(f"k{n}", n, end=ended if n % 3 == 0 else date(2029, 1, 1), sex="F" if n % 2 else "M")
+        for n in range(1, 31)
+    ]
+    await importer.run(Justice(records))
+    in_term = frozenset({Facts(jurisdiction=True, term=True, own=True)})
+    seen, after = [], None
+    while True:
+        page = await index.page(officer(), (), in_term, region=None, sex=None, first=7, after=after, offset=0)
+        assert page.total_count == 20
+        seen += page.members
+        after = page.members[-1]
+        if not page.has_next_page:
+            break
+    assert len(set(seen)) == 20
+    women = await index.page(officer(), (), in_term, region="360702", sex="FEMALE", first=50, after=None, offset=0)
+    assert women.total_count == 10
+    nowhere = await index.page(officer(), (), in_term, region="360799", sex=None, first=5, after=None, offset=0)
+    assert nowhere.total_count == 0
+
+
+async def test_no_number_or_key_stands_in_the_database_file(tmp_path, store, store_url, parts):
+    importer, _, _ = parts
+    await importer.run(Justice([record(f"prisoner-{n}", n) for n in range(1, 50)]))
+    if store_url.startswith("sqlite"):
+        for path in tmp_path.glob("hub.db*"):
+            raw = path.read_bytes()
+            for n in range(1, 50):
+                for text in (number(n), f"prisoner-{n}"):
+                    for form in (text.encode(), text.encode("utf-16-le"), text.encode().hex().encode()):
+                        assert form not in raw
