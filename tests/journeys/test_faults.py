@@ -62,8 +62,9 @@ async def switch(fleet, agency: str, fault: str) -> None:
                 return
         raise AssertionError("fault was not applied")
     base = fleet.endpoints[agency]["url"].split("/", 3)
-    async with aiohttp.ClientSession() as session:
-        await session.post(f"{base[0]}//{base[2]}/_faults", json={"fault": fault})
+    url = f"{base[0]}//{base[2]}/_faults"
+    async with aiohttp.ClientSession() as session, session.post(url, json={"fault": fault}) as answer:
+        assert answer.status == 200
 
 
 async def ask(hub):
