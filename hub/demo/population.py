@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from random import Random
 
@@ -19,7 +20,8 @@ from hub.domain.identity_number import check_character
 RATES = tomllib.loads(Path(__file__).with_name("rates.toml").read_text("utf-8"))
 BIRTH_DAYS = 18_250  # coprime with STRIDE, so that BIRTH_DAYS persons in a row are born on different days
 STRIDE = 7_919
-FIRST_BIRTH = date(1954, 1, 1)
+FIRST_BIRTH = date(1940, 1, 1)
+SEQUENCES = 200  # places a day; 77 is coprime, so that the place of person i among those of a day is no order of i
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,11 @@ class Someone:
     released: date | None
     term_end: date | None
 
+    def serial(self, agency: str, digits: int = 15) -> str:
+        """The number an agency files this person under; tells nothing of `index`, so nothing of membership."""
+        digest = blake2b(f"{agency}/{self.index}/{self.number}".encode(), digest_size=8).digest()
+        return f"{int.from_bytes(digest, 'big') % 10**digits:0{digits}d}"
+
     def rng(self, world: World, agency: str) -> Random:
         """The agency's own dice for this person."""
         return Random(f"{world.seed}/{self.index}/{agency}")
@@ -75,21 +82,29 @@ def someone(world: World, index: int) -> Someone:
     """Person number `index`. Cost: about 60 µs."""
     dice = Random(f"{world.seed}/{index}")
     member = index < world.members
-    guaranteed_in = member and index < RATES["guaranteed"]["window"] and index % 3 == 0
-    guaranteed = guaranteed_in or (member and index < RATES["guaranteed"]["window"] and index % 3 == 1)
+    # Others have guaranteed ones in the same share, so that clean records do not tell members apart.
+    rank = index if member else (index - world.members) // RATES["others_per_member"]
+    guaranteed_in = rank < RATES["guaranteed"]["window"] and rank % 3 == 0
+    guaranteed = guaranteed_in or (rank < RATES["guaranteed"]["window"] and rank % 3 == 1)
     rates = RATES["members"]
     male = dice.random() < 0.9
     like = _sibling(dice, index, guaranteed)
-    birth, number_of_day = _birth(index if like is None else index - 1), index // BIRTH_DAYS
+    day = (index if like is None else index - 1) * STRIDE % BIRTH_DAYS
+    birth = FIRST_BIRTH + timedelta(days=day)
+    place = (index // BIRTH_DAYS * 77 + day * 31) % SEQUENCES
     name = _name(dice)
     if like == "same":
         name = _name(_after_first(Random(f"{world.seed}/{index - 1}")))
-    county = _county(dice, guaranteed=guaranteed, guaranteed_in=guaranteed_in, member=member)
+    county = _county(dice, guaranteed=guaranteed, guaranteed_in=guaranteed_in)
     township = f"{county}{1 + dice.randrange(8):03d}"
     moved = dice.random() < rates["split_residence"]
     residence_county = dice.choice(_counties()) if moved and not guaranteed else county
     slot = (2 if like else 0) + (1 if male else 0)
     released, term_end, correction = _release(dice, world, member=member, in_term=guaranteed_in)
+    vaulted = member and not guaranteed and dice.random() < rates["vaulted"]
+    if vaulted:  # sealed by law: not yet 18 at the offence
+        released = add_years(birth, 17)
+        term_end = add_years(released, 3 if correction else 5)
     return Someone(
         index=index,
         member=member,
@@ -97,7 +112,7 @@ def someone(world: World, index: int) -> Someone:
         name=name,
         male=male,
         birth=birth,
-        number=_number(f"{county[:4]}00", birth, 100 + 4 * number_of_day + slot),
+        number=_number(f"{county[:4]}00", birth, 100 + 4 * place + slot),
         ethnicity="01" if dice.random() < 0.97 else f"{dice.randrange(2, 57):02d}",
         county=county,
         township=township,
@@ -107,7 +122,7 @@ def someone(world: World, index: int) -> Someone:
         phone=f"1{dice.choice('3589')}{dice.randrange(10**9):09d}",
         deceased=not guaranteed and dice.random() < rates["deceased"],
         key_person=member and dice.random() < rates["key_person"],
-        vaulted=member and not guaranteed and dice.random() < rates["vaulted"],
+        vaulted=vaulted,
         reoffended=member and not guaranteed and dice.random() < rates["reoffended"],
         correction=correction,
         released=released,
@@ -163,10 +178,6 @@ def _after_first(dice: Random) -> Random:
     return dice
 
 
-def _birth(index: int) -> date:
-    return FIRST_BIRTH + timedelta(days=index * STRIDE % BIRTH_DAYS)
-
-
 def _number(region: str, birth: date, sequence: int) -> str:
     body = f"{region}{birth:%Y%m%d}{sequence:03d}"
     return body + check_character(body)
@@ -197,7 +208,7 @@ def county_name(code: str) -> str:
     return "".join(dict.fromkeys(part.zh for part in parts if part is not None))
 
 
-def _county(dice: Random, *, guaranteed: bool, guaranteed_in: bool, member: bool) -> str:
+def _county(dice: Random, *, guaranteed: bool, guaranteed_in: bool) -> str:
     demo: str = RATES["guaranteed"]["county"]
     roll, pick, abroad = dice.random(), dice.choice(_counties()), dice.choice(("440100", "330200", "430100"))
     if guaranteed_in:
@@ -206,7 +217,7 @@ def _county(dice: Random, *, guaranteed: bool, guaranteed_in: bool, member: bool
         return pick if pick != demo else "360731"
     if roll < RATES["guaranteed"]["share_in_county"]:
         return demo
-    if member and roll > 1 - RATES["members"]["cross_province"]:
+    if roll > 1 - RATES["members"]["cross_province"]:
         return abroad
     return pick
 

@@ -22,6 +22,7 @@ from hub.demo.agencies.process import (
     show_progress,
     until_signal,
 )
+from hub.demo.agencies.truth import write_truth
 from hub.demo.population import people
 
 
@@ -69,6 +70,7 @@ if __name__ == "__main__":
     given = parse_arguments("civil-affairs")
     if not is_complete(given):
         write_drop(given)
+        write_truth(given.directory.parent / "truth.jsonl", given.world)
         mark_complete(given)
     say_ready("civil-affairs", kind="file_drop", path=str((given.directory / "drop").resolve()))
     asyncio.run(until_signal())

@@ -34,7 +34,7 @@ def rows(world: World, person: Someone) -> dict[str, list[dict[str, Any]]] | Non
     out["基本信息.csv"].append(
         {
             "身份证号": number,
-            "申请人编号": f"MZ{person.index:08d}",
+            "申请人编号": f"MZ{person.serial('civil-affairs', 10)}",
             "姓名": recorded_name(person, dice),
             "家庭人口": dice.randrange(1, 7),
             "与申请人关系": dice.choice(("本人", "本人", "配偶", "子")),

@@ -112,8 +112,11 @@ def _app(database: sqlite3.Connection, path: str, latency_s: tuple[float, float]
         if state.fault == "throttle" or (calls_per_second and len(state.recent) >= calls_per_second):
             return JSONResponse({"error": "too many calls"}, status_code=429, headers={"Retry-After": "1"})
         state.recent.append(now)
-        body = await request.json()
-        parts = body["parts"]
+        try:
+            body = await request.json()
+            parts = [{"ids": list(part["ids"]), "fields": list(part["fields"])} for part in body["parts"]]
+        except (ValueError, KeyError, TypeError):
+            return JSONResponse({"error": "malformed"}, status_code=400)
         ids = [name for part in parts for name in part["ids"]]
         if len(ids) > MAX_IDS:
             return JSONResponse({"error": f"at most {MAX_IDS} ids"}, status_code=400)

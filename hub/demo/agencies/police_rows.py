@@ -30,7 +30,7 @@ def rows(world: World, person: Someone) -> Rows | None:
     dice = person.rng(world, "police")
     if not known_to(person, "police", dice):
         return None
-    key = f"R{person.index:09d}"
+    key = f"R{person.serial('police')}"
     out: Rows = {name: [] for name in TABLES}
     number = recorded_number(person, dice)
     custody = person.reoffended and dice.random() < 0.4
@@ -45,7 +45,7 @@ def rows(world: World, person: Someone) -> Rows | None:
             "swbs": "1" if person.deceased else "0",
             "hjqh": person.county,
             "hjdz": person.address,
-            "hh": f"{person.county}{person.index:07d}",
+            "hh": f"{person.county}{person.serial('household', 7)}",
             "yhzgx": dice.choice(("0", "0", "1", "2", "5")),
             "hkzt": "1" if person.deceased else dice.choice("0000002"),
             "pcsdm": f"{person.county}{dice.randrange(1, 20):02d}0000",
@@ -83,7 +83,7 @@ def _register(out: Rows, key: str, world: World, person: Someone, dice: Random) 
             {
                 "rybh": key,
                 "xh": 1,
-                "zh": f"JZ{person.index:09d}",
+                "zh": f"JZ{person.serial('permit', 9)}",
                 "dz": f"{county_name(person.residence_county)}{dice.choice(('幸福里', '阳光小区'))}{dice.randrange(1, 99)}栋",
                 "yxqq": _text(since),
                 "yxqz": _text(since + timedelta(days=365)),

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 
-from hub.demo.population import World
+from hub.demo.population import RATES, World
 
 _PR_SET_PDEATHSIG = 1
 MARKER = "complete.json"
@@ -49,13 +50,21 @@ def is_complete(arguments: Arguments) -> bool:
     if not path.exists():
         return False
     marker = json.loads(path.read_text())
-    return bool(marker["seed"] == arguments.world.seed and marker["people"] == arguments.world.members)
+    return bool(marker == {**_made_of(arguments), "today": marker.get("today")})
 
 
 def mark_complete(arguments: Arguments) -> None:
     world = arguments.world
-    marker = {"seed": world.seed, "people": world.members, "today": world.today.isoformat()}
-    (arguments.directory / MARKER).write_text(json.dumps(marker))
+    temporary = arguments.directory / f".{MARKER}.new"
+    temporary.write_text(json.dumps({**_made_of(arguments), "today": world.today.isoformat()}))
+    temporary.replace(arguments.directory / MARKER)
+
+
+def _made_of(arguments: Arguments) -> dict[str, object]:
+    """What the data depend on, beside the day they were made for."""
+    rates = sha256(json.dumps(RATES, sort_keys=True).encode()).hexdigest()[:16]
+    world = arguments.world
+    return {"seed": world.seed, "people": world.members, "rates": rates, "database": arguments.database_url or ""}
 
 
 def die_with_parent() -> None:

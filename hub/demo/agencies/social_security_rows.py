@@ -23,10 +23,10 @@ def document(world: World, person: Someone) -> tuple[str | None, dict[str, Any]]
     trainings = _trainings(world, dice, person)
     loans = _loans(world, dice)
     return number, {
-        "psn_no": f"P{person.index:010d}",
-        "card_no": f"A{person.index:08d}",
+        "psn_no": f"P{person.serial('social-security', 12)}",
+        "card_no": f"A{person.serial('card', 10)}",
         "psn_name": recorded_name(person, dice),
-        "emp_cert_no": f"3607{person.index:012d}" if dice.random() < 0.5 else None,
+        "emp_cert_no": f"3607{person.serial('employment', 12)}" if dice.random() < 0.5 else None,
         "first_insured": _day(world.today - timedelta(days=dice.randrange(900, 9000))),
         "last_paid": f"{world.today - timedelta(days=20 if employed else dice.randrange(40, 900)):%Y%m}",
         "months_paid": dice.randrange(6, 260),
@@ -99,7 +99,7 @@ def _trainings(world: World, dice: Random, person: Someone) -> list[dict[str, An
             "course": skill,
             "hrs": dice.choice((40, 80, 120)),
             "lvl": dice.choice("5543"),
-            "cert": f"PX{person.index:08d}{order}",
+            "cert": f"PX{person.serial('training', 8)}{order}",
             "done": _day(world.today - timedelta(days=dice.randrange(60, 1500))),
             "amt": f"{dice.choice((600, 900, 1200))}.00",
         }
