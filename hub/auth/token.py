@@ -11,7 +11,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from hub.auth.principal import Principal
-from hub.auth.strict_jws import MalformedTokenError, split_compact
+from hub.auth.strict_jws import MAX_BYTES, MalformedTokenError, split_compact
 from hub.clock import Clock
 from hub.errors import UnauthenticatedError
 
@@ -136,7 +136,7 @@ class TokenVerifier:
 
 def _bearer(authorization: str | None) -> str:
     """The one token of the header; the scheme is case-insensitive (RFC 9110, section 11.1)."""
-    if authorization is None or not authorization.isascii():
+    if authorization is None or len(authorization) > MAX_BYTES + 16 or not authorization.isascii():
         raise UnauthenticatedError("no token")
     scheme, separator, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not separator or not token:

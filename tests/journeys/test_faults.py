@@ -180,6 +180,6 @@ async def test_a_first_drop_that_fails_its_manifest_is_invalid(fleet, tmp_path):
         SystemClock(),
         concurrency=1,
     )
-    part = Part(keys=("360700195401011011",), coordinates=frozenset({"CivilAffairsRecord.name"}))
+    part = Part(keys=("360700194001011018",), coordinates=frozenset({"CivilAffairsRecord.name"}))
     answer = await built["civil-affairs"].ask(Fetch(parts=(part,), timeout_s=5))
     assert answer.state is SourceState.INVALID
