@@ -33,7 +33,7 @@ TABLES: dict[str, tuple[str, ...]] = {
 }
 """Columns of every table, all text but the counters; `ZFBH` is the prisoner number, `XH` the order within a person."""
 
-INTEGERS = frozenset({"XH", "QKCS", "JNSL", "ZSSL", "XQY", "YS_M", "QX", "FZ", "RS"})
+INTEGERS = frozenset({"XH", "QKCS", "JNSL", "ZSSL", "XQY", "ZF_XQBD.YS", "QX", "FZ", "RS"})
 
 CODE_TABLE: dict[str, dict[str, str]] = {
     "XB": {"M": "男", "F": "女"},

@@ -12,20 +12,8 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import (
-    Column,
-    Engine,
-    Index,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    create_engine,
-    event,
-    insert,
-    make_url,
-    text,
-)
+from sqlalchemy import URL, Column, Connection, Index, Integer, MetaData, Table, Text, event, insert, make_url, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from hub.demo.agencies.process import (
     Arguments,
@@ -58,38 +46,61 @@ def run_sql_system(
     die_with_parent()
     arguments = parse_arguments(agency)
     url = arguments.database_url or f"sqlite:///{(arguments.directory / (agency + '.db')).resolve()}"
-    engine = create_engine(url)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _quick)
+    driver = "sqlite+aiosqlite" if make_url(url).get_backend_name() == "sqlite" else "postgresql+asyncpg"
+    address = make_url(url).set(drivername=driver)
     metadata = MetaData()
     built = {name: _table(metadata, name, columns, key, integers, main) for name, columns in tables.items()}
     Index(f"ix_{main}_{number}".lower(), built[main].c[number])
-    dictionary = Table("DM_ZD", metadata, Column("DMLB", Text), Column("DM", Text), Column("MC", Text))
+    dictionary = Table("DM_ZD", metadata, *(Column(name, Text) for name in ("DMLB", "DM", "MC"))) if lists else None
+
+    def make(connection: Connection) -> None:
+        metadata.drop_all(connection)
+        metadata.create_all(connection)
+        _fill(connection, arguments, agency, built, rows)
+        if dictionary is not None:
+            words = [
+                {"DMLB": lb, "DM": dm, "MC": mc} for lb, items in (lists or {}).items() for dm, mc in items.items()
+            ]
+            connection.execute(insert(dictionary), words)
+
+    asyncio.run(_live(arguments, agency, address, make, main, tables[main], key))
+
+
+async def _live(
+    arguments: Arguments,
+    agency: str,
+    address: URL,
+    make: Callable[[Connection], None],
+    main: str,
+    columns: tuple[str, ...],
+    key: str,
+) -> None:
+    """Fill the database once, say ready, then stay for the fault switches."""
+    engine = create_async_engine(address)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine.sync_engine, "connect", _quick)
     if not is_complete(arguments):
-        metadata.drop_all(engine)
-        metadata.create_all(engine)
-        _fill(engine, arguments, agency, built, rows)
-        words = [{"DMLB": lb, "DM": dm, "MC": mc} for lb, items in (lists or {}).items() for dm, mc in items.items()]
-        if words:
-            with engine.begin() as connection:
-                connection.execute(insert(dictionary), words)
+        async with engine.begin() as connection:
+            await connection.run_sync(make)
         mark_complete(arguments)
-    public = make_url(url)
-    driver = "sqlite+aiosqlite" if engine.dialect.name == "sqlite" else "postgresql+asyncpg"
-    say_ready(agency, kind="sql", url=public.set(drivername=driver).render_as_string(hide_password=False))
-    asyncio.run(_watch(arguments, engine, main, tables[main], key))
+    say_ready(agency, kind="sql", url=address.render_as_string(hide_password=False))
+    await _watch(arguments, engine, main, columns, key)
 
 
 def _table(
     metadata: MetaData, name: str, columns: tuple[str, ...], key: str, integers: frozenset[str], main: str
 ) -> Table:
-    table = Table(name, metadata, *(Column(column, Integer if column in integers else Text) for column in columns))
+    table = Table(
+        name,
+        metadata,
+        *(Column(column, Integer if {column, f"{name}.{column}"} & integers else Text) for column in columns),
+    )
     Index(f"ix_{name}_{key}".lower(), table.c[key], unique=name == main)
     return table
 
 
 def _fill(
-    engine: Engine,
+    connection: Connection,
     arguments: Arguments,
     agency: str,
     tables: dict[str, Table],
@@ -105,7 +116,7 @@ def _fill(
                 yield held
 
     stream = made()
-    with progress, engine.begin() as connection:
+    with progress:
         while batch := list(islice(stream, BATCH)):
             for name, table in tables.items():
                 values = [row for held in batch for row in held[name]]
@@ -113,7 +124,7 @@ def _fill(
                     connection.execute(insert(table), values)
 
 
-async def _watch(arguments: Arguments, engine: Engine, main: str, columns: tuple[str, ...], key: str) -> None:
+async def _watch(arguments: Arguments, engine: AsyncEngine, main: str, columns: tuple[str, ...], key: str) -> None:
     path = arguments.directory / "faults.json"
     applied = "none"
 
@@ -126,7 +137,8 @@ async def _watch(arguments: Arguments, engine: Engine, main: str, columns: tuple
             except ValueError:
                 continue
             if wanted != applied:
-                _apply(engine, main, columns, key, applied, wanted)
+                async with engine.begin() as connection:
+                    await connection.run_sync(_apply, main, columns, key, applied, wanted)
                 applied = wanted
                 path.write_text(json.dumps({"fault": wanted, "applied": wanted}))
 
@@ -134,21 +146,22 @@ async def _watch(arguments: Arguments, engine: Engine, main: str, columns: tuple
     await until_signal()
     task.cancel()
     if applied != "none":
-        _apply(engine, main, columns, key, applied, "none")
-    engine.dispose()
+        async with engine.begin() as connection:
+            await connection.run_sync(_apply, main, columns, key, applied, "none")
+    await engine.dispose()
 
 
-def _apply(engine: Engine, main: str, columns: tuple[str, ...], key: str, before: str, wanted: str) -> None:
-    quote = engine.dialect.identifier_preparer.quote
+def _apply(connection: Connection, main: str, columns: tuple[str, ...], key: str, before: str, wanted: str) -> None:
+    dialect = connection.dialect
+    quote = dialect.identifier_preparer.quote
     real, name = quote(f"{main}_real"), quote(main)
-    with engine.begin() as connection:
-        if before != "none":
-            connection.execute(text(f"DROP VIEW {name}"))
-            connection.execute(text(f"ALTER TABLE {real} RENAME TO {name}"))
-        if wanted != "none":
-            connection.execute(text(f"ALTER TABLE {name} RENAME TO {real}"))
-            body = _fault(engine.dialect.name, wanted, [quote(column) for column in columns], quote(key))
-            connection.execute(text(f"CREATE VIEW {name} AS {body} FROM {real}"))
+    if before != "none":
+        connection.execute(text(f"DROP VIEW {name}"))
+        connection.execute(text(f"ALTER TABLE {real} RENAME TO {name}"))
+    if wanted != "none":
+        connection.execute(text(f"ALTER TABLE {name} RENAME TO {real}"))
+        body = _fault(dialect.name, wanted, [quote(column) for column in columns], quote(key))
+        connection.execute(text(f"CREATE VIEW {name} AS {body} FROM {real}"))
 
 
 def _fault(dialect: str, wanted: str, columns: list[str], key: str) -> str:
@@ -169,7 +182,7 @@ def _fault(dialect: str, wanted: str, columns: list[str], key: str) -> str:
     if dialect == "sqlite":
         wait = f"(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rounds}) SELECT count(*) FROM n)"
     else:
-        wait = f"(SELECT count(*) FROM pg_sleep({0.5 if wanted == 'slow' else 3600}))"
+        wait = f"(SELECT count(*)::int FROM pg_sleep({0.5 if wanted == 'slow' else 3600}))"
     others = [f"{c}" for c in columns if c != columns[-1]]
     return f"SELECT {', '.join(others)}, {columns[-1]} || substr('', 1, {wait}) AS {columns[-1]}" if listed else ""
 

@@ -1,0 +1,73 @@
+"""The two SQL agencies on PostgreSQL say what they say on SQLite, through the same mapping and connector."""
+
+import asyncio
+from datetime import date
+
+import pytest
+
+from hub.clock import SystemClock
+from hub.connectors.base import Fetch, MemoryQuarantine, Part, SourceState
+from hub.connectors.mapping_reader import read_mappings
+from hub.connectors.registry import Endpoint, build_connectors
+from hub.demo.launch import AgencyFleet
+from hub.demo.population import World, someone
+from tests.auth.parts import catalogue, read_codes
+
+
+@pytest.fixture
+def fleets(tmp_path, postgres_url):
+    url = postgres_url.replace("+asyncpg", "")
+    lite = AgencyFleet(directory=tmp_path / "lite", people=200, seed=5)
+    full = AgencyFleet(directory=tmp_path / "full", people=200, seed=5, databases={"justice": url, "police": url})
+    lite.start()
+    full.start()
+    yield lite, full
+    lite.stop()
+    full.stop()
+
+
+async def answers(fleet: AgencyFleet, agency: str, keys: tuple[str, ...]):
+    codes = read_codes()
+    endpoint = {agency: Endpoint(agency=agency, url=fleet.endpoints[agency]["url"])}
+    built = build_connectors(
+        read_mappings(catalogue(), codes), endpoint, codes, MemoryQuarantine(), SystemClock(), concurrency=2
+    )
+    every = frozenset(name for name, field in catalogue().fields.items() if field.owner == agency)
+    less = every - {"RiskAssessment.score", "NewCase.caseNo"}
+    parts = (Part(keys=keys[:20], coordinates=every), Part(keys=keys[20:], coordinates=less))
+    answer = await built[agency].ask(Fetch(parts=parts, timeout_s=20))
+    scanned = [record async for batch in built[agency].connector.scan(frozenset(), batch=64) for record in batch]
+    await built[agency].close()
+    return answer, scanned
+
+
+@pytest.mark.parametrize("agency", ["justice", "police"])
+async def test_both_databases_give_the_same_records(fleets, agency):
+    world = World(seed=5, members=200, today=date(2026, 11, 24))
+    people = [someone(world, index) for index in range(60)]
+    keys = tuple(f"36{p.index:08d}" if agency == "justice" else p.number for p in people)
+    (lite, lite_scan), (full, full_scan) = [await answers(fleet, agency, keys) for fleet in fleets]
+    assert lite.state is full.state is SourceState.OK
+    assert lite.records == full.records
+    assert len(lite.records) >= 35
+    assert {record.key for record in lite_scan} == {record.key for record in full_scan}
+
+
+async def test_a_hanging_postgresql_is_given_up_at_the_deadline(fleets):
+    _, full = fleets
+    folder = full.directory / "police"
+    (folder / "faults.json").write_text('{"fault": "hang"}')
+    for _ in range(200):
+        await asyncio.sleep(0.05)
+        if "applied" in (folder / "faults.json").read_text():
+            break
+    codes = read_codes()
+    endpoint = {"police": Endpoint(agency="police", url=full.endpoints["police"]["url"])}
+    built = build_connectors(
+        read_mappings(catalogue(), codes), endpoint, codes, MemoryQuarantine(), SystemClock(), concurrency=2
+    )
+    world = World(seed=5, members=200, today=date(2026, 11, 24))
+    part = Part(keys=(someone(world, 0).number,), coordinates=frozenset({"PoliceRecord.name"}))
+    answer = await built["police"].ask(Fetch(parts=(part,), timeout_s=1))
+    assert answer.state is SourceState.TIMEOUT
+    await built["police"].close()
