@@ -39,8 +39,9 @@ class FieldProvenance(Provenance):
 @strawberry.type(description="How an agency took part in this person's view. / 来源机构应答情况。")
 class SourceStatus:
     agency: str = strawberry.field(description="Agency asked. / 被查询部门。")
-    state: SourceState = strawberry.field(description="How it answered. / 应答状态。")
+    state: SourceState = strawberry.field(name="status", description="How it answered. / 应答状态。")
     as_of: datetime | None = strawberry.field(description="State of its data. / 数据时点。")
+    latency_ms: int = strawberry.field(description="Time it took, in milliseconds. / 用时（毫秒）。")
     quarantined: int = strawberry.field(
         description="Values withheld because they did not fit the agency's mapping. / 因不合规而隔离的值数。"
     )

@@ -210,7 +210,7 @@ TAX_VIEW = """query ($n: String!) { person(lookup: {identityNumber: $n}) {
   justice { releaseDate } police { householdRestored inCustody }
   socialSecurity { keyGroupEligible } civilAffairs { lowIncome }
   tax { taxOffice selfEmployed employedThisMonth filings { year } }
-  sources { agency state } conflicts { coordinate } access { coordinate effect code } provenance { field agency }
+  sources { agency status } conflicts { coordinate } access { coordinate effect code } provenance { field agency }
 } }"""
 
 

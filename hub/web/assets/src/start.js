@@ -13,7 +13,7 @@ const prepared = (first) => ({
     socialSecurity { insuredNow lastPaidMonth keyGroupEligible }
     civilAffairs { lowIncome reliefCases { reliefType validTo } }
     tax { employedThisMonth taxpayerNo withholdingEmployers { unitName fromMonth } }
-    sources { agency state asOf }
+    sources { agency status asOf }
     provenance { field agency asOf }
   }
 }`,
