@@ -6,6 +6,8 @@ Whatever happens inside, the answer is a value with a state; only cancellation p
 import asyncio
 from collections.abc import Sequence
 
+import structlog
+
 from hub.clock import Clock
 from hub.connectors.base import (
     MAX_KEYS,
@@ -18,6 +20,8 @@ from hub.connectors.base import (
     SourceRecord,
     SourceState,
 )
+
+logger = structlog.get_logger(__name__)
 
 FAILURES_TO_OPEN = 5
 OPEN_FOR_S = 5.0
@@ -68,6 +72,9 @@ class Guard:
                 state = self._failed(SourceState.TIMEOUT)
             except SourceFailure as failure:
                 state = self._failed(failure.state)
+            except Exception as error:  # whatever one source sends, the others' data must still be answered
+                logger.error("source.unexpected", agency=self.agency, kind=type(error).__name__)
+                state = self._failed(SourceState.INVALID)
             finally:
                 self._trying = False
         now = self._clock.now()

@@ -53,9 +53,9 @@ class RestConnector:
             answer = await self._post(body if page == 0 else {**body, "page": page})
             for item in self._items(answer):
                 key = item.get(self._mapping.key)
-                if key not in asked:
+                if not isinstance(key, str) or key not in asked:
                     raise self._invalid("answered for a key that was not asked")
-                records[key] = self._record(str(key), item, asked[str(key)])
+                records[key] = self._record(key, item, asked[key])
             if answer.get("next") is None:
                 return records
         raise self._invalid("too many pages")
@@ -129,7 +129,7 @@ class RestConnector:
                 self.agency,
                 SourceState.THROTTLED,
                 "throttled",
-                retry_after_s=float(wait) if wait.isdigit() and len(wait) < 6 else 1.0,
+                retry_after_s=float(wait) if wait.isascii() and wait.isdigit() and len(wait) < 6 else 1.0,
             )
         if response.status >= 500:
             raise SourceFailure(self.agency, SourceState.DOWN, f"status {response.status}")

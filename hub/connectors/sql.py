@@ -166,7 +166,7 @@ class SqlConnector:
     def _aggregate(self, cells: Sequence[ColumnElement[Any]]) -> ColumnElement[Any]:
         if self._sqlite:
             return func.json_group_array(func.json_array(*cells))
-        return cast(func.json_agg(func.json_build_array(*cells)), Text)
+        return func.coalesce(cast(func.json_agg(func.json_build_array(*cells)), Text), "[]")
 
     def _text(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
         return func.substr(cast(value, Text), 1, MAX_TEXT + 1)
@@ -219,11 +219,13 @@ class SqlConnector:
         values = dict(zip(flat, row[3:], strict=False))
         lists = dict(zip(nested, row[3 + len(flat) :], strict=False))
         own_flat, own_nested = asked
+        if any(lists[name] is None for name in own_nested):
+            raise SourceFailure(self.agency, SourceState.INVALID, "nested list is too long")
         try:
             tables = {
                 name: [
                     dict(zip(nested[name], cells[1:], strict=True))
-                    for cells in sorted(orjson.loads(lists[name] or b"[]"), key=_order)
+                    for cells in sorted(orjson.loads(lists[name]), key=_order)
                 ]
                 for name in own_nested
             }
