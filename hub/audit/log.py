@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.audit.chain import GENESIS, link
+from hub.audit.chain import link
 from hub.audit.entry import Draft, encode
 from hub.audit.tables import audit_entry, audit_head
 from hub.clock import Clock
@@ -122,6 +122,5 @@ class AuditLog:
         statement = select(audit_head.c.seq, audit_head.c.time_us, audit_head.c.chain).with_for_update()
         row = (await connection.execute(statement)).one_or_none()
         if row is None:
-            await connection.execute(insert(audit_head).values(one=1, seq=0, time_us=0, chain=GENESIS))
-            row = (await connection.execute(statement)).one()
+            raise StoreError("the log has lost its head")
         return row[0], row[1], row[2]

@@ -41,12 +41,14 @@ async def verify(store: Store) -> Verdict:
     """
     async with store.read() as connection:
         head = (await connection.execute(select(audit_head.c.seq, audit_head.c.chain))).one_or_none()
-    last, expected = (head[0], head[1]) if head else (0, GENESIS)
     chain, seq, time_us = GENESIS, 0, 0
 
     def bad(number: int, reason: str) -> Verdict:
         return Verdict(ok=False, entries=seq, root=chain.hex(), first_bad=number, reason=reason)
 
+    if head is None:
+        return bad(1, "the head of the log is missing")
+    last, expected = head
     async for number, entry_id, body, stored in _rows(store, 0):
         if number > last:
             break

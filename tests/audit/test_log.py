@@ -6,10 +6,12 @@ import subprocess
 import sys
 
 import pytest
+from sqlalchemy import delete
 
 from hub.audit.entry import Draft, Outcome, PersonAccess
 from hub.audit.log import AuditLog
 from hub.audit.reader import dump, verify
+from hub.audit.tables import audit_head
 from hub.errors import AuditUnavailableError
 from hub.store.engine import open_store
 
@@ -52,13 +54,25 @@ async def test_dump_has_the_published_names_in_order(store, clock):
 async def test_two_processes_append_to_one_chain_without_a_fork(store, store_url, clock):
     second = open_store(store_url)
     logs = [AuditLog(store, clock), AuditLog(second, clock)]
-    await asyncio.gather(*(logs[n % 2].append(draft(n)) for n in range(200)))
+    try:
+        await asyncio.gather(*(logs[n % 2].append(draft(n)) for n in range(200)))
+    finally:
+        await second.close()
     found = await entries(store)
     assert [entry["seq"] for entry in found] == list(range(1, 201))
     assert {entry["requestId"] for entry in found} == {f"r{n}" for n in range(200)}
     verdict = await verify(store)
     assert (verdict.ok, verdict.entries) == (True, 200)
-    await second.close()
+
+
+async def test_a_log_without_its_head_takes_no_entry_and_does_not_verify(store, clock):
+    log = AuditLog(store, clock)
+    await log.append(draft())
+    async with store.write() as connection:
+        await connection.execute(delete(audit_head))
+    with pytest.raises(AuditUnavailableError):
+        await log.append(draft())
+    assert (await verify(store)).reason == "the head of the log is missing"
 
 
 async def test_many_entries_share_a_commit(store, clock):

@@ -17,7 +17,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_audit_entry")),
         sa.UniqueConstraint("entry_id", name=op.f("uq_audit_entry_entry_id")),
     )
-    op.create_table(
+    head = op.create_table(
         "audit_head",
         sa.Column("one", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
@@ -25,6 +25,9 @@ def upgrade() -> None:
         sa.Column("chain", sa.LargeBinary(length=32), nullable=False),
         sa.PrimaryKeyConstraint("one", name=op.f("pk_audit_head")),
     )
+    # The head of an empty log. It stands from the start, so that writers always have a row to lock: two that had to
+    # make the first one would race.
+    op.bulk_insert(head, [{"one": 1, "seq": 0, "time_us": 0, "chain": bytes(32)}])
     op.create_table(
         "case_reference",
         sa.Column("person_id", sa.String(length=32), nullable=False),
