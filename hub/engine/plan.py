@@ -1,0 +1,232 @@
+"""From a valid document to the plan of one operation: what is selected, merged and typed, before any value exists.
+
+Made once per (document, operation, values of the variables that `@skip` and `@include` read) and then kept. A plan
+holds no value of a request; arguments that read variables are coerced per request.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    BooleanValueNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLField,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLSchema,
+    GraphQLString,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    VariableNode,
+    Visitor,
+    get_argument_values,
+    get_named_type,
+    is_abstract_type,
+    is_leaf_type,
+    visit,
+)
+from graphql.execution.values import VariableValues
+from graphql.language import DocumentNode, NameNode, Node
+
+_NO_VARIABLES = VariableValues({}, {})
+TYPENAME = "__typename"
+_TYPENAME_FIELD = GraphQLField(GraphQLNonNull(GraphQLString))
+MemberName = Callable[[str, str, GraphQLField], str]
+"""(type name, field name, field) → the key or attribute under which a plain parent holds the field."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class FieldPlan:
+    """One response key of a selection: all field nodes that were merged into it."""
+
+    key: str
+    name: str
+    member: str
+    definition: GraphQLField
+    nodes: tuple[FieldNode, ...]
+    constant_arguments: Mapping[str, Any] | None
+    coordinates: frozenset[str]
+    children: Mapping[str, "SelectionPlan"]  # by name of the concrete type; empty for leaves
+
+    @property
+    def type(self) -> GraphQLOutputType:
+        output: GraphQLOutputType = self.definition.type
+        return output
+
+    def arguments(self, variables: VariableValues) -> Mapping[str, Any]:
+        """Coerced arguments. Raises GraphQLError where a variable leaves a required one empty."""
+        if self.constant_arguments is not None:
+            return self.constant_arguments
+        values: dict[str, Any] = get_argument_values(self.definition, self.nodes[0], variables)
+        return values
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class SelectionPlan:
+    """What is selected on one object type, in the order of the answer. `builders` is the engine's own cache."""
+
+    type: GraphQLObjectType
+    fields: tuple[FieldPlan, ...]
+    coordinates: frozenset[str]  # of this selection and everything below it
+    builders: dict[int, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class OperationPlan:
+    root: SelectionPlan
+    definition: OperationDefinitionNode
+
+
+def condition_variables(document: DocumentNode) -> tuple[str, ...]:
+    """Names of the variables that decide what is selected, sorted."""
+    reader = _ConditionReader()
+    visit(document, reader)
+    return tuple(sorted(reader.names))
+
+
+def plan_operation(
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    operation: OperationDefinitionNode,
+    variables: VariableValues,
+    member_name: MemberName = lambda _type, name, _field: name,
+) -> OperationPlan:
+    """Plan a valid `operation`. Of `variables` only those that `condition_variables` names are read.
+
+    Cost: one visit per (selection set, concrete type).
+    """
+    root_type = schema.get_root_type(operation.operation)
+    if root_type is None:
+        raise TypeError("the schema has no such root")
+    root = _Planner(schema, document, variables, member_name).selection(root_type, (operation.selection_set,))
+    return OperationPlan(root=root, definition=operation)
+
+
+class _ConditionReader(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_directive(self, node: Any, *_args: Any) -> None:
+        if node.name.value in ("skip", "include"):
+            values = [argument.value for argument in node.arguments or ()]
+            self.names.update(value.name.value for value in values if isinstance(value, VariableNode))
+
+
+class _Planner:
+    def __init__(
+        self, schema: GraphQLSchema, document: DocumentNode, variables: VariableValues, member_name: MemberName
+    ) -> None:
+        self._schema = schema
+        self._variables = variables
+        self._member_name = member_name
+        self._fragments: Mapping[str, FragmentDefinitionNode] = {
+            definition.name.value: definition
+            for definition in document.definitions
+            if isinstance(definition, FragmentDefinitionNode)
+        }
+
+    def selection(self, parent: GraphQLObjectType, sets: tuple[SelectionSetNode, ...]) -> SelectionPlan:
+        grouped: dict[str, list[FieldNode]] = {}
+        spread: set[str] = set()
+        for selections in sets:
+            for node in self._fields(parent, selections, spread):
+                grouped.setdefault((node.alias or node.name).value, []).append(node)
+        fields = tuple(self._field(parent, key, tuple(nodes)) for key, nodes in grouped.items())
+        own = {f"{parent.name}.{item.name}" for item in fields if not item.name.startswith("__")}
+        return SelectionPlan(
+            type=parent,
+            fields=fields,
+            coordinates=frozenset(own).union(*(item.coordinates for item in fields)),
+        )
+
+    def _field(self, parent: GraphQLObjectType, key: str, nodes: tuple[FieldNode, ...]) -> FieldPlan:
+        name = nodes[0].name.value
+        definition = _TYPENAME_FIELD if name == TYPENAME else self._definition(parent, name)
+        children: dict[str, SelectionPlan] = {}
+        named = get_named_type(definition.type)
+        if not is_leaf_type(named) and not name.startswith("__"):
+            sets = tuple(node.selection_set for node in nodes if node.selection_set is not None)
+            possible = self._schema.get_possible_types(named) if is_abstract_type(named) else (named,)
+            children = {concrete.name: self.selection(concrete, sets) for concrete in possible}  # type: ignore[arg-type]
+        return FieldPlan(
+            key=key,
+            name=name,
+            member=self._member_name(parent.name, name, definition),
+            definition=definition,
+            nodes=nodes,
+            constant_arguments=_constant_arguments(definition, nodes[0]),
+            coordinates=frozenset().union(*(child.coordinates for child in children.values())),
+            children=children,
+        )
+
+    def _definition(self, parent: GraphQLObjectType, name: str) -> GraphQLField:
+        found = self._schema.get_field(parent, name)
+        if found is None:
+            raise TypeError(f"{parent.name} has no such field; the document was not validated")
+        return found
+
+    def _fields(self, parent: GraphQLObjectType, selections: SelectionSetNode, spread: set[str]) -> Iterator[FieldNode]:
+        """Field nodes that apply to `parent`, fragments opened, each named fragment once."""
+        for selection in selections.selections:
+            if not self._included(selection):
+                continue
+            if isinstance(selection, FieldNode):
+                yield selection
+            elif isinstance(selection, InlineFragmentNode):
+                if self._applies(selection.type_condition, parent):
+                    yield from self._fields(parent, selection.selection_set, spread)
+            else:
+                name = selection.name.value  # type: ignore[attr-defined]  # a fragment spread: nothing else is left
+                if name in spread:
+                    continue
+                spread.add(name)
+                definition = self._fragments[name]
+                if self._applies(definition.type_condition, parent):
+                    yield from self._fields(parent, definition.selection_set, spread)
+
+    def _applies(self, condition: Any, parent: GraphQLObjectType) -> bool:
+        if condition is None or condition.name.value == parent.name:
+            return True
+        named = self._schema.get_type(condition.name.value)
+        return is_abstract_type(named) and self._schema.is_sub_type(named, parent)
+
+    def _included(self, selection: Node) -> bool:
+        for directive in getattr(selection, "directives", None) or ():
+            name: NameNode = directive.name
+            if name.value in ("skip", "include"):
+                wanted = self._condition(directive.arguments[0].value)
+                if wanted is (name.value == "skip"):
+                    return False
+        return True
+
+    def _condition(self, value: Any) -> bool:
+        if isinstance(value, BooleanValueNode):
+            return value.value
+        return bool(self._variables.coerced[value.name.value])
+
+
+def _constant_arguments(definition: GraphQLField, node: FieldNode) -> Mapping[str, Any] | None:
+    """Coerced arguments where no variable is read, else None."""
+    if not definition.args:
+        return {}
+    reader = _VariableFinder()
+    for argument in node.arguments or ():
+        visit(argument, reader)
+    if reader.found:
+        return None
+    values: dict[str, Any] = get_argument_values(definition, node, _NO_VARIABLES)
+    return values
+
+
+class _VariableFinder(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = False
+
+    def enter_variable(self, *_args: Any) -> None:
+        self.found = True
