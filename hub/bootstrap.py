@@ -28,6 +28,7 @@ from hub.connectors.mapping import AgencyMapping
 from hub.connectors.mapping_reader import MAPPINGS_DIR, read_mappings
 from hub.connectors.quarantine import StoredQuarantine
 from hub.connectors.registry import build_connectors, read_endpoints
+from hub.connectors.rows import layout_of
 from hub.crypto.blind_index import BlindIndex
 from hub.crypto.keyring import KeyRing, open_key_ring
 from hub.crypto.opener import Opener
@@ -39,9 +40,11 @@ from hub.domain.catalogue_reader import CATALOGUE_DIR, read_catalogue
 from hub.domain.codes import Codes
 from hub.domain.codes_reader import CODES_DIR, read_codes
 from hub.errors import AuditUnavailableError, StoreError
+from hub.gateway.fetching import Questions
 from hub.gateway.gateway import Gateway
 from hub.gateway.plan import Planner
 from hub.gateway.quota import PersonQuota
+from hub.gateway.release import Releaser, SealedColumn
 from hub.gateway.resolve import Resolver
 from hub.gateway.survivorship import read_survivorship
 from hub.gateway.view import ViewBuilder
@@ -53,9 +56,11 @@ from hub.schema.operations import Operations
 from hub.schema.query import build_query
 from hub.schema.records import RecordTypes, schema_config
 from hub.schema.service import GraphQLService
+from hub.schema.shapes import PersonShapes
 from hub.settings import Settings
 from hub.store.engine import Store, open_store
 from hub.store.migration import is_current
+from hub.store.reader import open_reader
 from hub.telemetry import Metrics, configure_logging
 from hub.web.app import WebParts, create_app
 from hub.web.graphql_endpoint import GraphQLEndpoint
@@ -142,6 +147,7 @@ class Hub:
         await self.quarantine.flush()
         for source in self.sources.values():
             await source.close()
+        await self.index.close()
         await self.store.close()
 
 
@@ -167,25 +173,35 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         rules.mappings, endpoints, rules.codes, quarantine, clock, concurrency=settings.agency_concurrency
     )
     natural = [agency for agency in sources if agency not in MEMBERS_ONLY]
-    index = PersonIndex(store=store, opener=opener, numbers=numbers, clock=clock, natural=natural)
+    index = PersonIndex(
+        reader=open_reader(settings.store_url, size=settings.store_readers),
+        opener=opener,
+        numbers=numbers,
+        clock=clock,
+        natural=natural,
+    )
     log = AuditLog(store, clock)
     issuer_key = open_issuer_key(settings.hub_dir / "keys" / "issuer.pem", create=settings.demo)
     issuer = Issuer(issuer_key, url=settings.issuer_url, audience=settings.audience, clock=clock)
     metrics = Metrics()
     resolver = Resolver(people=index, ids=ids)
-    views = ViewBuilder(resolver=resolver, pseudonyms=pseudonyms)
+    releaser = Releaser(opener, sealed_columns(rules.mappings))
+    types = {record.agency: record.name for record in rules.catalogue.agency_types()}
     gateway = Gateway(
         judge=rules.judge,
         planner=Planner(rules.catalogue, read_survivorship(rules.catalogue), members_only=MEMBERS_ONLY),
         resolver=resolver,
         people=index,
         sources=sources,
-        views=views,
+        questions=Questions(
+            lambda agency, coordinates: layout_of(rules.catalogue, types[agency], coordinates),
+            deadline_s=settings.agency_deadline_s,
+        ),
+        views=ViewBuilder(resolver=resolver, pseudonyms=pseudonyms, releaser=releaser),
         pseudonyms=pseudonyms,
         quota=PersonQuota(limit=settings.persons_per_hour, clock=clock),
         members_only=MEMBERS_ONLY,
         clock=clock,
-        agency_deadline_s=settings.agency_deadline_s,
     )
     hub = Hub(
         settings=settings,
@@ -203,20 +219,23 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         pseudonyms=pseudonyms,
         ids=ids,
         metrics=metrics,
-        service=_service(settings, rules, gateway, log, clock),
+        service=_service(settings, rules, gateway, PersonShapes(rules.catalogue, releaser), log, clock),
         app=_nothing,
     )
     hub.app = _front(hub, hub.service)
     return hub
 
 
-def _service(settings: Settings, rules: Rules, gateway: Gateway, log: AuditLog, clock: Clock) -> GraphQLService:
+def _service(
+    settings: Settings, rules: Rules, gateway: Gateway, shapes: PersonShapes, log: AuditLog, clock: Clock
+) -> GraphQLService:
     return GraphQLService(
         schema=rules.schema,
         documents=Documents(rules.schema),
         operations=Operations(
             rules.schema,
             gateway,
+            shapes,
             purposes=frozenset(rules.purposes.purposes),
             deadline_s=settings.request_deadline_s,
         ),
@@ -341,6 +360,21 @@ def _personas(settings: Settings) -> Mapping[str, Any]:
     except (OSError, ValueError):
         return {"personas": {}, "people": {"in": [], "out": []}}
     return {"personas": held["personas"], "people": held["people"]}
+
+
+def sealed_columns(mappings: Mapping[str, AgencyMapping]) -> Mapping[str, SealedColumn]:
+    """Coordinates whose source holds them sealed, with the place they are sealed for."""
+    sealed: dict[str, SealedColumn] = {}
+    for mapping in mappings.values():
+        tables = [(mapping.at, mapping.rules, False)]
+        tables += [(nested.at, nested.rules, True) for nested in mapping.nested.values()]
+        for table, rules, nested_table in tables:
+            for rule in rules.values():
+                if rule.sealed:
+                    sealed[rule.field.coordinate] = SealedColumn(
+                        agency=mapping.agency, table=table, column=rule.source, nested=nested_table
+                    )
+    return sealed
 
 
 def _with_plugins(base: Path, settings: Settings, name: str) -> Sequence[Path]:

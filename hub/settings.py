@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     request_deadline_s: float = Field(default=5.0, gt=0, le=60)
     agency_deadline_s: float = Field(default=1.5, gt=0, le=30)
     agency_concurrency: int = Field(default=8, ge=1, le=256)
+    store_readers: int = Field(default=8, ge=1, le=64)
+    """Connections that the read path keeps to the hub's own database."""
     persons_per_hour: int = Field(default=500, ge=1)
     cors_origins: tuple[str, ...] = ()
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -8,9 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import orjson
+
+EFFECTS = ("full", "masked", "predicate", "sealed", "denied")
 
 
 class Outcome(StrEnum):
@@ -27,16 +30,20 @@ class Kind(StrEnum):
     STARTUP = "startup"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PersonAccess:
-    """One person by pseudonym, and the coordinates asked of it by effect, each tuple sorted."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pattern:
+    """The coordinates asked of a person by effect, each tuple sorted. Persons of one class share one value."""
 
-    person: str
     full: tuple[str, ...] = ()
     masked: tuple[str, ...] = ()
     predicate: tuple[str, ...] = ()
     sealed: tuple[str, ...] = ()
     denied: tuple[str, ...] = ()
+
+    @cached_property
+    def encoded(self) -> orjson.Fragment:
+        """As it stands in an entry: an array of arrays in the order of `EFFECTS`."""
+        return orjson.Fragment(orjson.dumps([getattr(self, effect) for effect in EFFECTS]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +68,7 @@ class Draft:
     cases: tuple[str, ...] = ()
     document: str | None = None
     operation: str | None = None
-    persons: tuple[PersonAccess, ...] = ()
+    persons: Sequence[tuple[str, Pattern]] = ()  # pseudonym, and what was asked of this person
     sources: tuple[SourceSeen, ...] = ()
     policy_digest: str = ""
     policies: tuple[str, ...] = ()
@@ -72,16 +79,15 @@ class Draft:
     note: Mapping[str, int] = field(default_factory=dict)
 
 
-_EFFECTS = ("full", "masked", "predicate", "sealed", "denied")
-
-
 def encode(draft: Draft, *, seq: int, entry_id: str, time_us: int) -> bytes:
     """Canonical bytes: JSON, UTF-8, keys sorted, no blanks. These bytes are what the chain covers."""
-    patterns: dict[tuple[tuple[str, ...], ...], int] = {}
-    persons = []
-    for access in draft.persons:
-        pattern = tuple(getattr(access, effect) for effect in _EFFECTS)
-        persons.append([access.person, patterns.setdefault(pattern, len(patterns))])
+    patterns: dict[int, Pattern] = {}
+    numbers: dict[int, int] = {}
+    persons: list[tuple[str, int]] = []
+    for person, pattern in draft.persons:
+        number = numbers.setdefault(id(pattern), len(patterns))
+        patterns.setdefault(id(pattern), pattern)
+        persons.append((person, number))
     body = {
         "agency": draft.agency,
         "case": list(draft.cases),
@@ -96,7 +102,7 @@ def encode(draft: Draft, *, seq: int, entry_id: str, time_us: int) -> bytes:
         "officer": draft.officer,
         "operation": draft.operation,
         "outcome": draft.outcome.value,
-        "patterns": [list(map(list, pattern)) for pattern in patterns],
+        "patterns": [pattern.encoded for pattern in patterns.values()],
         "persons": persons,
         "policies": list(draft.policies),
         "policyDigest": draft.policy_digest,
@@ -120,8 +126,7 @@ def spell_out(body: bytes) -> dict[str, Any]:
     if not entry["note"]:
         entry.pop("note")
     entry["persons"] = [
-        {"person": person, **dict(zip(_EFFECTS, patterns[pattern], strict=True))}
-        for person, pattern in entry["persons"]
+        {"person": person, **dict(zip(EFFECTS, patterns[pattern], strict=True))} for person, pattern in entry["persons"]
     ]
     entry["time"] = _iso(entry["time"])
     return entry

@@ -6,6 +6,7 @@ Several processes append to one log: each commit takes the head row under a lock
 import asyncio
 import secrets
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import insert, select, update
@@ -32,9 +33,20 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class Waiting:
+    """An entry on its way into the log. Its id is known; that it is durable is known when `done`."""
+
+    entry_id: str
     draft: Draft
     done: "asyncio.Future[Receipt]"
+
+    async def durable(self) -> Receipt:
+        """Return when the entry is durable.
+
+        Raises:
+            AuditUnavailableError: the log cannot be written; nothing of this entry is in it.
+        """
+        return await asyncio.shield(self.done)
 
 
 class AuditLog:
@@ -43,7 +55,7 @@ class AuditLog:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._writer: asyncio.Task[None] | None = None
         self._last_failed = False
 
@@ -58,13 +70,22 @@ class AuditLog:
         Raises:
             AuditUnavailableError: the log cannot be written; nothing of this entry is in it.
         """
+        return await self.submit(draft).durable()
+
+    def submit(self, draft: Draft) -> Waiting:
+        """Hand in one entry; it is written while the caller goes on.
+
+        Raises:
+            AuditUnavailableError: too many entries wait already.
+        """
         if len(self._waiting) >= MAX_WAITING:
             raise AuditUnavailableError("audit queue is full")
         done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(draft, done))
+        waiting = Waiting(secrets.token_urlsafe(18), draft, done)
+        self._waiting.append(waiting)
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
-        return await asyncio.shield(done)
+        return waiting
 
     async def close(self) -> None:
         """Wait until everything handed in is written."""
@@ -85,7 +106,7 @@ class AuditLog:
             await asyncio.sleep(0)  # let those who are ready in this turn of the loop join the batch
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
             try:
-                receipts = await self._commit([waiting.draft for waiting in batch])
+                receipts = await self._commit(batch)
             except StoreError as error:
                 self._last_failed = True
                 for waiting in batch:
@@ -98,16 +119,16 @@ class AuditLog:
                 if not waiting.done.done():
                     waiting.done.set_result(receipt)
 
-    async def _commit(self, drafts: list[Draft]) -> list[Receipt]:
+    async def _commit(self, batch: Sequence[Waiting]) -> list[Receipt]:
         receipts: list[Receipt] = []
         async with self._store.write() as connection:
             seq, time_us, chain = await self._head(connection)
             rows = []
-            for draft in drafts:
+            for waiting in batch:
                 seq += 1
                 time_us = max(time_us, int(self._clock.now().timestamp() * 1_000_000))
-                entry_id = secrets.token_urlsafe(18)
-                body = encode(draft, seq=seq, entry_id=entry_id, time_us=time_us)
+                entry_id = waiting.entry_id
+                body = encode(waiting.draft, seq=seq, entry_id=entry_id, time_us=time_us)
                 chain = link(chain, seq, body)
                 rows.append({"seq": seq, "entry_id": entry_id, "body": body, "chain": chain})
                 receipts.append(Receipt(entry_id=entry_id, seq=seq))

@@ -83,3 +83,12 @@ _MASKS: Mapping[str, Callable[[object], object]] = {
     "bank-card": _text(mask_bank_card),
     "birth-date": _date,
 }
+
+
+def mask_of(name: str) -> Callable[[object], object]:
+    """The mask called `name`, for those that apply it to many values.
+
+    Raises:
+        KeyError: no such mask.
+    """
+    return _MASKS[name]

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -23,6 +23,28 @@ class SourceState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Where fields stand in the rows of one fetch: flat fields first, then nested ones, each in the catalogue's order.
+
+    `nested` pairs a nested field's name with its own fields. A row may be longer than its layout; what a reader of it
+    may rely on beyond is said by who makes it.
+    """
+
+    fields: tuple[str, ...]
+    nested: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def slot(self, name: str) -> int:
+        """Position of a field in a row. Raises ValueError for one that is not in the layout."""
+        if name in self.fields:
+            return self.fields.index(name)
+        return len(self.fields) + [nested for nested, _ in self.nested].index(name)
+
+    def inner(self, name: str) -> tuple[str, ...]:
+        """Fields of a nested field's rows, in order."""
+        return dict(self.nested)[name]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """Keys of one decision class and the canonical coordinates, nested ones included, that it may be asked for."""
 
@@ -35,35 +57,41 @@ class Fetch:
     """One batched question in ONE round trip: at most `MAX_KEYS` keys over all parts, no key twice.
 
     Persons of different decision classes share the call, but no key is ever asked for a coordinate outside its part:
-    a denied field is not fetched, not even for a neighbour's sake.
+    a denied field is not fetched, not even for a neighbour's sake. All rows have `layout`, which names every
+    coordinate of every part; what is not in a key's own part is None in its row.
     """
 
     parts: tuple[Part, ...]
+    layout: Layout
     timeout_s: float
 
     @property
     def keys(self) -> tuple[str, ...]:
         return tuple(key for part in self.parts for key in part.keys)
 
-    @property
-    def coordinates(self) -> frozenset[str]:
-        """Union over the parts: what the statement or request as a whole mentions."""
-        return frozenset().union(*(part.coordinates for part in self.parts))
-
 
 class SourceRecord(msgspec.Struct, frozen=True):
-    """What one agency says about one person, in canonical names, types and codes.
+    """What one agency says about one person, in canonical types and codes.
 
-    `values` holds exactly the fields of the agency's record type asked for in the key's part: a value, None where
-    empty, a dict for a nested record, a list of dicts for a nested list. A quarantined value is None and counted in
-    `quarantined`.
+    `values` is a row of the fetch's layout: a value, None where empty, a row for a nested record, a sequence of rows
+    for a nested list. A sealed value stands as it was stored, in bytes; it is opened where it is released. A
+    quarantined value is None and counted in `quarantined`.
     """
 
     key: str
     record: str  # the source's own record id
     as_of: datetime
-    values: Mapping[str, object]
+    values: Sequence[Any]
     quarantined: int = 0
+
+
+class ScannedRecord(msgspec.Struct, frozen=True):
+    """One record of a scan: `values` by canonical field name, and what the mapping adds as `index.*`."""
+
+    key: str
+    record: str
+    as_of: datetime
+    values: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +133,7 @@ class Connector(Protocol):
         """
         ...
 
-    def scan(self, coordinates: frozenset[str], *, batch: int) -> AsyncIterator[Sequence[SourceRecord]]:
+    def scan(self, coordinates: frozenset[str], *, batch: int) -> AsyncIterator[Sequence[ScannedRecord]]:
         """Every record the agency holds, in batches, for the person index; only where the mapping allows it."""
         ...
 

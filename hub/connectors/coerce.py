@@ -30,10 +30,10 @@ def coerce(rule: Rule, raw: object, codes: Codes) -> object:
         return raw not in (None, "")
     if raw is None or raw == "":
         return None
-    if rule.positive:
-        return _integer(raw) > 0
-    if rule.is_in is not None:
-        return _text(raw) in rule.is_in
+    if rule.sealed:
+        return _sealed(raw)
+    if rule.positive or rule.is_in is not None:
+        return _integer(raw) > 0 if rule.is_in is None else _text(raw) in rule.is_in
     if rule.field.shape is Shape.VALUES:
         items = raw if isinstance(raw, list) else _text(raw).split(rule.split or ";")
         return [_single(rule, item, codes) for item in items if item not in (None, "")]
@@ -46,6 +46,8 @@ def as_of(raw: object, form: str) -> datetime:
     Raises:
         UnfitValueError: not a time of this form.
     """
+    if isinstance(raw, datetime):
+        return (raw if raw.tzinfo else raw.replace(tzinfo=CHINA)).astimezone(UTC)
     text = _text(raw)
     try:
         moment = datetime.fromisoformat(text) if form == "iso" else datetime.strptime(text, form)
@@ -76,6 +78,12 @@ def _text(raw: object) -> str:
     return text
 
 
+def _sealed(raw: object) -> bytes:
+    if not isinstance(raw, bytes):
+        raise UnfitValueError("not sealed")
+    return raw
+
+
 def _boolean(raw: object) -> bool:
     if isinstance(raw, bool):
         return raw
@@ -102,7 +110,7 @@ def _integer(raw: object) -> int:
 
 def _decimal(raw: object) -> Decimal:
     try:
-        number = Decimal(str(raw)) if isinstance(raw, float) else Decimal(_text(raw))
+        number = Decimal(str(raw)) if isinstance(raw, float | Decimal) else Decimal(_text(raw))
     except InvalidOperation as exc:
         raise UnfitValueError("not a number") from exc
     if not number.is_finite() or abs(number) >= Decimal(10) ** 15:
@@ -118,6 +126,8 @@ def _month(raw: object) -> str:
 
 
 def _date(raw: object, form: str | None) -> date:
+    if isinstance(raw, date):
+        return raw.date() if isinstance(raw, datetime) else raw
     text = _text(raw)
     try:
         return date.fromisoformat(text[:10]) if form is None else datetime.strptime(text, form).date()

@@ -14,10 +14,22 @@ from bisect import bisect_left
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from hub.connectors.assemble import Assembler, split_coordinates
-from hub.connectors.base import Fetch, KeyKind, Quarantine, SourceFailure, SourceRecord, SourceState
+from hub.connectors.base import (
+    Fetch,
+    KeyKind,
+    Layout,
+    Part,
+    Quarantine,
+    ScannedRecord,
+    SourceFailure,
+    SourceRecord,
+    SourceState,
+)
 from hub.connectors.mapping import AgencyMapping
+from hub.connectors.rows import RowReader
+from hub.domain.codes import Codes
 from hub.domain.identity_number import IdentityNumber, IdentityNumberError
 
 MAX_LINE_BYTES = 64 * 1024
@@ -60,9 +72,9 @@ class _Drop:
 
 
 class FileDropConnector:
-    def __init__(self, mapping: AgencyMapping, assembler: Assembler, quarantine: Quarantine, folder: Path) -> None:
+    def __init__(self, mapping: AgencyMapping, codes: Codes, quarantine: Quarantine, folder: Path) -> None:
         self._mapping = mapping
-        self._assembler = assembler
+        self._codes = codes
         self._quarantine = quarantine
         self._folder = folder
         self._drop: _Drop | None = None
@@ -89,7 +101,7 @@ class FileDropConnector:
             drop = await asyncio.to_thread(self._current)
         return await asyncio.to_thread(self._find, drop, fetch)
 
-    async def scan(self, coordinates: frozenset[str], *, batch: int) -> AsyncIterator[Sequence[SourceRecord]]:
+    async def scan(self, coordinates: frozenset[str], *, batch: int) -> AsyncIterator[Sequence[ScannedRecord]]:
         raise SourceFailure(self.agency, SourceState.INVALID, f"cannot be scanned ({len(coordinates)}, {batch})")
         yield []
 
@@ -98,29 +110,32 @@ class FileDropConnector:
 
     def _find(self, drop: _Drop, fetch: Fetch) -> dict[str, SourceRecord]:
         records: dict[str, SourceRecord] = {}
+        reader = RowReader(self._mapping, fetch.layout, self._codes, self._quarantine)
         try:
             for part in fetch.parts:
-                flat, nested = split_coordinates(self._mapping, part.coordinates)
                 for key in part.keys:
                     main = drop.files[self._mapping.at].rows(key, self._mapping.key)
                     if main:
-                        records[key] = self._record(drop, key, main[0], flat, nested)
+                        row = self._row(drop, key, main[0], fetch.layout, part)
+                        records[key] = reader.record(key, main[0][self._mapping.record], drop.created, row)
         except (OSError, ValueError, StopIteration) as exc:
             raise SourceFailure(self.agency, SourceState.DOWN, "drop is not readable") from exc
         return records
 
-    def _record(
-        self, drop: _Drop, key: str, main: dict[str, str], flat: tuple[str, ...], nested: Mapping[str, tuple[str, ...]]
-    ) -> SourceRecord:
-        lists = {
-            name: [
-                {field: row.get(self._mapping.nested[name].rules[field].source) for field in inner}
-                for row in drop.files[self._mapping.nested[name].at].rows(key, self._mapping.key)
-            ]
-            for name, inner in nested.items()
-        }
-        values = {name: main.get(self._mapping.rules[name].source) for name in flat}
-        return self._assembler.record(key, main[self._mapping.record], drop.created, values, lists)
+    def _row(self, drop: _Drop, key: str, main: dict[str, str], layout: Layout, part: Part) -> list[Any]:
+        """The raw row of one person; what its part may not be asked for is None."""
+        row: list[Any] = []
+        for name in layout.fields:
+            rule = self._mapping.rules[name]
+            row.append(main.get(rule.source) if rule.field.coordinate in part.coordinates else None)
+        for name, inner in layout.nested:
+            nested = self._mapping.nested[name]
+            rules = [nested.rules[field] for field in inner]
+            sources = [rule.source if rule.field.coordinate in part.coordinates else None for rule in rules]
+            asked = nested.field.coordinate in part.coordinates
+            lines = drop.files[nested.at].rows(key, self._mapping.key) if asked else []
+            row.append([[None if source is None else line.get(source) for source in sources] for line in lines])
+        return row
 
     def _current(self) -> _Drop:
         """The newest usable drop; looks for a newer one each time, which costs one directory listing."""

@@ -134,8 +134,8 @@ def _pieces(fetch: Fetch) -> Sequence[Fetch]:
             taken = len(keys[:room])
             keys, room = keys[taken:], room - taken
             if room == 0:
-                pieces.append(Fetch(parts=tuple(parts), timeout_s=fetch.timeout_s))
+                pieces.append(Fetch(parts=tuple(parts), layout=fetch.layout, timeout_s=fetch.timeout_s))
                 room, parts = MAX_KEYS, []
     if parts:
-        pieces.append(Fetch(parts=tuple(parts), timeout_s=fetch.timeout_s))
+        pieces.append(Fetch(parts=tuple(parts), layout=fetch.layout, timeout_s=fetch.timeout_s))
     return tuple(pieces)

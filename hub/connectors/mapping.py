@@ -22,17 +22,22 @@ class Rule:
     is_in: frozenset[str] | None = None
     positive: bool = False
     present: bool = False
+    sealed: bool = False  # the source holds the hub's own envelopes (replicas); opened where they are released
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nested:
-    """A nested record or list: the child table, JSON array or CSV file `at`, joined by its column `key`."""
+    """A nested record or list: the child table, JSON array or CSV file `at`, joined by its column `key`.
+
+    `row` is the column that names a row; needed where one of its columns is sealed, whose place it is part of.
+    """
 
     field: Field
     at: str
     key: str
     order: str | None
     rules: Mapping[str, Rule]
+    row: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

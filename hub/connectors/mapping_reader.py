@@ -13,8 +13,8 @@ from hub.errors import MappingError
 
 MAPPINGS_DIR = Path(__file__).with_name("agencies")
 KINDS = frozenset({"sql", "rest", "file_drop"})
-_RULE_KEYS = frozenset({"from", "format", "codes", "standard", "split", "is_in", "positive", "present"})
-_NESTED_KEYS = frozenset({"at", "key", "order"})
+_RULE_KEYS = frozenset({"from", "format", "codes", "standard", "split", "is_in", "positive", "present", "sealed"})
+_NESTED_KEYS = frozenset({"at", "key", "order", "row"})
 
 
 def read_mappings(
@@ -109,7 +109,16 @@ class _Reader:
         rules, deeper = self._record(self._catalogue.types[field.record_type])
         if deeper:
             raise self._error("nests deeper than a mapping can", *path)
-        return Nested(field=field, at=entry["at"], key=entry.get("key", ""), order=entry.get("order"), rules=rules)
+        if "row" not in entry and any(rule.sealed for rule in rules.values()):
+            raise self._error("has a sealed column and so needs `row`, the column that names its rows", *path)
+        return Nested(
+            field=field,
+            at=entry["at"],
+            key=entry.get("key", ""),
+            order=entry.get("order"),
+            rules=rules,
+            row=entry.get("row"),
+        )
 
     def _rule(self, field: Field, entry: Any) -> Rule:
         path = ("fields", field.type_name, field.name)
@@ -123,6 +132,8 @@ class _Reader:
             raise self._error(f"{' and '.join(tests)} does not make a {field.value_type}", *path)
         if "split" in spec and field.shape is not Shape.VALUES:
             raise self._error("split makes a list", *path)
+        if spec.get("sealed"):
+            self._check_sealed(field, spec, path)
         return Rule(
             field=field,
             source=spec["from"],
@@ -132,7 +143,18 @@ class _Reader:
             is_in=frozenset(spec["is_in"]) if "is_in" in spec else None,
             positive=bool(spec.get("positive", False)),
             present=bool(spec.get("present", False)),
+            sealed=bool(spec.get("sealed", False)),
         )
+
+    def _check_sealed(self, field: Field, spec: dict[str, Any], path: tuple[str, ...]) -> None:
+        if self._data.get("kind") != "sql":
+            raise self._error("only a SQL source can hold sealed columns", *path)
+        if (
+            spec.keys() - {"from", "sealed"}
+            or field.value_type is not ValueType.STRING
+            or field.shape is not Shape.VALUE
+        ):
+            raise self._error("a sealed column holds one text and takes no other option", *path)
 
     def _codes_of(self, field: Field, spec: dict[str, Any], path: tuple[str, ...]) -> Mapping[str, str] | None:
         if field.value_type is not ValueType.CODE:

@@ -1,14 +1,18 @@
 """A connector over a dict, with a log of what it was asked: for tests of the rooms above."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
-from hub.connectors.base import Fetch, KeyKind, SourceRecord
+from hub.connectors.base import Fetch, KeyKind, Layout, Part, ScannedRecord, SourceRecord
 
 
 class MemoryConnector:
-    """Holds whole records and answers with the asked fields only. `asked` keeps every fetch."""
+    """Holds whole records, nested lists as lists of dicts, and answers with the asked fields only.
 
-    def __init__(self, agency: str, type_name: str, records: Mapping[str, SourceRecord], *, key_kind: KeyKind) -> None:
+    `asked` keeps every fetch.
+    """
+
+    def __init__(self, agency: str, type_name: str, records: Mapping[str, ScannedRecord], *, key_kind: KeyKind) -> None:
         self.agency = agency
         self.key_kind = key_kind
         self._type_name = type_name
@@ -22,13 +26,13 @@ class MemoryConnector:
     async def fetch(self, fetch: Fetch) -> Mapping[str, SourceRecord]:
         self.asked.append(fetch)
         return {
-            key: self._cut(self._records[key], part.coordinates)
+            key: self._record(self._records[key], fetch.layout, part)
             for part in fetch.parts
             for key in part.keys
             if key in self._records
         }
 
-    async def scan(self, coordinates: frozenset[str], *, batch: int) -> AsyncIterator[Sequence[SourceRecord]]:
+    async def scan(self, coordinates: frozenset[str], *, batch: int) -> AsyncIterator[Sequence[ScannedRecord]]:
         records = list(self._records.values())
         for start in range(0, len(records), batch):
             yield records[start : start + batch]
@@ -36,11 +40,12 @@ class MemoryConnector:
     async def close(self) -> None:
         return None
 
-    def _cut(self, record: SourceRecord, coordinates: frozenset[str]) -> SourceRecord:
-        inner = {name.partition(".")[2] for name in coordinates}
-        values = {
-            name: [{k: v for k, v in row.items() if k in inner} for row in value] if isinstance(value, list) else value
-            for name, value in record.values.items()
-            if f"{self._type_name}.{name}" in coordinates
-        }
-        return SourceRecord(key=record.key, record=record.record, as_of=record.as_of, values=values)
+    def _record(self, held: ScannedRecord, layout: Layout, part: Part) -> SourceRecord:
+        row: list[Any] = [
+            held.values.get(name) if f"{self._type_name}.{name}" in part.coordinates else None for name in layout.fields
+        ]
+        allowed = {name.partition(".")[2] for name in part.coordinates}
+        for name, inner in layout.nested:
+            given: Any = held.values.get(name) if f"{self._type_name}.{name}" in part.coordinates else []
+            row.append([[line.get(field) if field in allowed else None for field in inner] for line in given or ()])
+        return SourceRecord(key=held.key, record=held.record, as_of=held.as_of, values=row)

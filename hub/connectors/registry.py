@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from hub.clock import Clock
-from hub.connectors.assemble import Assembler
 from hub.connectors.base import Connector, Quarantine
 from hub.connectors.file_drop import FileDropConnector
 from hub.connectors.guard import Guard
@@ -19,6 +17,7 @@ from hub.connectors.rest import RestConnector
 from hub.connectors.sql import SqlConnector
 from hub.domain.codes import Codes
 from hub.errors import SettingsError
+from hub.store.reader import open_reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,28 +67,30 @@ def build_connectors(
         if agency not in mappings:
             raise SettingsError("has no mapping", name=agency)
         mapping = mappings[agency]
-        connector = _build(mapping, endpoint, Assembler(mapping, codes, quarantine), quarantine)
+        connector = _build(mapping, endpoint, codes, quarantine, concurrency)
         guards[agency] = Guard(connector, clock=clock, concurrency=concurrency)
     return guards
 
 
-def _build(mapping: AgencyMapping, endpoint: Endpoint, assembler: Assembler, quarantine: Quarantine) -> Connector:
+def _build(
+    mapping: AgencyMapping, endpoint: Endpoint, codes: Codes, quarantine: Quarantine, concurrency: int
+) -> Connector:
     if mapping.kind == "file_drop":
         if endpoint.path is None:
             raise SettingsError("a file drop needs `path`", name=mapping.agency)
-        return FileDropConnector(mapping, assembler, quarantine, Path(endpoint.path))
+        return FileDropConnector(mapping, codes, quarantine, Path(endpoint.path))
     if endpoint.url is None:
         raise SettingsError("needs `url`", name=mapping.agency)
     if mapping.kind == "sql":
         try:
-            make_url(endpoint.url)
+            reader = open_reader(endpoint.url, size=concurrency)
         except ArgumentError as exc:
             raise SettingsError("`url` is no database URL", name=mapping.agency) from exc
-        return SqlConnector(mapping, assembler, endpoint.url)
+        return SqlConnector(mapping, codes, quarantine, reader)
     if urlsplit(endpoint.url).scheme not in ("http", "https") or endpoint.api_key_file is None:
         raise SettingsError("needs an http(s) `url` and an `api_key_file`", name=mapping.agency)
     try:
         api_key = Path(endpoint.api_key_file).read_text("ascii").strip()
     except OSError as exc:
         raise SettingsError("`api_key_file` cannot be read", name=mapping.agency) from exc
-    return RestConnector(mapping, assembler, endpoint.url, api_key)
+    return RestConnector(mapping, codes, quarantine, endpoint.url, api_key)

@@ -8,9 +8,20 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
-from hub.connectors.assemble import MAX_NESTED, Assembler, split_coordinates
-from hub.connectors.base import Fetch, KeyKind, SourceFailure, SourceRecord, SourceState
+from hub.connectors.base import (
+    Fetch,
+    KeyKind,
+    Layout,
+    Part,
+    Quarantine,
+    ScannedRecord,
+    SourceFailure,
+    SourceRecord,
+    SourceState,
+)
 from hub.connectors.mapping import AgencyMapping
+from hub.connectors.rows import RowReader
+from hub.domain.codes import Codes
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_PAGES = 20
@@ -20,12 +31,13 @@ MAX_DEPTH = 8
 class RestConnector:
     """`url` is the whole allow-list: its scheme, host and port, no redirects."""
 
-    def __init__(self, mapping: AgencyMapping, assembler: Assembler, url: str, api_key: str) -> None:
+    def __init__(self, mapping: AgencyMapping, codes: Codes, quarantine: Quarantine, url: str, api_key: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or parts.hostname is None:
             raise ValueError("not an http(s) URL")
         self._mapping = mapping
-        self._assembler = assembler
+        self._codes = codes
+        self._quarantine = quarantine
         self._url = url
         self._headers = {"X-API-Key": api_key, "Accept": "application/json", "Accept-Encoding": "identity"}
         self._session: aiohttp.ClientSession | None = None
@@ -40,12 +52,10 @@ class RestConnector:
         return self._mapping.key_kind
 
     async def fetch(self, fetch: Fetch) -> Mapping[str, SourceRecord]:
-        asked = {key: split_coordinates(self._mapping, part.coordinates) for part in fetch.parts for key in part.keys}
+        asked = {key: part for part in fetch.parts for key in part.keys}
+        reader = RowReader(self._mapping, fetch.layout, self._codes, self._quarantine)
         body: dict[str, Any] = {
-            "parts": [
-                {"ids": list(part.keys), "fields": self._fields(*split_coordinates(self._mapping, part.coordinates))}
-                for part in fetch.parts
-            ]
+            "parts": [{"ids": list(part.keys), "fields": self._fields(fetch.layout, part)} for part in fetch.parts]
         }
         self.calls += 1
         records: dict[str, SourceRecord] = {}
@@ -55,12 +65,14 @@ class RestConnector:
                 key = item.get(self._mapping.key)
                 if not isinstance(key, str) or key not in asked:
                     raise self._invalid("answered for a key that was not asked")
-                records[key] = self._record(key, item, asked[key])
+                row = self._row(item, fetch.layout, asked[key])
+                stamp = item.get(self._mapping.as_of.source)
+                records[key] = reader.record(key, item.get(self._mapping.record), stamp, row)
             if answer.get("next") is None:
                 return records
         raise self._invalid("too many pages")
 
-    async def scan(self, coordinates: frozenset[str], *, batch: int) -> AsyncIterator[Sequence[SourceRecord]]:
+    async def scan(self, coordinates: frozenset[str], *, batch: int) -> AsyncIterator[Sequence[ScannedRecord]]:
         raise SourceFailure(self.agency, SourceState.INVALID, f"cannot be scanned ({len(coordinates)}, {batch})")
         yield []
 
@@ -68,12 +80,19 @@ class RestConnector:
         if self._session is not None:
             await self._session.close()
 
-    def _fields(self, flat: tuple[str, ...], nested: Mapping[str, tuple[str, ...]]) -> list[str]:
+    def _fields(self, layout: Layout, part: Part) -> list[str]:
         names = [self._mapping.record, self._mapping.as_of.source]
-        names += [self._mapping.rules[name].source for name in flat]
-        for name, inner in nested.items():
-            item = self._mapping.nested[name]
-            names += [item.at] if not inner else [f"{item.at}.{item.rules[field].source}" for field in inner]
+        for name in layout.fields:
+            rule = self._mapping.rules[name]
+            if rule.field.coordinate in part.coordinates:
+                names.append(rule.source)
+        for name, inner in layout.nested:
+            nested = self._mapping.nested[name]
+            if nested.field.coordinate in part.coordinates:
+                rules = [
+                    nested.rules[field] for field in inner if nested.rules[field].field.coordinate in part.coordinates
+                ]
+                names += [f"{nested.at}.{rule.source}" for rule in rules] or [nested.at]
         return list(dict.fromkeys(names))
 
     def _items(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
@@ -82,21 +101,21 @@ class RestConnector:
             raise self._invalid("no list of items")
         return items
 
-    def _record(
-        self, key: str, item: dict[str, Any], asked: tuple[tuple[str, ...], Mapping[str, tuple[str, ...]]]
-    ) -> SourceRecord:
-        flat, nested = asked
-        lists: dict[str, list[dict[str, object]]] = {}
-        for name, inner in nested.items():
-            mapped = self._mapping.nested[name]
-            rows = item.get(mapped.at) or []
-            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    def _row(self, item: dict[str, Any], layout: Layout, part: Part) -> list[Any]:
+        """The raw row of one item; what its part may not be asked for is None, whatever was sent."""
+        row: list[Any] = []
+        for name in layout.fields:
+            rule = self._mapping.rules[name]
+            row.append(item.get(rule.source) if rule.field.coordinate in part.coordinates else None)
+        for name, inner in layout.nested:
+            nested = self._mapping.nested[name]
+            given = (item.get(nested.at) or []) if nested.field.coordinate in part.coordinates else []
+            if not isinstance(given, list) or not all(isinstance(cells, dict) for cells in given):
                 raise self._invalid("a nested list is none")
-            lists[name] = [{field: row.get(mapped.rules[field].source) for field in inner} for row in rows[:MAX_NESTED]]
-        values = {name: item.get(self._mapping.rules[name].source) for name in flat}
-        return self._assembler.record(
-            key, item.get(self._mapping.record), item.get(self._mapping.as_of.source), values, lists
-        )
+            rules = [nested.rules[field] for field in inner]
+            sources = [rule.source if rule.field.coordinate in part.coordinates else None for rule in rules]
+            row.append([[None if source is None else cells.get(source) for source in sources] for cells in given])
+        return row
 
     async def _post(self, body: dict[str, Any]) -> dict[str, Any]:
         if self._session is None:

@@ -32,8 +32,14 @@ class Place:
     schema_version: int = 1
 
     def associated_data(self) -> bytes:
-        parts = (self.agency, self.table, self.column, self.row, str(self.schema_version))
-        return b"".join(struct.pack(">I", len(raw)) + raw for raw in (part.encode() for part in parts))
+        return self.associated_data_prefix() + _part(self.row) + self.associated_data_suffix()
+
+    def associated_data_prefix(self) -> bytes:
+        """What stands before the row: the same for all values of a column."""
+        return _part(self.agency) + _part(self.table) + _part(self.column)
+
+    def associated_data_suffix(self) -> bytes:
+        return _part(str(self.schema_version))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,3 +66,8 @@ class Envelope:
             raise SealedValueError("unknown suite")
         body = HEADER_BYTES + NONCE_BYTES
         return cls(suite=suite, key_version=key_version, nonce=raw[HEADER_BYTES:body], ciphertext=raw[body:])
+
+
+def _part(text: str) -> bytes:
+    raw = text.encode()
+    return struct.pack(">I", len(raw)) + raw

@@ -23,6 +23,7 @@ from hub.demo.launch import AgencyFleet, AgencyNotReadyError
 from hub.demo.population import World, someone
 from hub.domain.identity_number import IdentityNumber
 from hub.errors import SettingsError
+from hub.identity.index import Inquiry
 from hub.identity.references import CaseReference
 from hub.settings import Settings, load_settings
 from hub.store.migration import migrate
@@ -93,26 +94,26 @@ async def _prepare(settings: Settings, people: int, seed: int) -> Prepared:
 async def _choose(hub: Hub, world: World) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Numbers of members in term in the demo county, and of members elsewhere, as the index itself sees them."""
     numbers = [someone(world, index).number for index in range(min(300, world.members)) if index % 3 != 2]
-    found = await hub.index.find([IdentityNumber.parse(number) for number in numbers])
-    office = hub.issuer.principal_of(hub.rules.personas["judicial-office"])
-    facts = await hub.index.member_facts(office, "HANDOVER", (), list(found.values()))
-    inside = [number for number in numbers if number in found and facts[found[number]].jurisdiction]
-    inside = [number for number in inside if facts[found[number]].term]
-    outside = [number for number in numbers if number in found and not facts[found[number]].jurisdiction]
+    office = Inquiry(principal=hub.issuer.principal_of(hub.rules.personas["judicial-office"]), purpose="HANDOVER")
+    found = await hub.index.find(office, [IdentityNumber.parse(number) for number in numbers])
+    facts = {number: known.facts for number, known in found.items()}
+    inside = [number for number in numbers if number in found and facts[number].jurisdiction and facts[number].term]
+    outside = [number for number in numbers if number in found and not facts[number].jurisdiction]
     return tuple(inside[:PEOPLE_SHOWN]), tuple(outside[:PEOPLE_SHOWN])
 
 
 async def _open_cases(hub: Hub, inside: Sequence[str]) -> dict[str, str]:
     """An open case at every agency for each shown person; returns the case of the first person by agency."""
-    found = await hub.index.find([IdentityNumber.parse(number) for number in inside])
-    members = await hub.index.members(list(found.values()))
+    office = hub.issuer.principal_of(hub.rules.personas["judicial-office"])
+    inquiry = Inquiry(principal=office, purpose="HANDOVER", region=True)
+    found = await hub.index.find(inquiry, [IdentityNumber.parse(number) for number in inside])
     agencies = ("justice", "police", "social-security", "civil-affairs", "tax")
     cases = [
         CaseReference(
             case_id=f"CASE-{order:04d}-{agency}",
-            person_id=found[number],
+            person_id=found[number].member.member_id,
             agency=agency,
-            region=members[found[number]].responsible_region,
+            region=found[number].member.responsible_region,
         )
         for order, number in enumerate(inside, 1)
         for agency in agencies

@@ -21,6 +21,7 @@ from graphql.pyutils import is_iterable
 
 from hub.engine.faults import FieldFault, Level
 from hub.engine.plan import FieldPlan
+from hub.engine.shape import Shape
 
 
 class _Failed:
@@ -114,7 +115,13 @@ class Columns:
         return groups
 
     def _abstract(self, named: Any, value: Any) -> GraphQLObjectType:
+        shape = getattr(value, "shape", None)
+        if isinstance(shape, Shape):  # a row that knows its type
+            return self._possible(named, shape.type_name)
         name = named.resolve_type(value, _NO_INFO, named) if named.resolve_type else self._default_type(named, value)
+        return self._possible(named, name)
+
+    def _possible(self, named: Any, name: object) -> GraphQLObjectType:
         concrete = self._schema.get_type(name) if isinstance(name, str) else None
         if not isinstance(concrete, GraphQLObjectType) or not self._schema.is_sub_type(named, concrete):
             raise CompletionError("not a possible type")

@@ -17,7 +17,7 @@ from graphql.language import DocumentNode
 from hub.engine.builder import Builder, compile_builder
 from hub.engine.columns import FAILED, Column, Columns, flatten
 from hub.engine.faults import FieldFault, Level, shown
-from hub.engine.plan import FieldPlan, MemberName, OperationPlan, SelectionPlan, plan_operation
+from hub.engine.plan import TYPENAME, FieldPlan, MemberName, OperationPlan, SelectionPlan, plan_operation
 from hub.engine.shape import Shape
 from hub.errors import CostLimitError
 
@@ -77,19 +77,35 @@ class Engine:
     ) -> OperationPlan:
         return plan_operation(self.schema, document, operation, variables, self._member_name)
 
-    async def execute(self, plan: OperationPlan, variables: VariableValues, context: Any, root: Any = None) -> Executed:
-        """Run `plan`.
+    async def execute(
+        self,
+        plan: OperationPlan,
+        variables: VariableValues,
+        context: Any,
+        root: Any = None,
+        *,
+        given: Mapping[str, Any] | None = None,
+    ) -> Executed:
+        """Run `plan`. `given` are the variables as they came with the request; introspection alone reads them.
 
         Raises:
             CostLimitError: more objects than one answer may hold.
         """
-        return await _Execution(self, variables, context, self._max_objects).run(plan, root)
+        return await _Execution(self, variables, given or {}, context, self._max_objects).run(plan, root)
 
 
 class _Execution:
-    def __init__(self, engine: Engine, variables: VariableValues, context: Any, max_objects: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        variables: VariableValues,
+        given: Mapping[str, Any],
+        context: Any,
+        max_objects: int,
+    ) -> None:
         self._engine = engine
         self._variables = variables
+        self._given = given
         self._context = context
         self._max_objects = max_objects
         self._objects = 0
@@ -172,8 +188,10 @@ class _Execution:
 
     def _field_now(self, selection: SelectionPlan, rank: int, objects: Sequence[Any], level: Level) -> Column:
         item = selection.fields[rank]
-        if item.name == "__typename":
+        if item.name == TYPENAME:
             return [selection.type.name] * len(objects)
+        if item.introspection is not None:
+            return [item.introspection.value(item.key, self._given)] * len(objects)
         values = self._values(selection, item, objects, level, rank)
         at = self._level(item, level, rank)
         flat = flatten(self._columns, item, values, at)

@@ -32,6 +32,8 @@ from graphql import (
 from graphql.execution.values import VariableValues
 from graphql.language import DocumentNode, NameNode, Node
 
+from hub.engine.introspection import META_FIELDS, Introspection
+
 _NO_VARIABLES = VariableValues({}, {})
 TYPENAME = "__typename"
 _TYPENAME_FIELD = GraphQLField(GraphQLNonNull(GraphQLString))
@@ -51,6 +53,7 @@ class FieldPlan:
     constant_arguments: Mapping[str, Any] | None
     coordinates: frozenset[str]
     children: Mapping[str, "SelectionPlan"]  # by name of the concrete type; empty for leaves
+    introspection: Introspection | None = None
 
     @property
     def type(self) -> GraphQLOutputType:
@@ -78,7 +81,6 @@ class SelectionPlan:
 @dataclass(slots=True, kw_only=True, eq=False)
 class OperationPlan:
     root: SelectionPlan
-    definition: OperationDefinitionNode
 
 
 def condition_variables(document: DocumentNode) -> tuple[str, ...]:
@@ -102,8 +104,8 @@ def plan_operation(
     root_type = schema.get_root_type(operation.operation)
     if root_type is None:
         raise TypeError("the schema has no such root")
-    root = _Planner(schema, document, variables, member_name).selection(root_type, (operation.selection_set,))
-    return OperationPlan(root=root, definition=operation)
+    planner = _Planner(schema, document, operation, variables, member_name)
+    return OperationPlan(root=planner.selection(root_type, (operation.selection_set,)))
 
 
 class _ConditionReader(Visitor):
@@ -119,9 +121,15 @@ class _ConditionReader(Visitor):
 
 class _Planner:
     def __init__(
-        self, schema: GraphQLSchema, document: DocumentNode, variables: VariableValues, member_name: MemberName
+        self,
+        schema: GraphQLSchema,
+        document: DocumentNode,
+        operation: OperationDefinitionNode,
+        variables: VariableValues,
+        member_name: MemberName,
     ) -> None:
         self._schema = schema
+        self._operation = operation
         self._variables = variables
         self._member_name = member_name
         self._fragments: Mapping[str, FragmentDefinitionNode] = {
@@ -162,7 +170,13 @@ class _Planner:
             constant_arguments=_constant_arguments(definition, nodes[0]),
             coordinates=frozenset().union(*(child.coordinates for child in children.values())),
             children=children,
+            introspection=self._introspection(name, nodes),
         )
+
+    def _introspection(self, name: str, nodes: tuple[FieldNode, ...]) -> Introspection | None:
+        if name not in META_FIELDS:
+            return None
+        return Introspection(self._schema, self._operation, nodes, tuple(self._fragments.values()))
 
     def _definition(self, parent: GraphQLObjectType, name: str) -> GraphQLField:
         found = self._schema.get_field(parent, name)

@@ -5,7 +5,6 @@ shape. Decisions are per person; what a person's decision denies is in no part o
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -13,29 +12,22 @@ from itertools import product
 from hub.auth.decision import DecisionClass, DecisionTable, DenialCode, Effect, Judge, Reach
 from hub.auth.facts import Facts
 from hub.clock import Clock, today
-from hub.connectors.base import Fetch, Fetched, Part, SourceState
+from hub.connectors.base import Fetched, Layout
 from hub.domain.identity_number import IdentityNumber
 from hub.gateway.compose import compose
-from hub.gateway.plan import RELEASABLE, ClassPlan, Planner
+from hub.gateway.fetching import Questions
+from hub.gateway.noting import Noted, note
+from hub.gateway.plan import RELEASABLE, BoundPlan, ClassPlan, Planner
 from hub.gateway.ports import People, Pseudonyms, Scope, Source
 from hub.gateway.quota import PersonQuota
-from hub.gateway.reading import (
-    AccessRecord,
-    Ask,
-    AskAnswer,
-    Asker,
-    Denied,
-    Page,
-    PersonRef,
-    PersonView,
-    Reading,
-    SourceUse,
-)
-from hub.gateway.resolve import Resolver
-from hub.gateway.view import ViewBuilder
-from hub.identity.index import IndexedMember
+from hub.gateway.reading import Ask, AskAnswer, Asker, Denied, Page, PersonRef, PersonView, Reading
+from hub.gateway.resolve import Resolver, member_ref
+from hub.gateway.view import ViewBuilder, newest
+from hub.identity.index import IndexedMember, Inquiry
 
 EXISTENCE = "Person.assistanceStatus"  # FG0: whether a role may know that this person is in the hub
+TOTAL = "PersonConnection.totalCount"
+REGION = "Person.responsibleRegion"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +35,7 @@ class _Named:
     """One ask with the persons it names, in answer order; None where nothing was found."""
 
     ask: Ask
-    refs: tuple[PersonRef | None, ...]
+    refs: Sequence[PersonRef | None]
     page: Page | None
 
 
@@ -56,63 +48,66 @@ class Gateway:
         resolver: Resolver,
         people: People,
         sources: Mapping[str, Source],
+        questions: Questions,
         views: ViewBuilder,
         pseudonyms: Pseudonyms,
         quota: PersonQuota,
         members_only: frozenset[str],
         clock: Clock,
-        agency_deadline_s: float,
     ) -> None:
         self._judge = judge
         self._planner = planner
         self._resolver = resolver
         self._people = people
         self._sources = sources
+        self._questions = questions
         self._views = views
         self._pseudonyms = pseudonyms
         self._quota = quota
-        self._members_only = members_only
+        self._natural = tuple(name for name in sources if name not in members_only)
         self._clock = clock
-        self._agency_deadline_s = agency_deadline_s
+        self._allowed_facts: dict[tuple[str, str, str, str, bool], frozenset[Facts]] = {}
 
     async def read(self, asker: Asker, asks: Sequence[Ask], reading: Reading) -> list[AskAnswer]:
         """Answer `asks` together and note in `reading` what was used, denied and given.
 
-        Cost: a constant number of index statements and at most one call per agency (per 500 persons).
+        Cost: one index statement for each kind of look-up and at most one call per agency (per 500 persons).
         """
-        reach = self._judge.reach(agency=asker.principal.agency, role=asker.principal.role, purpose=asker.purpose)
+        principal = asker.principal
+        reach = self._judge.reach(agency=principal.agency, role=principal.role, purpose=asker.purpose)
         if reach is Reach.NOBODY:
             return [self._nobody(ask, reading) for ask in asks]
         through_registers = reach is Reach.REGISTERS
-        named = await self._name(asker, asks, reading, through_registers=through_registers)
-        refs = list(dict.fromkeys(ref for item in named for ref in item.refs if ref is not None))
-        self._quota.spend(f"{asker.principal.client}/{asker.principal.officer}", (ref.key for ref in refs))
-        members = await self._members(refs)
-        refs = [ref for ref in refs if ref.member is None or ref.member in members]
-        tables = await self._tables(asker, refs, through_registers=through_registers)
-        visible = {ref for ref in refs if through_registers or tables[ref].decisions[EXISTENCE].effect in RELEASABLE}
-        plans = {
-            (index, ref): self._planner.plan(tables[ref], item.ask.coordinates, through_registers=through_registers)
-            for index, item in enumerate(named)
-            for ref in item.refs
-            if ref in visible
+        inquiry = Inquiry(
+            principal=principal,
+            purpose=asker.purpose,
+            cases=asker.cases,
+            region=any(REGION in ask.coordinates for ask in asks),
+        )
+        named = await self._name(inquiry, asker, asks, reading, through_registers=through_registers)
+        refs = list({ref.key: ref for item in named for ref in item.refs if ref is not None}.values())
+        self._quota.spend(f"{principal.client}/{principal.officer}", (ref.key for ref in refs))
+        tables = self._tables(asker, refs)
+        visible = {
+            ref.key for ref in refs if through_registers or tables[ref.facts].decisions[EXISTENCE].effect in RELEASABLE
         }
-        fetched = await self._fetch(asker, plans, members, through_registers=through_registers)
+        plans = [self._plans(item, tables, visible, through_registers=through_registers) for item in named]
+        keys = {ref.key: self._keys(ref) for ref in refs if ref.key in visible}
+        fetched, layouts = await self._fetch(asker, named, plans, keys, through_registers=through_registers)
         if through_registers:
-            visible = {ref for ref in visible if self._registered(asker, ref, fetched)}
-        composed = await self._composable(plans, members, visible)
-        answers = []
-        for index, item in enumerate(named):
-            people: list[PersonView | None] = []
-            for ref in item.refs:
-                if ref is None or ref not in visible:
-                    people.append(None)
-                    continue
-                plan = plans[index, ref]
-                extra = compose(plan.composed, composed.get(ref), today(self._clock))
-                people.append(self._views.build(asker, ref, plan, self._keys(ref, members), fetched, extra))
-            answers.append(AskAnswer(persons=tuple(people), page=item.page))
-        self._note(asker, reading, named, plans, visible, tables, members, fetched)
+            visible = {
+                ref.key for ref in refs if ref.key in visible and self._registered(asker, ref.identity_number, fetched)
+            }
+        members = await self._composable(inquiry, named, plans, visible)
+        answers = [
+            AskAnswer(
+                persons=self._views_of(asker, item, of_item, keys, fetched, layouts, members, visible), page=item.page
+            )
+            for item, of_item in zip(named, plans, strict=True)
+        ]
+        outsider = self._table(asker, Facts()).decisions[EXISTENCE].denial or DenialCode.FIELD_DENIED
+        noted = [Noted(ask=item.ask, refs=item.refs, plans=of_item) for item, of_item in zip(named, plans, strict=True)]
+        note(reading, noted, visible, fetched, None if through_registers else outsider, self._pseudonym)
         return answers
 
     def _nobody(self, ask: Ask, reading: Reading) -> AskAnswer:
@@ -120,56 +115,70 @@ class Gateway:
         return AskAnswer(persons=tuple(None for _ in ask.lookups))
 
     async def _name(
-        self, asker: Asker, asks: Sequence[Ask], reading: Reading, *, through_registers: bool
+        self, inquiry: Inquiry, asker: Asker, asks: Sequence[Ask], reading: Reading, *, through_registers: bool
     ) -> list[_Named]:
         lookups = list(dict.fromkeys(lookup for ask in asks for lookup in ask.lookups))
         find = self._resolver.registers if through_registers else self._resolver.members
-        found = await find(asker, lookups) if lookups else {}
+        found = await find(inquiry, asker, lookups) if lookups else {}
         named: list[_Named] = []
         for ask in asks:
             if ask.listing is None:
-                named.append(_Named(ask=ask, refs=tuple(found.get(lookup) for lookup in ask.lookups), page=None))
+                named.append(_Named(ask=ask, refs=[found.get(lookup) for lookup in ask.lookups], page=None))
             elif through_registers:
                 reading.denied.add(Denied(coordinate=f"Query.{ask.field}", code=DenialCode.FIELD_DENIED))
                 named.append(_Named(ask=ask, refs=(), page=None))
             else:
-                named.append(await self._list(asker, ask))
+                named.append(await self._list(inquiry, asker, ask))
         return named
 
-    async def _list(self, asker: Asker, ask: Ask) -> _Named:
+    async def _list(self, inquiry: Inquiry, asker: Asker, ask: Ask) -> _Named:
         assert ask.listing is not None
         listing = ask.listing
-        needed = [EXISTENCE] if listing.sex is None else [EXISTENCE, "Person.sex"]
         scope = Scope(region=listing.region, sex=listing.sex)
         page = await self._people.page(
-            asker.principal,
-            asker.cases,
-            self._allowed(asker, needed),
+            inquiry,
+            self._allowed(asker, by_sex=listing.sex is not None),
             region=listing.region,
             sex=listing.sex,
             first=listing.first,
             after=self._resolver.open_cursor(asker, scope, listing.after),
             offset=listing.offset,
+            count=TOTAL in ask.coordinates,
         )
+        known = await self._people.members(inquiry, page.members)
+        shown = [member for member in page.members if member in known]
         return _Named(
             ask=ask,
-            refs=tuple(PersonRef(member=member, identity_number=None) for member in page.members),
+            refs=[member_ref(known[member]) for member in shown],
             page=Page(
                 total_count=page.total_count,
                 has_next_page=page.has_next_page,
-                cursors=tuple(self._resolver.cursor(asker, scope, member) for member in page.members),
+                cursors=self._cursors(asker, ask, scope, shown),
             ),
         )
 
-    def _allowed(self, asker: Asker, coordinates: Sequence[str]) -> frozenset[Facts]:
-        """Fact vectors under which every one of `coordinates` is given in full: only they may shape a list."""
-        allowed = set()
-        for jurisdiction, term, case, key_person in product((False, True), repeat=4):
-            facts = Facts(jurisdiction=jurisdiction, term=term, case=case, key_person=key_person, own=True)
-            table = self._table(asker, facts)
-            if all(table.decisions[name].effect is Effect.FULL for name in coordinates):
-                allowed.add(facts)
-        return frozenset(allowed)
+    def _cursors(self, asker: Asker, ask: Ask, scope: Scope, members: Sequence[str]) -> tuple[str, ...]:
+        if ask.coordinates & {"PersonEdge.cursor", "PageInfo.endCursor"}:
+            return tuple(self._resolver.cursor(asker, scope, member) for member in members)
+        return ("",) * len(members)
+
+    def _allowed(self, asker: Asker, *, by_sex: bool) -> frozenset[Facts]:
+        """Fact vectors under which all that shapes a list is given in full: only they may stand in it."""
+        principal = asker.principal
+        key = (self._judge.policy_digest, principal.agency, principal.role, asker.purpose, by_sex)
+        allowed = self._allowed_facts.get(key)
+        if allowed is None:
+            needed = [EXISTENCE, "Person.sex"] if by_sex else [EXISTENCE]
+            vectors = [
+                Facts(jurisdiction=jurisdiction, term=term, case=case, key_person=key_person, own=True)
+                for jurisdiction, term, case, key_person in product((False, True), repeat=4)
+            ]
+            allowed = self._allowed_facts[key] = frozenset(
+                facts
+                for facts in vectors
+                if all(self._table(asker, facts).decisions[name].effect is Effect.FULL for name in needed)
+            )
+        return allowed
 
     def _table(self, asker: Asker, facts: Facts) -> DecisionTable:
         principal = asker.principal
@@ -177,140 +186,115 @@ class Gateway:
             DecisionClass(agency=principal.agency, role=principal.role, purpose=asker.purpose, facts=facts)
         )
 
-    async def _members(self, refs: Sequence[PersonRef]) -> Mapping[str, IndexedMember]:
-        ids = [ref.member for ref in refs if ref.member is not None]
-        return await self._people.members(ids) if ids else {}
+    def _tables(self, asker: Asker, refs: Sequence[PersonRef]) -> dict[Facts, DecisionTable]:
+        return {facts: self._table(asker, facts) for facts in {ref.facts for ref in refs}}
 
-    async def _tables(
-        self, asker: Asker, refs: Sequence[PersonRef], *, through_registers: bool
-    ) -> dict[PersonRef, DecisionTable]:
-        if through_registers:
-            numbers = [IdentityNumber.parse(ref.identity_number or "") for ref in refs]
-            by_number = await self._people.register_facts(asker.principal, asker.purpose, asker.cases, numbers)
-            return {ref: self._table(asker, by_number[ref.identity_number or ""]) for ref in refs}
-        ids = [ref.member for ref in refs if ref.member is not None]
-        facts = await self._people.member_facts(asker.principal, asker.purpose, asker.cases, ids) if ids else {}
-        return {ref: self._table(asker, facts[ref.member or ""]) for ref in refs}
+    def _plans(
+        self, item: _Named, tables: Mapping[Facts, DecisionTable], visible: set[str], *, through_registers: bool
+    ) -> dict[Facts, ClassPlan]:
+        """A plan for every class of visible persons of one ask."""
+        classes = {ref.facts for ref in item.refs if ref is not None and ref.key in visible}
+        return {
+            facts: self._planner.plan(tables[facts], item.ask.coordinates, through_registers=through_registers)
+            for facts in classes
+        }
 
     async def _fetch(
         self,
         asker: Asker,
-        plans: Mapping[tuple[int, PersonRef], ClassPlan],
-        members: Mapping[str, IndexedMember],
+        named: Sequence[_Named],
+        plans: Sequence[Mapping[Facts, ClassPlan]],
+        keys: Mapping[str, Mapping[str, tuple[str, ...]]],
         *,
         through_registers: bool,
-    ) -> dict[str, Fetched]:
-        wanted: dict[str, dict[str, frozenset[str]]] = defaultdict(dict)
-        for (_, ref), plan in plans.items():
-            keys = self._keys(ref, members)
-            for agency, share in plan.agencies.items():
-                for key in keys.get(agency, ()):
-                    wanted[agency][key] = wanted[agency].get(key, frozenset()) | share.fetch
-            for agency in self._registers(asker) if through_registers else ():
-                for key in keys.get(agency, ()):
-                    wanted[agency].setdefault(key, frozenset())
-        answers = await asyncio.gather(
-            *(self._sources[agency].ask(self._question(by_key)) for agency, by_key in wanted.items())
-        )
-        return {answer.agency: answer for answer in answers}
+    ) -> tuple[dict[str, Fetched], dict[str, Layout]]:
+        wanted: dict[str, dict[str, frozenset[str]]] = {}
+        registers = self._registers(asker) if through_registers else ()
+        for item, of_item in zip(named, plans, strict=True):
+            for ref in item.refs:
+                if ref is None or ref.key not in keys:
+                    continue
+                held = keys[ref.key]
+                for agency, share in of_item[ref.facts].agencies.items():
+                    by_key = wanted.setdefault(agency, {})
+                    for key in held.get(agency, ()):
+                        before = by_key.get(key)
+                        by_key[key] = share.fetch if before is None or before is share.fetch else before | share.fetch
+                for agency in registers:
+                    for key in held.get(agency, ()):
+                        wanted.setdefault(agency, {}).setdefault(key, frozenset())
+        questions = {agency: self._questions.fetch(agency, by_key) for agency, by_key in wanted.items()}
+        calls = [self._sources[agency].ask(question) for agency, question in questions.items() if question.parts]
+        answers = [await calls[0]] if len(calls) == 1 else await asyncio.gather(*calls)
+        layouts = {agency: question.layout for agency, question in questions.items()}
+        return {answer.agency: answer for answer in answers}, layouts
 
-    def _question(self, by_key: Mapping[str, frozenset[str]]) -> Fetch:
-        parts: dict[frozenset[str], list[str]] = defaultdict(list)
-        for key, coordinates in by_key.items():
-            parts[coordinates].append(key)
-        return Fetch(
-            parts=tuple(Part(keys=tuple(keys), coordinates=coordinates) for coordinates, keys in parts.items()),
-            timeout_s=self._agency_deadline_s,
-        )
-
-    def _keys(self, ref: PersonRef, members: Mapping[str, IndexedMember]) -> Mapping[str, tuple[str, ...]]:
+    def _keys(self, ref: PersonRef) -> Mapping[str, tuple[str, ...]]:
         """The keys to ask each agency with; a register role's person is asked for by identity number alone."""
-        if ref.member is not None:
-            return members[ref.member].keys
+        if ref.known is not None:
+            return ref.known.member.keys
         assert ref.identity_number is not None
-        return {agency: (ref.identity_number,) for agency in self._sources if agency not in self._members_only}
+        return dict.fromkeys(self._natural, (ref.identity_number,))
 
     def _registers(self, asker: Asker) -> Iterable[str]:
         """Whose register says that a person exists: the asker's own, else every one that is not membership itself."""
         own = asker.principal.agency
-        return (own,) if own in self._sources else (name for name in self._sources if name not in self._members_only)
+        return (own,) if own in self._sources else self._natural
 
-    def _registered(self, asker: Asker, ref: PersonRef, fetched: Mapping[str, Fetched]) -> bool:
-        return any(
-            ref.identity_number in fetched[agency].records for agency in self._registers(asker) if agency in fetched
-        )
+    def _registered(self, asker: Asker, number: str | None, fetched: Mapping[str, Fetched]) -> bool:
+        return any(number in fetched[agency].records for agency in self._registers(asker) if agency in fetched)
 
     async def _composable(
         self,
-        plans: Mapping[tuple[int, PersonRef], ClassPlan],
-        members: Mapping[str, IndexedMember],
-        visible: set[PersonRef],
-    ) -> dict[PersonRef, IndexedMember]:
-        """Members behind the persons for whom a composed field was granted."""
-        wanted = {ref for (_, ref), plan in plans.items() if plan.composed and ref in visible}
-        found = {ref: members[ref.member] for ref in wanted if ref.member is not None}
-        behind = [ref for ref in wanted if ref.member is None and ref.identity_number is not None]
+        inquiry: Inquiry,
+        named: Sequence[_Named],
+        plans: Sequence[Mapping[Facts, ClassPlan]],
+        visible: set[str],
+    ) -> dict[str, IndexedMember]:
+        """Members behind the persons for whom a composed field was granted, by the persons' keys."""
+        wanted = {
+            ref.key: ref
+            for item, of_item in zip(named, plans, strict=True)
+            for ref in item.refs
+            if ref is not None and ref.key in visible and of_item[ref.facts].composed
+        }
+        found = {key: ref.known.member for key, ref in wanted.items() if ref.known is not None}
+        behind = {ref.identity_number: key for key, ref in wanted.items() if ref.known is None}
         if behind:
-            numbers = await self._people.find([IdentityNumber.parse(ref.identity_number or "") for ref in behind])
-            known = await self._people.members(list(numbers.values()))
-            for ref in behind:
-                member = known.get(numbers.get(ref.identity_number or "", ""))
-                if member is not None:
-                    found[ref] = member
+            numbers = [IdentityNumber.parse(number) for number in behind if number is not None]
+            for number, known in (await self._people.find(inquiry, numbers)).items():
+                found[behind[number]] = known.member
         return found
 
-    def _note(
+    def _views_of(
         self,
         asker: Asker,
-        reading: Reading,
-        named: Sequence[_Named],
-        plans: Mapping[tuple[int, PersonRef], ClassPlan],
-        visible: set[PersonRef],
-        tables: Mapping[PersonRef, DecisionTable],
-        members: Mapping[str, IndexedMember],
+        item: _Named,
+        plans: Mapping[Facts, ClassPlan],
+        keys: Mapping[str, Mapping[str, tuple[str, ...]]],
         fetched: Mapping[str, Fetched],
-    ) -> None:
-        for agency, answer in fetched.items():
-            reading.sources[agency] = _use(answer)
-        outsider = self._table(asker, Facts()).decisions[EXISTENCE].denial or DenialCode.FIELD_DENIED
-        by_person: dict[PersonRef, dict[Effect, set[str]]] = defaultdict(lambda: defaultdict(set))
-        for index, item in enumerate(named):
-            for ref in item.refs:
-                if ref is None or ref not in visible:
-                    if not self._is_register(asker):
-                        reading.denied.add(Denied(coordinate=f"Query.{item.ask.field}", code=outsider))
-                    if ref is not None:
-                        by_person[ref][Effect.DENIED].update(item.ask.coordinates)
-                    continue
-                plan = plans[index, ref]
-                reading.denied.update(Denied(coordinate=name, code=code) for name, code in plan.denials)
-                reading.policies.update(plan.policies)
-                for effect, names in plan.by_effect.items():
-                    by_person[ref][effect].update(names)
-        reading.access.extend(
-            AccessRecord(
-                person=self._pseudonym(ref, members),
-                **{effect.value: tuple(sorted(names)) for effect, names in effects.items()},
-            )
-            for ref, effects in by_person.items()
-        )
+        layouts: Mapping[str, Layout],
+        members: Mapping[str, IndexedMember],
+        visible: set[str],
+    ) -> list[PersonView | None]:
+        bound: dict[Facts, BoundPlan] = {facts: self._questions.bind(plan, layouts) for facts, plan in plans.items()}
+        views: list[PersonView | None] = []
+        for ref in item.refs:
+            if ref is None or ref.key not in visible:
+                views.append(None)
+                continue
+            mine = bound[ref.facts]
+            held = keys[ref.key]
+            records = [newest(fetched.get(agency), held.get(agency, ())) for agency in mine.agencies]
+            view = self._views.build(asker, ref, mine, records, fetched)
+            if mine.plan.composed:
+                values = compose(mine.plan.composed, members.get(ref.key), today(self._clock))
+                view.composed = [values[name] for name in mine.plan.composed]
+            views.append(view)
+        return views
 
-    def _is_register(self, asker: Asker) -> bool:
-        principal = asker.principal
-        return self._judge.reach(agency=principal.agency, role=principal.role, purpose=asker.purpose) is Reach.REGISTERS
-
-    def _pseudonym(self, ref: PersonRef, members: Mapping[str, IndexedMember]) -> str:
-        number = ref.identity_number
-        if ref.member is not None and ref.member in members:
-            number = members[ref.member].identity_number
-        return self._pseudonyms.of("number", number) if number else self._pseudonyms.of("member", ref.member or "")
-
-
-def _use(answer: Fetched) -> SourceUse:
-    return SourceUse(
-        agency=answer.agency,
-        state=answer.state if isinstance(answer.state, SourceState) else SourceState(answer.state),
-        as_of=answer.as_of,
-        latency_ms=answer.latency_ms,
-        quarantined=sum(record.quarantined for record in answer.records.values()),
-    )
+    def _pseudonym(self, ref: PersonRef) -> str:
+        if ref.identity_number is not None:
+            return self._pseudonyms.of("number", ref.identity_number)
+        assert ref.known is not None
+        return self._pseudonyms.of("member", ref.known.member.member_id)

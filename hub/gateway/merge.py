@@ -3,12 +3,9 @@
 Pure. Works on canonical values before masking; masking what conflicts show is `release`'s business.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-
-from hub.connectors.base import SourceRecord
-from hub.gateway.plan import MergedPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +19,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """The surviving value (None if nobody says anything) and every claim, in order of trust, the chosen one first."""
+    """The surviving value (None if nobody says anything) and every claim, in order of trust."""
 
     value: object
+    chosen: Claim | None
     claims: tuple[Claim, ...]
 
     @property
@@ -32,17 +30,14 @@ class Merged:
         return any(claim.value != self.value for claim in self.claims)
 
 
-def merge(plan: MergedPlan, records: Mapping[str, SourceRecord]) -> Merged:
-    """Merge one field. `records` maps agency to its record of the person; an agency without one has no say.
+def merge(trusted: Sequence[Claim], witnesses: Sequence[Claim] = ()) -> Merged:
+    """Merge one field from claims in order of trust; a claim without a value has no say.
 
-    Order of arrival never matters: only the order of trust in the rule does.
+    Order of arrival never matters: only the order of trust does. Witnesses say whether there is a conflict; they are
+    never chosen, and say nothing where nobody trusted does.
     """
-    claims = tuple(
-        Claim(agency=provider.agency, value=value, as_of=record.as_of)
-        for provider in (*plan.providers, *plan.witnesses)
-        if (record := records.get(provider.agency)) is not None
-        and (value := record.values.get(provider.field)) is not None
-    )
-    trusted = {provider.agency for provider in plan.providers}
-    chosen = next((claim for claim in claims if claim.agency in trusted), None)
-    return Merged(value=chosen.value if chosen else None, claims=claims if chosen else ())
+    said = [claim for claim in trusted if claim.value is not None]
+    if not said:
+        return Merged(value=None, chosen=None, claims=())
+    heard = [claim for claim in witnesses if claim.value is not None]
+    return Merged(value=said[0].value, chosen=said[0], claims=(*said, *heard))

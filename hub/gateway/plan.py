@@ -5,10 +5,13 @@ fetch and in no release tree, so it can neither be asked of an agency nor reach 
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from hub.audit.entry import Pattern
 from hub.auth.decision import Decision, DecisionClass, DecisionTable, DenialCode, Effect
+from hub.connectors.base import Layout
 from hub.domain.catalogue import Catalogue, Field, RecordType, Shape
 from hub.gateway.survivorship import COMPOSED, MergeRule, Provider
 
@@ -21,6 +24,7 @@ class ReleaseNode:
     """One field of the allow-list. `mask` is the mask's name where the effect is masked; `children` for records."""
 
     name: str
+    coordinate: str
     mask: str | None
     many: bool
     children: tuple["ReleaseNode", ...] | None
@@ -47,15 +51,59 @@ class MergedPlan:
     witnesses: tuple[Provider, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ClassPlan:
+    """Everything that follows from one decision class and the asked coordinates. Compared by identity."""
+
     table: DecisionTable
     agencies: Mapping[str, AgencyPlan]
     merged: tuple[MergedPlan, ...]
     composed: tuple[str, ...]
-    by_effect: Mapping[Effect, tuple[str, ...]]
+    pattern: Pattern
     denials: tuple[tuple[str, DenialCode], ...]
     policies: frozenset[str]
+    structural: frozenset[str]  # asked coordinates that are nobody's data: ids, provenance, sources, conflicts, access
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class BoundPlan:
+    """A plan with the layouts its agencies' rows have. `shape` belongs to the rooms above: how they read such views."""
+
+    plan: ClassPlan
+    agencies: tuple[str, ...]
+    layouts: Mapping[str, Layout]
+    merged: tuple["BoundMerge", ...]
+    shape: Any = None
+
+    def agency(self, name: str) -> int:
+        return self.agencies.index(name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundMerge:
+    """A merged field with the places of its providers and witnesses: (index of the agency, slot), in order of trust."""
+
+    plan: MergedPlan
+    providers: tuple[tuple[int, int], ...]
+    witnesses: tuple[tuple[int, int], ...]
+
+
+def pattern_of(effects: Mapping[Effect, Iterable[str]]) -> Pattern:
+    return Pattern(**{effect.value: tuple(sorted(names)) for effect, names in effects.items()})
+
+
+def bind(plan: ClassPlan, layouts: Mapping[str, Layout]) -> BoundPlan:
+    """Tie `plan` to the layouts of one fetch."""
+    agencies = tuple(plan.agencies)
+
+    def places(providers: tuple[Provider, ...]) -> tuple[tuple[int, int], ...]:
+        return tuple((agencies.index(item.agency), layouts[item.agency].slot(item.field)) for item in providers)
+
+    merged = tuple(
+        BoundMerge(plan=item, providers=places(item.providers), witnesses=places(item.witnesses))
+        for item in plan.merged
+    )
+    return BoundPlan(plan=plan, agencies=agencies, layouts={name: layouts[name] for name in agencies}, merged=merged)
 
 
 class Planner:
@@ -90,14 +138,14 @@ class Planner:
             agencies=self._agencies(asked, merged),
             merged=merged,
             composed=tuple(sorted(self._composed(asked))),
-            by_effect={
-                effect: tuple(sorted(name for name, decision in asked.items() if decision.effect is effect))
-                for effect in Effect
-            },
+            pattern=pattern_of(
+                {effect: [name for name, decision in asked.items() if decision.effect is effect] for effect in Effect}
+            ),
             denials=tuple(
                 sorted((name, decision.denial) for name, decision in asked.items() if decision.denial is not None)
             ),
             policies=frozenset(policy for decision in asked.values() for policy in decision.policies),
+            structural=coordinates - asked.keys(),
         )
 
     def _decision(self, table: DecisionTable, coordinate: str, shut: frozenset[str]) -> Decision:
@@ -180,6 +228,7 @@ class Planner:
             children = self._tree(self._catalogue.types[field.record_type], asked, fetch)
         return ReleaseNode(
             name=field.name,
+            coordinate=field.coordinate,
             mask=field.mask if decision.effect is Effect.MASKED else None,
             many=field.shape in (Shape.VALUES, Shape.RECORDS),
             children=children,

@@ -1,14 +1,13 @@
 """What the gateway needs from the rooms below, as it needs it; `bootstrap` hands in the real parts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from hub.auth.facts import Facts
-from hub.auth.principal import Principal
 from hub.connectors.base import Fetch, Fetched
 from hub.domain.identity_number import IdentityNumber
-from hub.identity.index import IndexedMember, IndexedPage
+from hub.identity.index import IndexedPage, Inquiry, Known
 
 
 class Source(Protocol):
@@ -29,34 +28,27 @@ class Scope:
 
 
 class People(Protocol):
-    """The person index, batched: every call is a constant number of statements for up to 500 persons."""
+    """The person index, batched: every call is one statement, for up to 500 persons."""
 
-    async def find(self, numbers: Sequence[IdentityNumber]) -> Mapping[str, str]:
-        """Canonical number → member id; unknown, ambiguous and vaulted numbers are absent."""
+    async def find(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> Mapping[str, Known]:
+        """Canonical number → member; unknown, ambiguous and vaulted numbers are absent."""
         ...
 
-    async def members(self, member_ids: Sequence[str]) -> Mapping[str, IndexedMember]:
-        """Member id → what is known; unknown and vaulted ids are absent."""
+    async def members(self, inquiry: Inquiry, member_ids: Iterable[str]) -> Mapping[str, Known]:
+        """Member id → member; unknown and vaulted ids are absent."""
         ...
 
-    async def member_facts(
-        self, principal: Principal, purpose: str, cases: Sequence[str], member_ids: Sequence[str]
-    ) -> Mapping[str, Facts]: ...
-
-    async def register_facts(
-        self, principal: Principal, purpose: str, cases: Sequence[str], numbers: Sequence[IdentityNumber]
-    ) -> Mapping[str, Facts]:
+    async def register_facts(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> Mapping[str, Facts]:
         """Canonical number → facts that do not tell membership: case, consent and own only."""
         ...
 
-    async def persons_of_cases(self, principal: Principal, cases: Sequence[str]) -> Mapping[str, str]:
+    async def persons_of_cases(self, inquiry: Inquiry, cases: Sequence[str]) -> Mapping[str, str]:
         """Case id → member id, for cases assigned to the asker's agency (and region)."""
         ...
 
     async def page(
         self,
-        principal: Principal,
-        cases: Sequence[str],
+        inquiry: Inquiry,
         allowed: frozenset[Facts],
         *,
         region: str | None,
@@ -64,6 +56,7 @@ class People(Protocol):
         first: int,
         after: str | None,
         offset: int,
+        count: bool = True,
     ) -> IndexedPage: ...
 
 

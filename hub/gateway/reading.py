@@ -1,13 +1,18 @@
 """What the gateway is asked for and what it answers: values only, no I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from hub.auth.decision import DecisionTable, DenialCode
+from hub.audit.entry import Pattern
+from hub.auth.decision import DenialCode, Effect
+from hub.auth.facts import Facts
 from hub.auth.principal import Principal
 from hub.connectors.base import SourceState
+from hub.gateway.plan import BoundPlan
+from hub.identity.index import Known
 
 
 class LookupKind(StrEnum):
@@ -35,7 +40,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """One root field: whom it names or lists, and the coordinates wanted of each person."""
+    """One root field: whom it names or lists, and all coordinates asked for below it, a list's own included."""
 
     field: str
     lookups: tuple[Lookup, ...] = ()
@@ -54,16 +59,14 @@ class Asker:
 class PersonRef:
     """A person as the gateway handles one inside a request; never leaves it.
 
-    `member` is the index's own id, None for a person found through the registers. `identity_number` is canonical;
-    None where the member has none that is valid.
+    `known` is what the index says of a member, None for a person found through the registers. `identity_number` is
+    canonical; None where the member has none that is valid.
     """
 
-    member: str | None
+    key: str  # distinct for distinct persons of one request
+    known: Known | None
     identity_number: str | None
-
-    @property
-    def key(self) -> str:
-        return f"m:{self.member}" if self.member is not None else f"r:{self.identity_number}"
+    facts: Facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,22 @@ class Provenance:
     record: str
     as_of: datetime
     received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldProvenance(Provenance):
+    """Where the value of one merged field comes from."""
+
+    field: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldAccess:
+    """What the asker may see of one field of this person."""
+
+    coordinate: str
+    effect: Effect
+    code: DenialCode | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,22 +122,50 @@ class SourceUse:
     quarantined: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PersonView:
-    """One person as released to one asker. `values` is keyed by GraphQL field name, records nested."""
+    """One person as released to one asker.
 
-    ref: PersonRef
-    id: str
-    table: DecisionTable
-    values: Mapping[str, object]
-    provenance: Mapping[str, Provenance]
-    conflicts: tuple[Conflict, ...]
-    sources: tuple[SourceUse, ...]
+    `rows` are the agencies' canonical rows in the order of `bound.agencies`, None where there is no record; what of
+    them may leave, and masked how, is said by the release tree of `bound` alone. `merged` and `composed` stand in the
+    order of the plan's fields. What the operation did not ask for is empty.
+    """
+
+    __slots__ = (
+        "access",
+        "bound",
+        "composed",
+        "conflicts",
+        "id",
+        "merged",
+        "provenance",
+        "record_provenance",
+        "rows",
+        "sources",
+    )
+
+    def __init__(self, bound: BoundPlan, rows: Sequence[Any], merged: Sequence[Any]) -> None:
+        self.bound = bound
+        self.rows = rows
+        self.merged = merged
+        self.composed: Sequence[Any] = ()
+        self.id = ""
+        self.provenance: Sequence[FieldProvenance] = ()
+        self.record_provenance: Sequence[Provenance | None] = ()
+        self.conflicts: Sequence[Conflict] = ()
+        self.sources: Sequence[SourceUse] = ()
+        self.access: Sequence[FieldAccess] = ()
+
+    @property
+    def shape(self) -> Any:
+        """How the rooms above read this view; they set it once per bound plan."""
+        return self.bound.shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    total_count: int
+    """`total_count` is None, and cursors are empty, where they were not asked for."""
+
+    total_count: int | None
     has_next_page: bool
     cursors: tuple[str, ...]
 
@@ -127,7 +174,7 @@ class Page:
 class AskAnswer:
     """The persons of one root field, in the order of its lookups or of the page; None for unknown and not-yours."""
 
-    persons: tuple[PersonView | None, ...]
+    persons: Sequence[PersonView | None]
     page: Page | None = None
 
 
@@ -137,25 +184,13 @@ class Denied:
     code: DenialCode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessRecord:
-    """What the audit entry says of one person: the pseudonym and the asked coordinates by effect."""
-
-    person: str
-    full: tuple[str, ...] = ()
-    masked: tuple[str, ...] = ()
-    predicate: tuple[str, ...] = ()
-    sealed: tuple[str, ...] = ()
-    denied: tuple[str, ...] = ()
-
-
 @dataclass(slots=True, kw_only=True)
 class Reading:
     """Everything an operation has read so far; the only mutable value here, owned by one request."""
 
-    answers: dict[str, AskAnswer] = field(default_factory=dict)
     sources: dict[str, SourceUse] = field(default_factory=dict)
+    records: dict[str, int] = field(default_factory=dict)  # records received, by agency
     denied: set[Denied] = field(default_factory=set)
-    access: list[AccessRecord] = field(default_factory=list)
+    access: list[tuple[str, Pattern]] = field(default_factory=list)  # (pseudonym, what was asked of this person)
     policies: set[str] = field(default_factory=set)
     objects: int = 0

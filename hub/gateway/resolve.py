@@ -12,6 +12,7 @@ from hub.domain.identity_number import IdentityNumber, IdentityNumberError
 from hub.errors import RequestError
 from hub.gateway.ports import People, PersonIds, Scope
 from hub.gateway.reading import Asker, Lookup, LookupKind, PersonRef
+from hub.identity.index import Inquiry, Known
 
 MEMBER_KIND = "m"
 REGISTER_KIND = "r"
@@ -32,7 +33,7 @@ class Resolver:
         self._people = people
         self._ids = ids
 
-    async def members(self, asker: Asker, lookups: Sequence[Lookup]) -> dict[Lookup, PersonRef]:
+    async def members(self, inquiry: Inquiry, asker: Asker, lookups: Sequence[Lookup]) -> dict[Lookup, PersonRef]:
         """Lookups that name a member of the hub; all others are absent.
 
         Raises:
@@ -40,31 +41,41 @@ class Resolver:
         """
         named = self._named(asker, lookups, MEMBER_KIND)
         numbers = {lookup: number for lookup, number in named.items() if isinstance(number, IdentityNumber)}
-        found = await self._people.find(list(numbers.values())) if numbers else {}
-        cases = await self._cases(asker, lookups)
+        cases = await self._cases(inquiry, lookups)
+        ids = {lookup: member for lookup, member in named.items() if isinstance(member, str)}
+        ids |= {lookup: cases[lookup.text] for lookup in lookups if _is_case(lookup) and lookup.text in cases}
+        by_number = await self._people.find(inquiry, numbers.values()) if numbers else {}
+        by_id = await self._people.members(inquiry, dict.fromkeys(ids.values())) if ids else {}
         refs: dict[Lookup, PersonRef] = {}
         for lookup in lookups:
-            member = _member_of(lookup, named, found, cases)
-            if member is not None:
-                refs[lookup] = PersonRef(member=member, identity_number=None)
+            number = numbers.get(lookup)
+            known = by_id.get(ids.get(lookup, "")) if number is None else by_number.get(number.text)
+            if known is not None:
+                refs[lookup] = member_ref(known)
         return refs
 
-    async def registers(self, asker: Asker, lookups: Sequence[Lookup]) -> dict[Lookup, PersonRef]:
+    async def registers(self, inquiry: Inquiry, asker: Asker, lookups: Sequence[Lookup]) -> dict[Lookup, PersonRef]:
         """Lookups that name an identity number to ask the registers for; whether anybody bears it is not known yet."""
         named = self._named(asker, lookups, REGISTER_KIND)
-        refs = {lookup: PersonRef(member=None, identity_number=_text(number)) for lookup, number in named.items()}
-        cases = await self._cases(asker, lookups)
-        if cases:
-            members = await self._people.members(list(cases.values()))
-            for lookup in lookups:
-                member = members.get(cases.get(lookup.text, "")) if lookup.kind is LookupKind.CASE_NUMBER else None
-                if member is not None and member.identity_number is not None:
-                    refs[lookup] = PersonRef(member=None, identity_number=member.identity_number)
-        return refs
+        numbers = {lookup: number for lookup, number in named.items() if isinstance(number, IdentityNumber)}
+        for lookup, text in named.items():
+            if isinstance(text, str):
+                numbers[lookup] = IdentityNumber.parse(text)
+        cases = await self._cases(inquiry, lookups)
+        members = await self._people.members(inquiry, dict.fromkeys(cases.values())) if cases else {}
+        for lookup in lookups:
+            known = members.get(cases.get(lookup.text, "")) if _is_case(lookup) else None
+            if known is not None and known.member.identity_number is not None:
+                numbers[lookup] = IdentityNumber.parse(known.member.identity_number)
+        facts = await self._people.register_facts(inquiry, numbers.values()) if numbers else {}
+        return {
+            lookup: PersonRef(key=f"r:{number.text}", known=None, identity_number=number.text, facts=facts[number.text])
+            for lookup, number in numbers.items()
+        }
 
     def public_id(self, asker: Asker, ref: PersonRef) -> str:
-        if ref.member is not None:
-            return self._ids.seal(asker.principal.agency, MEMBER_KIND, ref.member)
+        if ref.known is not None:
+            return self._ids.seal(asker.principal.agency, MEMBER_KIND, ref.known.member.member_id)
         assert ref.identity_number is not None
         return self._ids.seal(asker.principal.agency, REGISTER_KIND, ref.identity_number)
 
@@ -100,27 +111,22 @@ class Resolver:
                     named[lookup] = opened[1]
         return named
 
-    async def _cases(self, asker: Asker, lookups: Sequence[Lookup]) -> Mapping[str, str]:
-        numbers = [lookup.text for lookup in lookups if lookup.kind is LookupKind.CASE_NUMBER]
-        return await self._people.persons_of_cases(asker.principal, numbers) if numbers else {}
+    async def _cases(self, inquiry: Inquiry, lookups: Sequence[Lookup]) -> Mapping[str, str]:
+        numbers = [lookup.text for lookup in lookups if _is_case(lookup)]
+        return await self._people.persons_of_cases(inquiry, numbers) if numbers else {}
+
+
+def member_ref(known: Known) -> PersonRef:
+    member = known.member
+    return PersonRef(
+        key=f"m:{member.member_id}", known=known, identity_number=member.identity_number, facts=known.facts
+    )
+
+
+def _is_case(lookup: Lookup) -> bool:
+    return lookup.kind is LookupKind.CASE_NUMBER
 
 
 def _cursor_kind(scope: Scope) -> str:
     """Binds a cursor to its filter; the listed set itself is bound by agency and jurisdiction at every page."""
     return "c" + sha256(f"{scope.region}/{scope.sex}".encode()).hexdigest()[:8]
-
-
-def _text(number: IdentityNumber | str) -> str:
-    return number if isinstance(number, str) else str(number)
-
-
-def _member_of(
-    lookup: Lookup,
-    named: Mapping[Lookup, IdentityNumber | str],
-    found: Mapping[str, str],
-    cases: Mapping[str, str],
-) -> str | None:
-    if lookup.kind is LookupKind.CASE_NUMBER:
-        return cases.get(lookup.text)
-    number = named.get(lookup)
-    return found.get(str(number)) if isinstance(number, IdentityNumber) else number

@@ -1,72 +1,149 @@
-"""One person's view from the records that arrived: merged fields, agency records, provenance, conflicts."""
+"""One person's view from the records that arrived: merged fields, provenance, conflicts; each only where asked for."""
 
-from collections.abc import Mapping
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hub.connectors.base import Fetched, SourceRecord
-from hub.gateway.merge import Merged, merge
-from hub.gateway.plan import ClassPlan, MergedPlan
+from hub.gateway.merge import Claim, Merged, merge
+from hub.gateway.plan import BoundMerge, BoundPlan
 from hub.gateway.ports import Pseudonyms
-from hub.gateway.reading import Asker, Conflict, ConflictValue, PersonRef, PersonView, Provenance, SourceUse
-from hub.gateway.release import release_record, release_value
+from hub.gateway.reading import (
+    Asker,
+    Conflict,
+    ConflictValue,
+    FieldAccess,
+    FieldProvenance,
+    PersonRef,
+    PersonView,
+    Provenance,
+    SourceUse,
+)
+from hub.gateway.release import Releaser, release_value
 from hub.gateway.resolve import Resolver
+
+ID, ACCESS, SOURCES = "Person.id", "Person.access", "Person.sources"
+PROVENANCE, CONFLICTS = "Person.provenance", "Person.conflicts"
 
 
 class ViewBuilder:
-    def __init__(self, *, resolver: Resolver, pseudonyms: Pseudonyms) -> None:
+    def __init__(self, *, resolver: Resolver, pseudonyms: Pseudonyms, releaser: Releaser) -> None:
         self._resolver = resolver
         self._pseudonyms = pseudonyms
+        self._releaser = releaser
 
     def build(
         self,
         asker: Asker,
         ref: PersonRef,
-        plan: ClassPlan,
-        keys: Mapping[str, tuple[str, ...]],
+        bound: BoundPlan,
+        records: Sequence[SourceRecord | None],
         fetched: Mapping[str, Fetched],
-        composed: Mapping[str, object],
     ) -> PersonView:
-        records = {
-            agency: record
-            for agency in plan.agencies
-            if agency in fetched and (record := _newest(fetched[agency], keys.get(agency, ()))) is not None
-        }
-        values: dict[str, object] = dict(composed)
-        provenance: dict[str, Provenance] = {}
-        for agency, share in plan.agencies.items():
-            record = records.get(agency)
-            if record is None or not share.release:
-                values[share.person_field] = None
+        """The view of one person; `records` in the order of `bound.agencies`."""
+        rows = [None if record is None else record.values for record in records]
+        wanted = bound.plan.structural
+        if PROVENANCE in wanted or CONFLICTS in wanted:
+            merges = [self._merge(bound, item, records) for item in bound.merged]
+            view = PersonView(bound, rows, [merged.value for merged in merges])
+            view.provenance = tuple(
+                self._field_provenance(asker, item, merged, records[bound.agency(merged.chosen.agency)], fetched)
+                for item, merged in zip(bound.merged, merges, strict=True)
+                if merged.chosen is not None
+            )
+            view.conflicts = tuple(
+                _conflict(item, merged) for item, merged in zip(bound.merged, merges, strict=True) if merged.conflicting
+            )
+        else:
+            view = PersonView(bound, rows, [self._value(item, bound, rows) for item in bound.merged])
+        if ID in wanted:
+            view.id = self._resolver.public_id(asker, ref)
+        if SOURCES in wanted:
+            view.sources = tuple(
+                _source(fetched[agency], record)
+                for agency, record in zip(bound.agencies, records, strict=True)
+                if agency in fetched
+            )
+        if ACCESS in wanted:
+            view.access = _access(bound)
+        if any(name.endswith(".provenance") and name != PROVENANCE for name in wanted):
+            view.record_provenance = tuple(
+                None if record is None else self._provenance(asker, agency, record, fetched)
+                for agency, record in zip(bound.agencies, records, strict=True)
+            )
+        return view
+
+    def _value(self, item: BoundMerge, bound: BoundPlan, rows: Sequence[Any]) -> Any:
+        """The most trusted value, without keeping who else said what."""
+        for place, (agency, slot) in enumerate(item.providers):
+            row = rows[agency]
+            if row is None:
                 continue
-            values[share.person_field] = release_record(share.release, record.values)
-            provenance[share.person_field] = self._provenance(asker, agency, record, fetched[agency].received_at)
-        conflicts: list[Conflict] = []
-        for field in plan.merged:
-            merged = merge(field, records)
-            values[field.name] = release_value(field.mask, merged.value)
-            if merged.claims:
-                winner = merged.claims[0].agency
-                provenance[field.name] = self._provenance(asker, winner, records[winner], fetched[winner].received_at)
-            if merged.conflicting:
-                conflicts.append(_conflict(field, merged))
-        return PersonView(
-            ref=ref,
-            id=self._resolver.public_id(asker, ref),
-            table=plan.table,
-            values=values,
-            provenance=provenance,
-            conflicts=tuple(conflicts),
-            sources=tuple(
-                _source(fetched[agency], records.get(agency)) for agency in plan.agencies if agency in fetched
-            ),
+            value = row[slot]
+            if value is not None:
+                opening = self._releaser.opening(item.plan.providers[place].coordinate)
+                value = value if opening is None else opening(row, value)
+                if value is not None:
+                    return value
+        return None
+
+    def _merge(self, bound: BoundPlan, item: BoundMerge, records: Sequence[SourceRecord | None]) -> Merged:
+        def claims(places: Sequence[tuple[int, int]], coordinates: Sequence[str]) -> list[Claim]:
+            found: list[Claim] = []
+            for (agency, slot), coordinate in zip(places, coordinates, strict=True):
+                record = records[agency]
+                if record is None:
+                    continue
+                value = record.values[slot]
+                opening = self._releaser.opening(coordinate)
+                if value is not None and opening is not None:
+                    value = opening(record.values, value)
+                found.append(Claim(agency=bound.agencies[agency], value=value, as_of=record.as_of))
+            return found
+
+        return merge(
+            claims(item.providers, [provider.coordinate for provider in item.plan.providers]),
+            claims(item.witnesses, [provider.coordinate for provider in item.plan.witnesses]),
         )
 
-    def _provenance(self, asker: Asker, agency: str, record: SourceRecord, received_at: datetime) -> Provenance:
-        name = self._pseudonyms.of("record", f"{asker.principal.agency}/{agency}/{record.record}")
-        return Provenance(agency=agency, record=name, as_of=record.as_of, received_at=received_at)
+    def _field_provenance(
+        self,
+        asker: Asker,
+        item: BoundMerge,
+        merged: Merged,
+        record: SourceRecord | None,
+        fetched: Mapping[str, Fetched],
+    ) -> FieldProvenance:
+        assert merged.chosen is not None
+        assert record is not None
+        agency = merged.chosen.agency
+        return FieldProvenance(
+            field=item.plan.name,
+            agency=agency,
+            record=self._record_name(asker, agency, record),
+            as_of=record.as_of,
+            received_at=fetched[agency].received_at,
+        )
+
+    def _provenance(
+        self, asker: Asker, agency: str, record: SourceRecord, fetched: Mapping[str, Fetched]
+    ) -> Provenance:
+        return Provenance(
+            agency=agency,
+            record=self._record_name(asker, agency, record),
+            as_of=record.as_of,
+            received_at=fetched[agency].received_at,
+        )
+
+    def _record_name(self, asker: Asker, agency: str, record: SourceRecord) -> str:
+        return self._pseudonyms.of("record", f"{asker.principal.agency}/{agency}/{record.record}")
 
 
-def _newest(answer: Fetched, keys: tuple[str, ...]) -> SourceRecord | None:
+def newest(answer: Fetched | None, keys: tuple[str, ...]) -> SourceRecord | None:
+    """The newest of a person's records at one agency."""
+    if answer is None:
+        return None
+    if len(keys) == 1:
+        return answer.records.get(keys[0])
     found = [record for key in keys if (record := answer.records.get(key)) is not None]
     return max(found, key=lambda record: record.as_of) if found else None
 
@@ -81,21 +158,28 @@ def _source(answer: Fetched, record: SourceRecord | None) -> SourceUse:
     )
 
 
-def _conflict(field: MergedPlan, merged: Merged) -> Conflict:
+def _access(bound: BoundPlan) -> tuple[FieldAccess, ...]:
+    return tuple(
+        FieldAccess(coordinate=coordinate, effect=decision.effect, code=decision.denial)
+        for coordinate, decision in bound.plan.table.decisions.items()
+    )
+
+
+def _conflict(item: BoundMerge, merged: Merged) -> Conflict:
     """Values as the asker may see them: masked like the field itself."""
     return Conflict(
-        coordinate=field.coordinate,
+        coordinate=item.plan.coordinate,
         values=tuple(
             ConflictValue(
                 agency=claim.agency,
-                value=_shown(release_value(field.mask, claim.value)),
+                value=_shown(release_value(item.plan.mask, claim.value)),
                 as_of=claim.as_of,
-                chosen=claim == merged.claims[0],
+                chosen=claim is merged.chosen,
             )
             for claim in merged.claims
         ),
     )
 
 
-def _shown(value: object) -> str:
-    return value.isoformat() if isinstance(value, date) else str(value)
+def _shown(value: Any) -> str:
+    return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)

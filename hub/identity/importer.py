@@ -5,7 +5,7 @@ marks both as ambiguous, and a look-up by it finds nobody rather than somebody.
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -70,7 +70,7 @@ class Importer:
                 without.append({"person_id": person_id, "kind": "NUMBER_INVALID", "count": 1})
             if record.key not in known:
                 links.append(self._link(person_id, record.key, now))
-            offices += _offices(person_id, record)
+            offices += _offices(row, record)
         ids = [row["person_id"] for row in people]
         for table in (person, jurisdiction, findings):
             await connection.execute(delete(table).where(table.c.person_id.in_(ids)))
@@ -155,13 +155,15 @@ def _day(raw: object) -> date | None:
         return None
 
 
-def _offices(person_id: str, record: IndexRecord) -> list[dict[str, object]]:
+def _offices(row: Mapping[str, object], record: IndexRecord) -> list[dict[str, object]]:
     raw = record.values.get("index.offices")
     offices: dict[tuple[str, str], dict[str, object]] = {}
     for region, kind, since, until in raw if isinstance(raw, list) else []:
         named = _KINDS.get(str(kind), "household")
         offices[str(region), named] = {
-            "person_id": person_id,
+            "person_id": row["person_id"],
+            "sex": row["sex"],
+            "vaulted": row["vaulted"],
             "region": str(region),
             "kind": named,
             "valid_from": _day(since),

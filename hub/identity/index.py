@@ -1,26 +1,24 @@
-"""The person index: finds members and tells the facts that decisions need, a constant number of statements a call.
+"""The person index: finds members and tells the facts that decisions need, one statement a question.
 
 Vaulted persons are not members here: they are found by nobody (their own procedure is another's business).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, func, literal, or_, select, true
+import orjson
 
 from hub.auth.facts import Facts
 from hub.auth.principal import Principal
 from hub.clock import Clock, today
 from hub.domain.identity_number import IdentityNumber
-from hub.identity.conditions import in_jurisdiction, in_term, under_region
+from hub.identity.conditions import allowed_cases, day_values, office_regions, principal_values, region_values
 from hub.identity.ports import Indexer, Opener, key_place, number_place
-from hub.identity.tables import case_reference, consent, jurisdiction, link, person
-from hub.store.engine import Store
-
-_OFFICES = frozenset({"judicial-office", "county-office", "province-office"})
-LEAST_CANDIDATES = 4  # a look-up opens at least so many rows, hit or miss
+from hub.identity.statements import Listing, LookUp, Statements
+from hub.store.reader import Reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,111 +35,105 @@ class IndexedMember:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A member, and the facts of DOMAIN section 3.2 between the caller and this member."""
+
+    member: IndexedMember
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inquiry:
+    """Who asks, for what, under which cases. `region`: whether the responsible region is wanted."""
+
+    principal: Principal
+    purpose: str
+    cases: tuple[str, ...] = ()
+    region: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IndexedPage:
+    """Ids of one page in order. `total_count` is None where it was not asked for."""
+
     members: tuple[str, ...]
-    total_count: int
+    total_count: int | None
     has_next_page: bool
 
 
 class PersonIndex:
-    """`natural` are the agencies that are asked by identity number itself."""
+    """`natural` are the agencies asked by identity number itself; `linked`: whether others have keys of their own."""
 
-    def __init__(self, *, store: Store, opener: Opener, numbers: Indexer, clock: Clock, natural: Sequence[str]) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        reader: Reader,
+        opener: Opener,
+        numbers: Indexer,
+        clock: Clock,
+        natural: Sequence[str],
+        linked: bool = True,
+    ) -> None:
+        self._reader = reader
+        self._statements = Statements(reader)
         self._opener = opener
         self._numbers = numbers
         self._clock = clock
         self._natural = tuple(natural)
+        self._linked = linked
 
-    async def find(self, numbers: Sequence[IdentityNumber]) -> Mapping[str, str]:
-        """Canonical number → member id. Candidates of the blind index are opened and compared, never trusted."""
+    async def close(self) -> None:
+        await self._reader.close()
+
+    async def find(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> Mapping[str, Known]:
+        """Canonical number → member. Candidates of the blind index are opened and compared, never trusted.
+
+        A number that several members bear finds nobody.
+        """
         wanted = {number.text: self._numbers.of(number.text) for number in numbers}
         if not wanted:
             return {}
-        statement = select(person.c.person_id, person.c.number_sealed, person.c.number_index, person.c.ambiguous).where(
-            person.c.number_index.in_(set(wanted.values())), person.c.vaulted.is_(False)
-        )
-        async with self._store.read() as connection:
-            rows = (await connection.execute(statement)).all()
-        found: dict[str, str] = {}
-        for person_id, sealed, _, ambiguous in rows:
-            number = self._opener.open(number_place(person_id), sealed)
-            if number in wanted and not ambiguous:
-                found[number] = person_id
+        rows = await self._look_up(inquiry, "numbers", sorted(set(wanted.values())))
+        found: dict[str, Known] = {}
+        for row in rows:
+            number = self._opener.open(number_place(row[0]), row[1])
+            if number in wanted and not row[2]:
+                found[number] = self._known(inquiry, row, number)
         return found
 
-    async def members(self, member_ids: Sequence[str]) -> Mapping[str, IndexedMember]:
-        statement = select(person).where(person.c.person_id.in_(member_ids), person.c.vaulted.is_(False))
-        keys = select(link.c.person_id, link.c.agency, link.c.key_sealed).where(link.c.person_id.in_(member_ids))
-        offices = (
-            select(jurisdiction.c.person_id, jurisdiction.c.region)
-            .where(jurisdiction.c.person_id.in_(member_ids))
-            .where(jurisdiction.c.valid_to.is_(None), jurisdiction.c.kind == "household")
-        )
-        async with self._store.read() as connection:
-            people = (await connection.execute(statement)).mappings().all()
-            links = (await connection.execute(keys)).all()
-            regions = {row[0]: row[1] for row in await connection.execute(offices)}
-        own: dict[str, dict[str, tuple[str, ...]]] = {}
-        for person_id, agency, sealed in links:
-            key = self._opener.open(key_place(agency, person_id), sealed)
-            held = own.setdefault(person_id, {})
-            held[agency] = (*held.get(agency, ()), key)
-        return {row["person_id"]: self._member(dict(row), own, regions) for row in people}
+    async def members(self, inquiry: Inquiry, member_ids: Iterable[str]) -> Mapping[str, Known]:
+        """Member id → member; vaulted and unknown ids are absent."""
+        ids = list(member_ids)
+        if not ids:
+            return {}
+        rows = await self._look_up(inquiry, "ids", ids)
+        found: dict[str, Known] = {}
+        for row in rows:
+            number = None if row[1] is None else self._opener.open(number_place(row[0]), row[1])
+            found[row[0]] = self._known(inquiry, row, number)
+        return found
 
-    async def member_facts(
-        self, principal: Principal, purpose: str, cases: Sequence[str], member_ids: Sequence[str]
-    ) -> Mapping[str, Facts]:
-        """Facts of DOMAIN section 3.2 for members; vaulted and unknown ids are absent."""
-        flags = self._flags(principal, cases)
-        statement = select(person.c.person_id, *flags.values(), person.c.key_person, person.c.number_sealed).where(
-            person.c.person_id.in_(member_ids), person.c.vaulted.is_(False)
-        )
-        async with self._store.read() as connection:
-            rows = (await connection.execute(statement)).all()
-            agreed = await self._consenting(connection, principal, purpose, member_ids)
-        return {
-            row[0]: Facts(
-                jurisdiction=bool(row[1]),
-                term=bool(row[2]),
-                case=bool(row[3]),
-                key_person=bool(row[4]),
-                own=principal.agency not in self._natural or row[5] is not None,
-                consent=row[0] in agreed,
-            )
-            for row in rows
-        }
-
-    async def register_facts(
-        self, principal: Principal, purpose: str, cases: Sequence[str], numbers: Sequence[IdentityNumber]
-    ) -> Mapping[str, Facts]:
+    async def register_facts(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> Mapping[str, Facts]:
         """Facts that tell nothing of membership by themselves: a case or consent the asker already knows of, and own.
 
         Whoever is not a member gets what a member without case and consent gets.
         """
-        facts = {number.text: Facts(own=True) for number in numbers}
-        members = await self.find(numbers)
-        if members:
-            known = await self.member_facts(principal, purpose, cases, list(members.values()))
-            for number, member_id in members.items():
-                if member_id in known:
-                    facts[number] = Facts(own=True, case=known[member_id].case, consent=known[member_id].consent)
-        return facts
+        wanted = list(numbers)
+        known = await self.find(inquiry, wanted)
+        return {number.text: _register_facts(known.get(number.text)) for number in wanted}
 
-    async def persons_of_cases(self, principal: Principal, cases: Sequence[str]) -> Mapping[str, str]:
+    async def persons_of_cases(self, inquiry: Inquiry, cases: Sequence[str]) -> Mapping[str, str]:
         """Case id → member id, for open cases assigned to the asker's agency and, for offices, region."""
-        statement = (
-            select(case_reference.c.case_id, case_reference.c.person_id)
-            .join(person, person.c.person_id == case_reference.c.person_id)
-            .where(_assigned(principal, cases), person.c.vaulted.is_(False))
-        )
-        async with self._store.read() as connection:
-            return {row[0]: row[1] for row in await connection.execute(statement)}
+        named = allowed_cases(inquiry.principal, tuple(cases))
+        if not named:
+            return {}
+        given = {**principal_values(inquiry.principal, inquiry.purpose), "cases": self._statements.many(named)}
+        rows = await self._reader.rows(self._statements.cases(office_regions(inquiry.principal)), given)
+        return {row[0]: row[1] for row in rows}
 
     async def page(
         self,
-        principal: Principal,
-        cases: Sequence[str],
+        inquiry: Inquiry,
         allowed: frozenset[Facts],
         *,
         region: str | None,
@@ -149,97 +141,108 @@ class PersonIndex:
         first: int,
         after: str | None,
         offset: int,
+        count: bool = True,
     ) -> IndexedPage:
         """Members whose facts (jurisdiction, term, case, key person) are among `allowed`, by id."""
-        flags = self._flags(principal, cases)
-        reachable = or_(flags["jurisdiction"], flags["case"])
-        conditions = [person.c.vaulted.is_(False), reachable, self._among(flags, allowed)]
-        if region is not None:
-            conditions.append(in_jurisdiction([region], today(self._clock)))
-        if sex is not None:
-            conditions.append(person.c.sex == sex)
-        listed = select(person.c.person_id).where(*conditions)
-        page = listed.order_by(person.c.person_id).limit(first + 1).offset(offset)
-        if after is not None:
-            page = page.where(person.c.person_id > after)
-        async with self._store.read() as connection:
-            ids = [row[0] for row in await connection.execute(page)]
-            total = await connection.scalar(select(func.count()).select_from(listed.subquery()))
-        return IndexedPage(members=tuple(ids[:first]), total_count=total or 0, has_next_page=len(ids) > first)
-
-    def _flags(self, principal: Principal, cases: Sequence[str]) -> dict[str, ColumnElement[Any]]:
-        day = today(self._clock)
-        assigned = (
-            select(case_reference.c.person_id)
-            .where(case_reference.c.person_id == person.c.person_id, _assigned(principal, cases))
-            .exists()
-            if cases
-            else literal(value=False)
+        principal = inquiry.principal
+        mine = principal.regions or ("!",)
+        led, apart = _leading(mine, region)
+        cases = allowed_cases(principal, inquiry.cases)
+        kind = Listing(
+            regions=len(mine),
+            ranges=0 if cases and region is None else len(led),
+            apart=apart,
+            cases=bool(cases),
+            offices=office_regions(principal),
+            sex=sex is not None,
+            allowed=allowed,
+            count=count,
         )
-        return {
-            "jurisdiction": in_jurisdiction(principal.regions, day).label("j"),
-            "term": in_term(day).label("t"),
-            "case": assigned.label("c") if cases else assigned,
+        given: dict[str, Any] = {
+            **principal_values(principal, inquiry.purpose),
+            **region_values("led", led if not cases or region is None else (region,)),
+            **day_values(today(self._clock), sqlite=self._reader.sqlite),
+            "cases": self._statements.many(cases),
+            "sex": sex,
+            "after": after or "",
+            "limit": first + 1,
+            "offset": offset,
         }
+        rows = await self._reader.rows(self._statements.listing(kind), given)
+        total: int | None = None
+        if count:
+            total = rows[0][1] if rows else await self._total(kind, given)
+        ids = tuple(row[0] for row in rows[:first])
+        return IndexedPage(members=ids, total_count=total, has_next_page=len(rows) > first)
 
-    def _among(self, flags: Mapping[str, ColumnElement[Any]], allowed: frozenset[Facts]) -> ColumnElement[bool]:
-        """The facts of a row are one of `allowed`."""
-        tests: list[tuple[ColumnElement[Any], str]] = [
-            (flags["jurisdiction"], "jurisdiction"),
-            (flags["term"], "term"),
-            (flags["case"], "case"),
-            (person.c.key_person, "key_person"),
-        ]
-        vectors = []
-        for facts in allowed:
-            parts = [(expression if getattr(facts, name) else ~_known(expression)) for expression, name in tests]
-            vectors.append(and_(true(), *parts))
-        return or_(false(), *vectors)
+    async def _total(self, kind: Listing, given: Mapping[str, Any]) -> int:
+        """The count of a list whose page came out empty, because it starts beyond the end."""
+        if not given["after"] and not given["offset"]:
+            return 0
+        rows = await self._reader.rows(self._statements.listing(kind), {**given, "after": "", "offset": 0, "limit": 1})
+        return rows[0][1] if rows else 0
 
-    async def _consenting(
-        self, connection: Any, principal: Principal, purpose: str, member_ids: Sequence[str]
-    ) -> frozenset[str]:
-        statement = select(consent.c.person_id).where(
-            consent.c.person_id.in_(member_ids),
-            consent.c.agency == principal.agency,
-            consent.c.purpose == purpose,
-            consent.c.withdrawn_at.is_(None),
+    async def _look_up(self, inquiry: Inquiry, by: str, keys: list[Any]) -> Sequence[Sequence[Any]]:
+        principal = inquiry.principal
+        cases = allowed_cases(principal, inquiry.cases)
+        kind = LookUp(
+            by=by,
+            regions=max(1, len(principal.regions)),
+            cases=bool(cases),
+            offices=office_regions(principal),
+            links=self._linked,
+            region=inquiry.region,
         )
-        return frozenset(row[0] for row in await connection.execute(statement))
+        given = {
+            **principal_values(principal, inquiry.purpose),
+            **day_values(today(self._clock), sqlite=self._reader.sqlite),
+            "keys": self._statements.many(keys),
+            "cases": self._statements.many(cases) if cases else None,
+        }
+        return await self._reader.rows(self._statements.look_up(kind), given)
 
-    def _member(
-        self, row: Mapping[str, Any], own: Mapping[str, Mapping[str, tuple[str, ...]]], regions: Mapping[str, str]
-    ) -> IndexedMember:
-        person_id = row["person_id"]
-        number = None
-        if row["number_sealed"] is not None:
-            number = self._opener.open(number_place(person_id), row["number_sealed"])
-        natural = {} if number is None or row["ambiguous"] else dict.fromkeys(self._natural, (number,))
-        return IndexedMember(
-            member_id=person_id,
+    def _known(self, inquiry: Inquiry, row: Sequence[Any], number: str | None) -> Known:
+        natural = {} if number is None or row[2] else dict.fromkeys(self._natural, (number,))
+        own = inquiry.principal.agency not in self._natural or row[1] is not None
+        member = IndexedMember(
+            member_id=row[0],
             identity_number=number,
-            keys={**natural, **own.get(person_id, {})},
-            term_start=row["term_start"],
-            term_end=row["term_end"],
-            key_person=row["key_person"],
-            responsible_region=regions.get(person_id),
+            keys={**natural, **self._keys(row[0], row[11])} if row[11] else natural,
+            term_start=_date(row[3]),
+            term_end=_date(row[4]),
+            key_person=bool(row[5]),
+            responsible_region=row[10],
         )
+        return Known(member=member, facts=_facts(*map(bool, row[6:9]), own, bool(row[9]), bool(row[5])))
+
+    def _keys(self, person_id: str, links: Any) -> dict[str, tuple[str, ...]]:
+        if isinstance(links, str):  # SQLite's JSON
+            links = [(agency, bytes.fromhex(sealed)) for agency, sealed in orjson.loads(links)]
+        held: dict[str, tuple[str, ...]] = {}
+        for agency, sealed in links:
+            key = self._opener.open(key_place(agency, person_id), sealed)
+            held[agency] = (*held.get(agency, ()), key)
+        return held
 
 
-def _known(expression: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Null (no term recorded) counts as false."""
-    return func.coalesce(expression, false())
+@lru_cache(maxsize=128)
+def _facts(jurisdiction: bool, term: bool, case: bool, own: bool, consent: bool, key_person: bool) -> Facts:
+    """One value for each vector, so that persons of one class share it."""
+    return Facts(jurisdiction=jurisdiction, term=term, case=case, own=own, consent=consent, key_person=key_person)
 
 
-def _assigned(principal: Principal, cases: Sequence[str]) -> ColumnElement[bool]:
-    """C: an open case of the caller's agency, for offices in one of their regions, within what the token allows."""
-    named = [case for case in cases if principal.cases is None or case in principal.cases]
-    conditions = [
-        case_reference.c.case_id.in_(named),
-        case_reference.c.agency == principal.agency,
-        case_reference.c.open.is_(True),
-    ]
-    if principal.role in _OFFICES:
-        under = [under_region(case_reference.c.region, prefix) for prefix in principal.regions]
-        conditions.append(or_(false(), *under))
-    return and_(*conditions)
+def _register_facts(known: Known | None) -> Facts:
+    if known is None:
+        return _facts(False, False, False, True, False, False)
+    return _facts(False, False, known.facts.case, True, known.facts.consent, False)
+
+
+def _leading(mine: tuple[str, ...], region: str | None) -> tuple[tuple[str, ...], bool]:
+    """The regions that lead a list, and whether the caller's jurisdiction must be tested apart from them."""
+    if region is None:
+        return mine, False
+    return (region,), not any(region.startswith(prefix) for prefix in mine)
+
+
+def _date(value: Any) -> date | None:
+    return date.fromisoformat(value) if isinstance(value, str) else value

@@ -39,7 +39,9 @@ jurisdiction = Table(
     Column("kind", String(12), primary_key=True),
     Column("valid_from", Date),
     Column("valid_to", Date),
-    Index("ix_person_jurisdiction_region", "region", "person_id"),
+    Column("sex", String(12)),  # of the person, and whether vaulted, again: lists are read from this table alone
+    Column("vaulted", Boolean, nullable=False),
+    Index("ix_person_jurisdiction_region", "region", "person_id", "sex", "vaulted", "valid_to"),
 )
 
 case_reference = Table(

@@ -1,9 +1,7 @@
-"""What resolvers of one operation share: who asks, what each root field asks for, and the one loader of persons."""
+"""What resolvers of one operation share: who asks, what was read so far, and the one loader of persons."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-
-from strawberry.dataloader import DataLoader
 
 from hub.auth.principal import Principal
 from hub.gateway.reading import Ask, AskAnswer, Reading
@@ -11,9 +9,8 @@ from hub.gateway.reading import Ask, AskAnswer, Reading
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationContext:
-    """`asked` maps the response key of a root field to the coordinates below it; `people` loads all roots at once."""
+    """`read` answers several asks together; every field that reads persons goes through it."""
 
     principal: Principal
-    asked: Mapping[str, frozenset[str]]
-    people: DataLoader[Ask, AskAnswer]
+    read: Callable[[Sequence[Ask]], Awaitable[Sequence[AskAnswer]]]
     reading: Reading

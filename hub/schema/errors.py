@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphql import GraphQLError
+from graphql import get_location
 
+from hub.engine.faults import FieldFault
 from hub.errors import HubError, RequestError
 
 STATUS: Mapping[str, int] = {
@@ -37,16 +38,16 @@ def request_error(error: HubError) -> dict[str, Any]:
     return {"message": public, "extensions": {"code": code}}
 
 
-def field_errors(errors: Sequence[GraphQLError]) -> list[dict[str, Any]]:
-    """Errors of single fields, at most `MAX_ERRORS`, in path order, each with the place the caller asked from."""
-    return [_field_error(error) for error in errors[:MAX_ERRORS]]
+def field_errors(faults: Sequence[FieldFault]) -> list[dict[str, Any]]:
+    """Errors of single fields, at most `MAX_ERRORS`, in path order, each with the places the caller asked from."""
+    return [_field_error(fault) for fault in faults[:MAX_ERRORS]]
 
 
-def _field_error(error: GraphQLError) -> dict[str, Any]:
-    original = error.original_error
-    shown = request_error(original if isinstance(original, HubError) else HubError())
-    if error.locations:
-        shown["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
-    if error.path:
-        shown["path"] = list(error.path)
+def _field_error(fault: FieldFault) -> dict[str, Any]:
+    shown = request_error(fault.error if isinstance(fault.error, HubError) else HubError())
+    places = [get_location(node.loc.source, node.loc.start) for node in fault.nodes if node.loc is not None]
+    if places:
+        shown["locations"] = [{"line": place.line, "column": place.column} for place in places]
+    if fault.path:
+        shown["path"] = list(fault.path)
     return shown

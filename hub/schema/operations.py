@@ -1,29 +1,31 @@
-"""One operation against one schema: what it asks for, whether its purpose may ask it, and its execution.
+"""One operation against one schema: its plan, whether its purpose may ask what it asks, and its execution.
 
-Execution reads all persons of all root fields through one loader, so that each agency is called once.
+Every field that reads persons goes through one read of the gateway, so that each agency is called once.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import GraphQLSchema, OperationDefinitionNode, execute
-from graphql.execution import ExecutionResult, get_variable_values
+from graphql import GraphQLField, GraphQLSchema, OperationDefinitionNode, get_variable_values
 from graphql.execution.values import VariableValues
 from graphql.language import DocumentNode
-from strawberry.dataloader import DataLoader
 
 from hub.auth.principal import Principal
-from hub.engine.asked import asked_roots
+from hub.engine.execute import Engine, Executed
+from hub.engine.plan import OperationPlan, condition_variables
 from hub.errors import DeadlineExceededError, HubError, PurposeNotAllowedError, PurposeRequiredError, RequestError
 from hub.gateway.gateway import Gateway
 from hub.gateway.reading import Ask, AskAnswer, Asker, Reading
 from hub.schema.context import OperationContext
-from hub.schema.records import MAX_OBJECTS, OBJECTS_LEFT
+from hub.schema.roots import PeopleFetcher, viewer
+from hub.schema.shapes import PersonShapes
 
-PERSONAL_ROOTS = frozenset({"person", "persons", "people", "node"})
-"""Root fields of Query that read people: each needs a purpose."""
+MAX_OBJECTS = 10_000
+"""Objects (not leaves) that one answer may hold (SECURITY section 1)."""
+MAX_PLANS = 4096
 
 
 class VariablesError(RequestError):
@@ -33,8 +35,9 @@ class VariablesError(RequestError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """A valid document with the operation to run, and who runs it for what."""
+    """A valid document with the operation to run, and who runs it for what. `digest` names the document."""
 
+    digest: str
     document: DocumentNode
     definition: OperationDefinitionNode
     variables: dict[str, Any]
@@ -46,49 +49,74 @@ class Operation:
 class Operations:
     """Runs operations of one schema. `purposes` is the closed list of DOMAIN section 3.2."""
 
-    def __init__(self, schema: GraphQLSchema, gateway: Gateway, *, purposes: frozenset[str], deadline_s: float) -> None:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        gateway: Gateway,
+        shapes: PersonShapes,
+        *,
+        purposes: frozenset[str],
+        deadline_s: float,
+        max_objects: int = MAX_OBJECTS,
+    ) -> None:
+        people = PeopleFetcher(shapes)
         self._schema = schema
+        self._engine = Engine(
+            schema,
+            fetchers={("Query", name): people for name in PeopleFetcher.FIELDS},
+            resolvers={("Query", "viewer"): viewer},
+            shaped=frozenset({"Person"}),
+            member_name=_member_name,
+            max_objects=max_objects,
+        )
         self._gateway = gateway
         self._purposes = purposes
         self._deadline_s = deadline_s
+        self._plans: OrderedDict[tuple[Any, ...], OperationPlan] = OrderedDict()
+        self._conditions: OrderedDict[str, tuple[str, ...]] = OrderedDict()
 
-    async def run(self, operation: Operation, reading: Reading) -> ExecutionResult:
+    async def run(self, operation: Operation, reading: Reading) -> Executed:
         """Execute; everything that was read is noted in `reading` even if execution fails later.
 
         Raises:
             RequestError: the request is refused as a whole (purpose, variables, deadline, limits).
         """
         variables = self._variables(operation)
-        roots = asked_roots(self._schema, operation.document, operation.definition, variables)
-        if any(root.field in PERSONAL_ROOTS for root in roots):
+        plan = self._plan(operation, variables)
+        if any(item.name in PeopleFetcher.FIELDS for item in plan.root.fields):
             self._check_purpose(operation)
         asker = Asker(principal=operation.principal, purpose=operation.purpose or "", cases=operation.cases)
 
-        async def load(asks: list[Ask]) -> Sequence[AskAnswer]:
-            return await self._gateway.read(asker, asks, reading)
+        async def read(asks: Sequence[Ask]) -> Sequence[AskAnswer]:
+            return await self._gateway.read(asker, asks, reading) if asks else ()
 
-        context = OperationContext(
-            principal=operation.principal,
-            asked={root.response_key: root.coordinates for root in roots},
-            people=DataLoader(load_fn=load),
-            reading=reading,
-        )
-        OBJECTS_LEFT.set([MAX_OBJECTS])
+        context = OperationContext(principal=operation.principal, read=read, reading=reading)
         try:
             async with asyncio.timeout(self._deadline_s):
-                result = execute(
-                    self._schema,
-                    operation.document,
-                    context_value=context,
-                    variable_values=operation.variables,
-                    operation_name=operation.definition.name.value if operation.definition.name else None,
-                    hide_suggestions=True,
-                )
-                finished = result if isinstance(result, ExecutionResult) else await result
+                executed = await self._engine.execute(plan, variables, context, given=operation.variables)
         except TimeoutError as exc:
             raise DeadlineExceededError("operation deadline") from exc
-        _raise_refusal(finished)
-        return finished
+        reading.objects = executed.objects
+        for fault in executed.faults:
+            if not isinstance(fault.error, HubError):
+                raise fault.error  # nothing here fails but by our own errors
+        return executed
+
+    def _plan(self, operation: Operation, variables: VariableValues) -> OperationPlan:
+        conditions = self._conditions.get(operation.digest)
+        if conditions is None:
+            conditions = self._conditions[operation.digest] = condition_variables(operation.document)
+            if len(self._conditions) > MAX_PLANS:
+                self._conditions.popitem(last=False)
+        chosen = tuple(variables.coerced.get(name) for name in conditions)
+        name = operation.definition.name.value if operation.definition.name else None
+        key = (operation.digest, name, chosen)
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = self._engine.plan(operation.document, operation.definition, variables)
+            if len(self._plans) > MAX_PLANS:
+                self._plans.popitem(last=False)
+        return plan
 
     def _variables(self, operation: Operation) -> VariableValues:
         values = get_variable_values(
@@ -109,11 +137,7 @@ class Operations:
             raise PurposeNotAllowedError("purpose is unknown or not in the token")
 
 
-def _raise_refusal(result: ExecutionResult) -> None:
-    """A refusal that must stop the whole request surfaces as one field's error first; lift it."""
-    for error in result.errors or ():
-        original = error.original_error
-        if isinstance(original, RequestError) and original.code in {"RATE_LIMITED", "COST_LIMIT", "DEADLINE_EXCEEDED"}:
-            raise original
-        if original is not None and not isinstance(original, HubError):
-            raise original
+def _member_name(_type: str, name: str, field: GraphQLField) -> str:
+    """Under which name Strawberry's types hold a field."""
+    definition = field.extensions.get("strawberry-definition") if field.extensions else None
+    return definition.python_name if definition is not None else name

@@ -1,30 +1,16 @@
-"""The root of the graph. A root field names persons; the operation's one loader reads all of them together."""
+"""The root of the graph as it is declared: fields, arguments, descriptions. `schema.roots` says what they do."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
-from strawberry.types import Info
 
-from hub.clock import CHINA
-from hub.domain.identity_number import IdentityNumber, IdentityNumberError
-from hub.errors import RequestError
-from hub.gateway.reading import Ask, AskAnswer, Listing, Lookup, LookupKind, PersonView
-from hub.schema.context import OperationContext
-from hub.schema.person import person_value
 from hub.schema.records import RecordTypes
+from hub.schema.roots import DEFAULT_FIRST
 from hub.schema.structure import Node, PageInfo, PersonLookup, Viewer
 
-MAX_PERSONS = 100
-MAX_OFFSET = 10_000
 
-
-class ArgumentError(RequestError):
-    """An argument is out of its bounds; `public` says which bound."""
-
-    def __init__(self, public: str) -> None:
-        super().__init__(public)
-        self.public = public  # type: ignore[misc]  # a template of our own, without the caller's value
+class ExecutedElsewhereError(TypeError):
+    """A declared root field was called as a resolver: queries run in the engine (`schema.roots`), which calls none."""
 
 
 def build_query(types: RecordTypes, sex: Any) -> Any:
@@ -33,46 +19,27 @@ def build_query(types: RecordTypes, sex: Any) -> Any:
     filter_type = _people_filter(sex)
     connection_type = _connection(person_type)
 
-    async def person(info: Info, lookup: PersonLookup) -> Any:
-        answer = await _load(info, lookups=(_lookup(lookup),))
-        return _value(info, answer.persons[0])
+    async def person(lookup: PersonLookup) -> Any:
+        raise ExecutedElsewhereError
 
-    async def persons(info: Info, ids: list[strawberry.ID]) -> Any:
-        if len(ids) > MAX_PERSONS:
-            raise ArgumentError(f"At most {MAX_PERSONS} ids.")
-        answer = await _load(info, lookups=tuple(Lookup(kind=LookupKind.ID, text=str(text)) for text in ids))
-        return [_value(info, view) for view in answer.persons]
+    async def persons(ids: list[strawberry.ID]) -> Any:
+        raise ExecutedElsewhereError
 
-    async def node(info: Info, id: strawberry.ID) -> Any:  # the argument's name is GraphQL's own
-        answer = await _load(info, lookups=(Lookup(kind=LookupKind.ID, text=str(id)),))
-        return _value(info, answer.persons[0])
+    async def node(id: strawberry.ID) -> Any:  # the argument's name is GraphQL's own
+        raise ExecutedElsewhereError
 
     async def people(
-        info: Info,
         filter: Annotated[Any, strawberry.argument()] = None,
-        first: int | None = 20,
+        first: int | None = DEFAULT_FIRST,
         after: str | None = None,
         offset: int | None = 0,
     ) -> Any:
-        first = 20 if first is None else first
-        offset = offset or 0
-        if not 1 <= first <= MAX_PERSONS:
-            raise ArgumentError(f"`first` is from 1 to {MAX_PERSONS}.")
-        if not 0 <= offset <= MAX_OFFSET:
-            raise ArgumentError(f"`offset` is from 0 to {MAX_OFFSET}.")
-        listing = Listing(
-            region=(filter.region or None) if filter else None,
-            sex=filter.sex.value if filter and filter.sex else None,
-            first=first,
-            after=after,
-            offset=offset,
-        )
-        return _page(info, await _load(info, listing=listing))
+        raise ExecutedElsewhereError
 
     people.__annotations__["filter"] = filter_type | None
 
-    def viewer(info: Info) -> Viewer:
-        return _viewer(info)
+    def viewer() -> Viewer:
+        raise ExecutedElsewhereError
 
     members = {
         "person": _root(person, person_type | None, "One person. / 查询一人。"),
@@ -123,55 +90,3 @@ def _connection(person_type: Any) -> Any:
         "page_info": strawberry.field(description="Where this page ends. / 分页信息。"),
     }
     return strawberry.type(type("PersonConnection", (), body), description="A page of persons. / 人员分页。")
-
-
-def _lookup(lookup: PersonLookup) -> Lookup:
-    if lookup.id not in (None, strawberry.UNSET):
-        return Lookup(kind=LookupKind.ID, text=str(lookup.id))
-    if lookup.case_number not in (None, strawberry.UNSET):
-        return Lookup(kind=LookupKind.CASE_NUMBER, text=str(lookup.case_number))
-    try:
-        number = IdentityNumber.parse(str(lookup.identity_number))
-    except IdentityNumberError as exc:
-        raise ArgumentError("This is not a valid identity number.") from exc
-    return Lookup(kind=LookupKind.IDENTITY_NUMBER, text=str(number))
-
-
-async def _load(info: Info, *, lookups: tuple[Lookup, ...] = (), listing: Listing | None = None) -> AskAnswer:
-    context: OperationContext = info.context
-    coordinates = context.asked[info.path.key]  # type: ignore[index]  # a root field's key is its response key
-    return await context.people.load(
-        Ask(field=info.field_name, lookups=lookups, listing=listing, coordinates=coordinates)
-    )
-
-
-def _value(info: Info, view: PersonView | None) -> dict[str, object] | None:
-    context: OperationContext = info.context
-    return None if view is None else person_value(view, context.asked[info.path.key])  # type: ignore[index]
-
-
-def _page(info: Info, answer: AskAnswer) -> dict[str, object] | None:
-    if answer.page is None:
-        return None
-    cursors = answer.page.cursors
-    return {
-        "total_count": answer.page.total_count,
-        "edges": [
-            {"cursor": cursor, "node": _value(info, view)} for cursor, view in zip(cursors, answer.persons, strict=True)
-        ],
-        "page_info": {"has_next_page": answer.page.has_next_page, "end_cursor": cursors[-1] if cursors else None},
-    }
-
-
-def _viewer(info: Info) -> Viewer:
-    context: OperationContext = info.context
-    principal = context.principal
-    return Viewer(
-        agency=principal.agency,
-        role=principal.role,
-        officer=principal.officer,
-        client=principal.client,
-        regions=list(principal.regions),
-        purposes=sorted(principal.purposes),
-        expires_at=datetime.fromtimestamp(principal.expires_at, CHINA),
-    )

@@ -1,7 +1,6 @@
 """Strawberry types read off the field catalogue: one object type per record type, one enum per closed code list."""
 
 from collections.abc import Mapping
-from contextvars import ContextVar
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -12,7 +11,6 @@ from strawberry.schema.config import StrawberryConfig
 
 from hub.domain.catalogue import Catalogue, Field, RecordType, Shape, ValueType
 from hub.domain.codes import CodeList, Codes
-from hub.errors import CostLimitError
 from hub.schema.structure import Conflict, FieldAccess, FieldProvenance, Node, Provenance, SourceStatus
 
 Month = NewType("Month", str)
@@ -32,7 +30,6 @@ _SCALARS: Mapping[ValueType, Any] = {
 def schema_config() -> StrawberryConfig:
     return StrawberryConfig(
         auto_camel_case=True,
-        default_resolver=read_member,
         disable_field_suggestions=True,
         scalar_map={
             Month: strawberry.scalar(
@@ -40,26 +37,6 @@ def schema_config() -> StrawberryConfig:
             )
         },
     )
-
-
-MAX_OBJECTS = 10_000
-OBJECTS_LEFT: ContextVar[list[int]] = ContextVar("objects_left")
-"""How many more objects the running operation may resolve; set for each operation (SECURITY section 1)."""
-
-
-def read_member(source: Any, name: str) -> object:
-    """Default resolver: released records are dicts, everything else has attributes.
-
-    Raises:
-        CostLimitError: the operation has resolved more objects than one answer may hold.
-    """
-    value = source.get(name) if type(source) is dict else getattr(source, name)
-    if type(value) is dict or type(value) is list:
-        left = OBJECTS_LEFT.get()
-        left[0] -= len(value) if type(value) is list else 1
-        if left[0] < 0:
-            raise CostLimitError("too many objects")
-    return value
 
 
 class RecordTypes:

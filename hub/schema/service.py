@@ -10,16 +10,16 @@ from typing import Any
 
 import orjson
 from graphql import GraphQLSchema, OperationType, print_schema
-from graphql.execution import ExecutionResult
 
-from hub.audit.entry import Draft, Outcome, PersonAccess, SourceSeen
-from hub.audit.log import AuditLog
+from hub.audit.entry import Draft, Outcome, SourceSeen
+from hub.audit.log import AuditLog, Waiting
 from hub.auth.decision import Judge
 from hub.auth.principal import Principal
 from hub.clock import Clock
 from hub.connectors.base import SourceState
+from hub.engine.execute import Executed
 from hub.errors import AuditUnavailableError, HubError, RateLimitedError, RequestError
-from hub.gateway.reading import AccessRecord, Reading
+from hub.gateway.reading import Reading
 from hub.schema.documents import Documents, InvalidDocumentError, OperationNameError, Prepared
 from hub.schema.errors import STATUS, field_errors, request_error
 from hub.schema.limits import ParseFailedError
@@ -98,10 +98,12 @@ class GraphQLService:
             await self._record(course, Outcome.ABORTED, None)
             raise
         try:
-            entry = await self._record(course, _outcome(course.reading, result), _first_code(result))
+            waiting = self._submit(course, _outcome(course.reading, result), _first_code(result))
+            body = self._encode(course, result, waiting.entry_id)  # while the entry is being written
+            await waiting.durable()
         except AuditUnavailableError as error:
             return self._refusal(course, error, None)
-        return Answer(status=200, body=self._encode(course, result, entry), well_formed=True)
+        return Answer(status=200, body=body, well_formed=True)
 
     async def refuse(self, principal: Principal, request_id: str, error: RequestError) -> Answer:
         """The answer and the entry for a verified caller whose request does not get as far as a document."""
@@ -109,13 +111,14 @@ class GraphQLService:
         course = _Course(principal=principal, request=request, started=self._clock.monotonic())
         return await self._refused(course, error)
 
-    async def _execute(self, course: _Course) -> ExecutionResult:
+    async def _execute(self, course: _Course) -> Executed:
         request = course.request
         course.prepared = prepared = self._documents.prepare(request.query, request.operation_name, request.variables)
         if prepared.operation.operation is not OperationType.QUERY:
             raise InvalidDocumentError([])
         return await self._operations.run(
             Operation(
+                digest=prepared.digest,
                 document=prepared.document,
                 definition=prepared.operation,
                 variables=dict(request.variables),
@@ -147,7 +150,7 @@ class GraphQLService:
             retry_after_s=error.retry_after_s if isinstance(error, RateLimitedError) else None,
         )
 
-    def _encode(self, course: _Course, result: ExecutionResult, entry: str) -> bytes:
+    def _encode(self, course: _Course, result: Executed, entry: str) -> bytes:
         reading = course.reading
         hub = {
             "requestId": course.request.request_id,
@@ -168,11 +171,14 @@ class GraphQLService:
             ],
         }
         body: dict[str, Any] = {"data": result.data, "extensions": {"hub": hub}}
-        if result.errors:
-            body = {"errors": field_errors(result.errors), **body}
+        if result.faults:
+            body = {"errors": field_errors(result.faults), **body}
         return orjson.dumps(body)
 
     async def _record(self, course: _Course, outcome: Outcome, code: str | None) -> str:
+        return (await self._submit(course, outcome, code).durable()).entry_id
+
+    def _submit(self, course: _Course, outcome: Outcome, code: str | None) -> Waiting:
         principal, request, reading = course.principal, course.request, course.reading
         operation = course.prepared.operation if course.prepared else None
         draft = Draft(
@@ -185,7 +191,7 @@ class GraphQLService:
             cases=request.cases,
             document=course.prepared.digest if course.prepared else None,
             operation=operation.name.value if operation and operation.name else None,
-            persons=tuple(_access(record) for record in reading.access),
+            persons=tuple(reading.access),
             sources=tuple(
                 SourceSeen(
                     agency=use.agency,
@@ -202,31 +208,20 @@ class GraphQLService:
             cost=course.prepared.cost.total if course.prepared else 0,
             latency_ms=round((self._clock.monotonic() - course.started) * 1000),
         )
-        return (await self._log.append(draft)).entry_id
+        return self._log.submit(draft)
 
 
-def _access(record: AccessRecord) -> PersonAccess:
-    return PersonAccess(
-        person=record.person,
-        full=record.full,
-        masked=record.masked,
-        predicate=record.predicate,
-        sealed=record.sealed,
-        denied=record.denied,
-    )
-
-
-def _outcome(reading: Reading, result: ExecutionResult) -> Outcome:
-    if result.errors:
+def _outcome(reading: Reading, result: Executed) -> Outcome:
+    if result.faults:
         return Outcome.FAILED if result.data is None else Outcome.PARTIAL
     if any(use.state is not SourceState.OK for use in reading.sources.values()):
         return Outcome.PARTIAL
-    given = any(record.full or record.masked or record.predicate for record in reading.access)
+    given = any(pattern.full or pattern.masked or pattern.predicate for _, pattern in reading.access)
     return Outcome.DENIED if reading.denied and not given else Outcome.OK
 
 
-def _first_code(result: ExecutionResult) -> str | None:
-    if not result.errors:
+def _first_code(result: Executed) -> str | None:
+    if not result.faults:
         return None
-    original = result.errors[0].original_error
-    return original.code if isinstance(original, HubError) else "INTERNAL"
+    first = result.faults[0].error
+    return first.code if isinstance(first, HubError) else "INTERNAL"

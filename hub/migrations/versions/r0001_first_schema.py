@@ -81,10 +81,14 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=12), nullable=False),
         sa.Column("valid_from", sa.Date(), nullable=True),
         sa.Column("valid_to", sa.Date(), nullable=True),
+        sa.Column("sex", sa.String(length=12), nullable=True),
+        sa.Column("vaulted", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("person_id", "region", "kind", name=op.f("pk_person_jurisdiction")),
     )
     with op.batch_alter_table("person_jurisdiction", schema=None) as batch_op:
-        batch_op.create_index("ix_person_jurisdiction_region", ["region", "person_id"], unique=False)
+        batch_op.create_index(
+            "ix_person_jurisdiction_region", ["region", "person_id", "sex", "vaulted", "valid_to"], unique=False
+        )
 
     op.create_table(
         "person_link",

@@ -1,0 +1,162 @@
+"""Coercion compiled for one layout: rows of a source become rows of canonical values, one pass, misfits quarantined.
+
+A row whose values are all canonical already (a driver gave an int where an Int is wanted, a printable text where a
+String is) is passed on as it is. Every other row is coerced value by value by `coerce`, where the rules are.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any
+
+from hub.connectors.base import Layout, Quarantine, SourceFailure, SourceRecord, SourceState
+from hub.connectors.coerce import MAX_TEXT, UnfitValueError, as_of, coerce
+from hub.connectors.mapping import AgencyMapping, Rule
+from hub.domain.catalogue import Catalogue, Shape, ValueType
+from hub.domain.codes import Codes
+
+MAX_NESTED = 200  # rows of one nested list
+
+_FITS = {
+    ValueType.STRING: (
+        f"type({{v}}) is str and {{v}} and {{v}}.isprintable() and len({{v}}) <= {MAX_TEXT} and {{v}}.strip() is {{v}}"
+    ),
+    ValueType.INT: "type({v}) is int and -2147483648 <= {v} < 2147483648",
+    ValueType.BOOLEAN: "type({v}) is bool",
+    ValueType.DATE: "type({v}) is date",
+}
+
+
+def layout_of(catalogue: Catalogue, type_name: str, coordinates: frozenset[str]) -> Layout:
+    """The layout of rows that hold exactly `coordinates` of a record type and the types nested in it."""
+    fields: list[str] = []
+    nested: list[tuple[str, tuple[str, ...]]] = []
+    for field in catalogue.types[type_name].fields:
+        if field.coordinate not in coordinates:
+            continue
+        if field.record_type is None:
+            fields.append(field.name)
+        else:
+            inner = catalogue.types[field.record_type].fields
+            nested.append((field.name, tuple(item.name for item in inner if item.coordinate in coordinates)))
+    return Layout(fields=tuple(fields), nested=tuple(nested))
+
+
+class RowReader:
+    """Reads rows of one mapping in one layout. Raw rows have the layout's order and may be longer."""
+
+    def __init__(self, mapping: AgencyMapping, layout: Layout, codes: Codes, quarantine: Quarantine) -> None:
+        self._mapping = mapping
+        self._codes = codes
+        self._quarantine = quarantine
+        self._flat = tuple(mapping.rules[name] for name in layout.fields)
+        self._nested = tuple(
+            (mapping.nested[name], tuple(mapping.nested[name].rules[field] for field in inner))
+            for name, inner in layout.nested
+        )
+        self._is_fit = _fit_test(self._flat)
+        self._nested_fit = tuple(_fit_test(rules) for _, rules in self._nested)
+
+    def record(self, key: str, record_id: object, stamp: object, raw: Sequence[Any]) -> SourceRecord:
+        """The canonical record of one raw row.
+
+        Raises:
+            SourceFailure: no usable time stamp, or a nested list that is none or too long.
+        """
+        name = record_id if type(record_id) is str else str(record_id)
+        try:
+            moment = as_of(stamp, self._mapping.as_of.format)
+        except UnfitValueError as exc:
+            raise self._invalid("record without a time stamp") from exc
+        misfits = 0
+        values: Sequence[Any] = raw
+        if not self._is_fit(raw):
+            values, misfits = self._coerced(name, self._flat, raw)
+        if self._nested:
+            values, bad = self._with_nested(name, values)
+            misfits += bad
+        return SourceRecord(key, name, moment, values, misfits)
+
+    def _with_nested(self, name: str, values: Sequence[Any]) -> tuple[Sequence[Any], int]:
+        """`values` with every nested row canonical; a new row only where something had to change."""
+        changed: list[Any] | None = None
+        misfits = 0
+        slot = len(self._flat)
+        for (nested, rules), is_fit in zip(self._nested, self._nested_fit, strict=True):
+            given = values[slot]
+            made: Any = given
+            if nested.field.shape is Shape.RECORDS:
+                if given is None:
+                    made = ()
+                elif not all(map(is_fit, self._list(given))):
+                    made, bad = self._rows(name, rules, given)
+                    misfits += bad
+            elif given is not None:
+                made = given[0] if type(given) is list and given else given if type(given) is not list else None
+                if made is not None and not is_fit(made):
+                    made, bad = self._coerced(name, rules, made)
+                    misfits += bad
+            if made is not given:
+                if changed is None:
+                    changed = list(values)
+                changed[slot] = made
+            slot += 1
+        return (values if changed is None else changed), misfits
+
+    def _list(self, given: Any) -> Sequence[Any]:
+        if not isinstance(given, list | tuple) or len(given) > MAX_NESTED:
+            raise self._invalid("a nested list is none or too long")
+        return given
+
+    def _rows(self, name: str, rules: tuple[Rule, ...], given: Sequence[Any]) -> tuple[list[Any], int]:
+        out: list[Any] = []
+        misfits = 0
+        for row in given:
+            made, bad = self._coerced(name, rules, row)
+            out.append(made)
+            misfits += bad
+        return out, misfits
+
+    def _coerced(self, record: str, rules: tuple[Rule, ...], raw: Sequence[Any]) -> tuple[list[Any], int]:
+        """Value by value; whatever follows the layout's own values in `raw` stays."""
+        values = list(raw)
+        misfits = 0
+        for slot, rule in enumerate(rules):
+            try:
+                values[slot] = coerce(rule, values[slot], self._codes)
+            except UnfitValueError as exc:
+                self._quarantine.report(
+                    agency=self._mapping.agency,
+                    record=record,
+                    coordinate=rule.field.coordinate,
+                    value=str(values[slot])[:200],
+                    reason=str(exc),
+                )
+                values[slot] = None
+                misfits += 1
+        return values, misfits
+
+    def _invalid(self, text: str) -> SourceFailure:
+        return SourceFailure(self._mapping.agency, SourceState.INVALID, text)
+
+
+def _fit_test(rules: Sequence[Rule]) -> Callable[[Sequence[Any]], Any]:
+    """A compiled test whether all values of a row are canonical as they stand; constantly false where one never is."""
+    tests: list[str] = []
+    for slot, rule in enumerate(rules):
+        test = _fit(rule)
+        if test is None:
+            return lambda _row: False
+        tests.append(f"((v := r[{slot}]) is None or ({test.format(v='v')}))")
+    source = f"lambda r: {' and '.join(tests) or 'True'}"
+    names: dict[str, Any] = {"date": date}
+    test_row: Callable[[Sequence[Any]], Any] = eval(source, names)  # noqa: S307  # made of the constants above only
+    return test_row
+
+
+def _fit(rule: Rule) -> str | None:
+    if rule.sealed:
+        return "type({v}) is bytes"
+    plain = rule.codes is None and rule.format is None and rule.is_in is None and not rule.positive and not rule.present
+    if not plain or rule.field.shape is not Shape.VALUE or rule.field.value_type is None:
+        return None
+    return _FITS.get(rule.field.value_type)

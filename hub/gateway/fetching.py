@@ -1,0 +1,52 @@
+"""From the keys and coordinates that plans want of an agency to its one question, and the layout of its rows."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+
+from hub.connectors.base import Fetch, Layout, Part
+from hub.gateway.plan import BoundPlan, ClassPlan, bind
+
+LayoutOf = Callable[[str, frozenset[str]], Layout]
+"""(agency, coordinates) → the layout of rows that hold exactly these."""
+MAX_KEPT = 4096
+
+
+class Questions:
+    """Questions of one request take the layout of everything that any of its persons is asked for at that agency.
+
+    The layouts of an agency are kept, and so are plans bound to them.
+    """
+
+    def __init__(self, layout_of: LayoutOf, *, deadline_s: float) -> None:
+        self._layout_of = layout_of
+        self._deadline_s = deadline_s
+        self._layouts: OrderedDict[tuple[str, frozenset[str]], Layout] = OrderedDict()
+        self._bound: OrderedDict[tuple[int, tuple[int, ...]], BoundPlan] = OrderedDict()
+
+    def fetch(self, agency: str, by_key: Mapping[str, frozenset[str]]) -> Fetch:
+        """One question for all keys, in parts of keys that are asked for the same."""
+        by_coordinates: dict[frozenset[str], list[str]] = {}
+        for key, coordinates in by_key.items():
+            by_coordinates.setdefault(coordinates, []).append(key)
+        return Fetch(
+            parts=tuple(Part(keys=tuple(keys), coordinates=names) for names, keys in by_coordinates.items()),
+            layout=self._layout(agency, frozenset().union(*by_coordinates)),
+            timeout_s=self._deadline_s,
+        )
+
+    def bind(self, plan: ClassPlan, layouts: Mapping[str, Layout]) -> BoundPlan:
+        key = (id(plan), tuple(id(layouts[agency]) for agency in plan.agencies))
+        bound = self._bound.get(key)
+        if bound is None:
+            bound = self._bound[key] = bind(plan, layouts)
+            if len(self._bound) > MAX_KEPT:
+                self._bound.popitem(last=False)
+        return bound
+
+    def _layout(self, agency: str, coordinates: frozenset[str]) -> Layout:
+        layout = self._layouts.get((agency, coordinates))
+        if layout is None:
+            layout = self._layouts[agency, coordinates] = self._layout_of(agency, coordinates)
+            if len(self._layouts) > MAX_KEPT:
+                self._layouts.popitem(last=False)
+        return layout

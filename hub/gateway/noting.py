@@ -1,0 +1,70 @@
+"""What an operation did, for its audit entry and `extensions.hub`: sources used, fields denied, access per person."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hub.audit.entry import Pattern
+from hub.auth.decision import DenialCode, Effect
+from hub.auth.facts import Facts
+from hub.connectors.base import Fetched
+from hub.gateway.plan import ClassPlan, pattern_of
+from hub.gateway.reading import Ask, Denied, PersonRef, Reading, SourceUse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """One ask with the persons it named and the plans of their classes."""
+
+    ask: Ask
+    refs: Sequence[PersonRef | None]
+    plans: Mapping[Facts, ClassPlan]
+
+
+def note(
+    reading: Reading,
+    noted: Sequence[Noted],
+    visible: set[str],
+    fetched: Mapping[str, Fetched],
+    outsider: DenialCode | None,
+    pseudonym: Callable[[PersonRef], str],
+) -> None:
+    """Enter everything into `reading`. `outsider`: what is said, if anything, of who is not there or not yours."""
+    for agency, answer in fetched.items():
+        reading.sources[agency] = _use(answer)
+        reading.records[agency] = reading.records.get(agency, 0) + len(answer.records)
+    plans: dict[int, ClassPlan] = {}
+    by_person: dict[str, tuple[PersonRef, list[Pattern]]] = {}
+    for item in noted:
+        for ref in item.refs:
+            if ref is None or ref.key not in visible:
+                if outsider is not None:
+                    reading.denied.add(Denied(coordinate=f"Query.{item.ask.field}", code=outsider))
+                if ref is not None:
+                    pattern = pattern_of({Effect.DENIED: item.ask.coordinates})
+                    by_person.setdefault(ref.key, (ref, []))[1].append(pattern)
+                continue
+            plan = item.plans[ref.facts]
+            plans[id(plan)] = plan
+            by_person.setdefault(ref.key, (ref, []))[1].append(plan.pattern)
+    for plan in plans.values():
+        reading.denied.update(Denied(coordinate=name, code=code) for name, code in plan.denials)
+        reading.policies.update(plan.policies)
+    reading.access.extend((pseudonym(ref), _joined(patterns)) for ref, patterns in by_person.values())
+
+
+def _joined(patterns: Sequence[Pattern]) -> Pattern:
+    """One pattern for a person whom several asks named."""
+    first = patterns[0]
+    if all(pattern is first for pattern in patterns):
+        return first
+    return pattern_of({effect: set().union(*(getattr(p, effect.value) for p in patterns)) for effect in Effect})
+
+
+def _use(answer: Fetched) -> SourceUse:
+    return SourceUse(
+        agency=answer.agency,
+        state=answer.state,
+        as_of=answer.as_of,
+        latency_ms=answer.latency_ms,
+        quarantined=sum(record.quarantined for record in answer.records.values()),
+    )

@@ -1,0 +1,199 @@
+"""Reading at the driver's speed: SQLAlchemy builds a statement once, the driver runs it as prepared text.
+
+SQLAlchemy's own execution costs several times what PostgreSQL needs for an indexed look-up (measured; see
+docs/performance.md). Writes, migrations and everything that is not on the read path stay with SQLAlchemy.
+"""
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import asyncpg
+from sqlalchemy import URL, Dialect, Executable, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hub.errors import StoreError
+
+SQLITE_STEP = 64
+_POSTGRESQL: Dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
+_SQLITE: Dialect = sqlite.dialect()
+
+
+class TooLargeError(StoreError):
+    """An answer is larger than its reader may hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Text for one driver. `names` are its parameters in order; `defaults` those that the statement itself brings."""
+
+    text: str
+    names: tuple[str, ...]
+    defaults: Mapping[str, Any]
+
+    def arguments(self, given: Mapping[str, Any]) -> list[Any]:
+        return [given[name] if name in given else self.defaults[name] for name in self.names]
+
+
+class Reader(Protocol):
+    """Runs prepared statements, each in its own implicit transaction, on a small pool of connections."""
+
+    @property
+    def sqlite(self) -> bool: ...
+
+    def prepare(self, statement: Executable) -> Prepared: ...
+
+    async def rows(
+        self, prepared: Prepared, given: Mapping[str, Any], *, max_bytes: int = 0
+    ) -> Sequence[Sequence[Any]]:
+        """All rows, in order. `max_bytes` (SQLite only; 0: no bound) limits the text and bytes in them.
+
+        Raises:
+            StoreError: the database does not answer. TooLargeError: more than `max_bytes`.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+def open_reader(url: str, *, size: int) -> Reader:
+    """A reader of the database at an SQLAlchemy `url` with an async driver; connects when first used."""
+    parsed = make_url(url)
+    return SqliteReader(parsed, size) if parsed.get_backend_name() == "sqlite" else PostgresReader(parsed, size)
+
+
+def _prepare(statement: Executable, dialect: Dialect) -> Prepared:
+    compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]  # every executable compiles
+    names = tuple(compiled.positiontup or ())
+    return Prepared(text=str(compiled), names=names, defaults=dict(compiled.params))
+
+
+class PostgresReader:
+    def __init__(self, url: URL, size: int) -> None:
+        self._options = _asyncpg_options(url)
+        self._idle: deque[Any] = deque()
+        self._places = asyncio.Semaphore(size)
+        self.sqlite = False
+
+    def prepare(self, statement: Executable) -> Prepared:
+        return _prepare(statement, _POSTGRESQL)
+
+    async def rows(
+        self, prepared: Prepared, given: Mapping[str, Any], *, max_bytes: int = 0
+    ) -> Sequence[Sequence[Any]]:
+        async with self.connection() as connection:
+            rows: Sequence[Sequence[Any]] = await connection.fetch(prepared.text, *prepared.arguments(given))
+            return rows
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        """One asyncpg connection, for this task alone."""
+        async with self._places:
+            try:
+                connection = await self._take()
+                try:
+                    yield connection
+                finally:
+                    if not connection.is_closed():
+                        self._idle.append(connection)  # last in, first out: few connections stay hot
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as exc:
+                raise StoreError("database does not answer") from exc
+
+    async def _take(self) -> Any:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        return await asyncpg.connect(**self._options)
+
+    async def close(self) -> None:
+        while self._idle:
+            await self._idle.pop().close(timeout=2)
+
+
+def _asyncpg_options(url: URL) -> dict[str, Any]:
+    query = {name: value for name, value in url.query.items() if name in ("host", "port")}
+    named = {
+        "host": url.host,
+        "port": url.port,
+        "user": url.username,
+        "password": url.password,
+        "database": url.database,
+        **query,
+    }
+    # The plans of our statements do not depend on their parameters; planning them anew each time would cost more than
+    # running them.
+    settings = {"plan_cache_mode": "force_generic_plan", "jit": "off", "application_name": "hub"}
+    kept = {name: value for name, value in named.items() if value is not None}
+    return {**kept, "server_settings": settings, "statement_cache_size": 512, "timeout": 5}
+
+
+class SqliteReader:
+    """sqlite3 in a few threads of its own: one hop a statement."""
+
+    def __init__(self, url: URL, size: int) -> None:
+        self._path = url.database or ":memory:"
+        self._threads = ThreadPoolExecutor(size, thread_name_prefix="sqlite")
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._places = asyncio.Semaphore(size)
+        self.sqlite = True
+
+    def prepare(self, statement: Executable) -> Prepared:
+        return _prepare(statement, _SQLITE)
+
+    async def rows(
+        self, prepared: Prepared, given: Mapping[str, Any], *, max_bytes: int = 0
+    ) -> Sequence[Sequence[Any]]:
+        async with self._places:
+            try:
+                connection = self._idle.pop() if self._idle else self._connect()
+            except sqlite3.Error as exc:
+                raise StoreError("database does not answer") from exc
+            running = asyncio.get_running_loop().run_in_executor(
+                self._threads, _run, connection, prepared.text, prepared.arguments(given), max_bytes
+            )
+            try:
+                return await asyncio.shield(running)
+            except asyncio.CancelledError:
+                connection.interrupt()  # else its thread would go on
+                await asyncio.wait([running])
+                running.exception()
+                raise
+            except sqlite3.Error as exc:
+                raise StoreError("database does not answer") from exc
+            finally:
+                self._idle.append(connection)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=256)
+        connection.execute("PRAGMA busy_timeout=5000")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        connection.execute("PRAGMA query_only=ON")
+        return connection
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=True)
+        while self._idle:
+            self._idle.pop().close()
+
+
+def _run(connection: sqlite3.Connection, text: str, arguments: list[Any], max_bytes: int) -> list[Any]:
+    cursor = connection.execute(text, arguments)
+    try:
+        if not max_bytes:
+            return cursor.fetchall()
+        rows: list[Any] = []
+        size = 0
+        while step := cursor.fetchmany(SQLITE_STEP):
+            size += sum(len(value) for row in step for value in row if isinstance(value, str | bytes))
+            if size > max_bytes:
+                raise TooLargeError("answer is too large")
+            rows += step
+        return rows
+    finally:
+        cursor.close()
