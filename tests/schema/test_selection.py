@@ -60,6 +60,11 @@ def test_an_alias_is_a_field_of_its_own():
     assert [tree([root]) for root in roots] == [{"Query.person": {"Person.name": {}}}] * 2
 
 
+def test_a_field_asked_for_by_way_of_an_interface_is_the_object_types_own():
+    (person,) = read("{ person { id ... on Node { id } } }").roots
+    assert [(field.parent.name, field.name) for field in person.children] == [("Person", "id")]
+
+
 def test_unknown_fields_fragments_and_types_are_read_with_no_type():
     found = read("{ nope { deeper { still } } person { ...Gone ... on Martian { name } name { first } } }")
     assert tree(found.roots) == {
