@@ -51,12 +51,14 @@ from hub.gateway.view import ViewBuilder
 from hub.identity.importer import Importer
 from hub.identity.index import PersonIndex
 from hub.identity.references import References
+from hub.schema.cost import CostModel
 from hub.schema.documents import Documents
 from hub.schema.operations import Operations
 from hub.schema.query import build_query
 from hub.schema.records import RecordTypes, schema_config
 from hub.schema.service import GraphQLService
 from hub.schema.shapes import PersonShapes
+from hub.schema.weights import read_weights
 from hub.settings import Settings
 from hub.store.engine import Store, open_store
 from hub.store.migration import is_current
@@ -229,9 +231,10 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
 def _service(
     settings: Settings, rules: Rules, gateway: Gateway, shapes: PersonShapes, log: AuditLog, clock: Clock
 ) -> GraphQLService:
+    weights = read_weights(rules.catalogue, rules.mappings, read_survivorship(rules.catalogue))
     return GraphQLService(
         schema=rules.schema,
-        documents=Documents(rules.schema),
+        documents=Documents(rules.schema, CostModel(rules.schema, weights)),
         operations=Operations(
             rules.schema,
             gateway,

@@ -6,6 +6,17 @@ from dataclasses import dataclass
 from hub.connectors.base import KeyKind
 from hub.domain.catalogue import Field
 
+DEFAULT_ASSUMED = 10
+"""Rows that a nested list is taken to hold where its mapping says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What asking an agency costs, in units of one object of an answer: `call` a call, `record` a person's record."""
+
+    call: int
+    record: int
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
@@ -30,12 +41,14 @@ class Nested:
     """A nested record or list: the child table, JSON array or CSV file `at`, joined by its column `key`.
 
     `row` is the column that names a row; needed where one of its columns is sealed, whose place it is part of.
+    `assumed`: rows that cost takes a list to hold; 1 for a single record.
     """
 
     field: Field
     at: str
     key: str
     order: str | None
+    assumed: int
     rules: Mapping[str, Rule]
     row: str | None = None
 
@@ -63,6 +76,7 @@ class AgencyMapping:
     record: str
     as_of: AsOf
     variants: bool
+    price: Price
     rules: Mapping[str, Rule]
     nested: Mapping[str, Nested]
     index: Mapping[str, str]

@@ -5,16 +5,24 @@ from pathlib import Path
 from typing import Any
 
 from hub.connectors.base import KeyKind
-from hub.connectors.mapping import AgencyMapping, AsOf, Nested, Rule
+from hub.connectors.mapping import DEFAULT_ASSUMED, AgencyMapping, AsOf, Nested, Price, Rule
+from hub.connectors.rows import MAX_NESTED
 from hub.domain.catalogue import Catalogue, Field, RecordType, Shape, ValueType
 from hub.domain.codes import Codes
 from hub.domain.located import Document, load_toml
 from hub.errors import MappingError
 
 MAPPINGS_DIR = Path(__file__).with_name("agencies")
-KINDS = frozenset({"sql", "rest", "file_drop"})
+DEFAULT_PRICES: Mapping[str, Price] = {
+    "sql": Price(call=10, record=1),
+    "rest": Price(call=20, record=2),
+    "file_drop": Price(call=5, record=1),
+}
+KINDS = frozenset(DEFAULT_PRICES)
+MAX_PRICE = 10_000
 _RULE_KEYS = frozenset({"from", "format", "codes", "standard", "split", "is_in", "positive", "present", "sealed"})
-_NESTED_KEYS = frozenset({"at", "key", "order", "row"})
+_NESTED_KEYS = frozenset({"at", "key", "order", "row", "assumed"})
+_PRICE_KEYS = frozenset({"call", "record"})
 
 
 def read_mappings(
@@ -23,8 +31,8 @@ def read_mappings(
     """All mappings by agency.
 
     Raises:
-        MappingError: unknown kind, coordinate, code list or code, a field of another agency, an unmapped field; names
-            file, line and coordinate.
+        MappingError: unknown kind, coordinate, code list or code, a field of another agency, an unmapped field, a
+            price or size out of bounds; names file, line and coordinate.
     """
     mappings: dict[str, AgencyMapping] = {}
     for directory in directories:
@@ -71,12 +79,30 @@ class _Reader:
             record=main["record"],
             as_of=AsOf(source=main["as_of"], format=main.get("as_of_format", "iso")),
             variants=bool(main.get("variants", False)),
+            price=self._price(str(kind)),
             rules=rules,
             nested=nested,
             index=self._data.get("index", {}),
             offices=self._data.get("offices", {}),
             file=self._document.file,
         )
+
+    def _price(self, kind: str) -> Price:
+        default = DEFAULT_PRICES[kind]
+        table = self._data.get("price", {})
+        if not isinstance(table, dict):
+            raise self._error("is a table of call and record", "price")
+        if unknown := table.keys() - _PRICE_KEYS:
+            raise self._error(f"unknown key {min(unknown)}", "price", min(unknown))
+        return Price(
+            call=self._whole(table.get("call", default.call), 0, MAX_PRICE, "price", "call"),
+            record=self._whole(table.get("record", default.record), 0, MAX_PRICE, "price", "record"),
+        )
+
+    def _whole(self, value: Any, least: int, most: int, *path: str) -> int:
+        if type(value) is not int or not least <= value <= most:
+            raise self._error(f"needs a whole number from {least} to {most}", *path)
+        return value
 
     def _check_coordinates(self, agency: str) -> None:
         for type_name, entries in self._data.get("fields", {}).items():
@@ -104,18 +130,22 @@ class _Reader:
     def _nested(self, field: Field, entry: Any) -> Nested:
         path = ("fields", field.type_name, field.name)
         if not isinstance(entry, dict) or "at" not in entry or entry.keys() - _NESTED_KEYS:
-            raise self._error("a nested record needs `at` (and may have key, order)", *path)
+            raise self._error("a nested record needs `at` (and may have key, order, assumed)", *path)
         assert field.record_type is not None
         rules, deeper = self._record(self._catalogue.types[field.record_type])
         if deeper:
             raise self._error("nests deeper than a mapping can", *path)
         if "row" not in entry and any(rule.sealed for rule in rules.values()):
             raise self._error("has a sealed column and so needs `row`, the column that names its rows", *path)
+        many = field.shape is Shape.RECORDS
+        if "assumed" in entry and not many:
+            raise self._error("assumed is the size of a list", *path)
         return Nested(
             field=field,
             at=entry["at"],
             key=entry.get("key", ""),
             order=entry.get("order"),
+            assumed=self._whole(entry.get("assumed", DEFAULT_ASSUMED if many else 1), 1, MAX_NESTED, *path),
             rules=rules,
             row=entry.get("row"),
         )

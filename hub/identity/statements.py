@@ -169,7 +169,7 @@ class Statements:
         )
 
     def _listed(self, kind: Listing) -> Select[Any]:
-        facts = _among(self._flags(kind), kind.allowed)
+        facts = among(self._flags(kind), kind.allowed)
         if kind.cases:
             reach = or_(in_jurisdiction(person.c.person_id, "mine", kind.regions), self._case(True, kind.offices))
             conditions = [person.c.vaulted.is_(False), reach, facts]
@@ -203,7 +203,7 @@ class Statements:
         }
 
 
-def _among(flags: Mapping[str, ColumnElement[Any] | bool], allowed: frozenset[Facts]) -> Any:
+def among(flags: Mapping[str, ColumnElement[Any] | bool], allowed: frozenset[Facts]) -> Any:
     """The facts of a row are among `allowed`; True where that holds for every row.
 
     Facts that are constant here are put in first, then every fact on which the answer does not depend is left out.

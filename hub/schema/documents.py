@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -10,7 +10,8 @@ from graphql import GraphQLError, GraphQLSchema, GraphQLSyntaxError, OperationDe
 from graphql.language import DocumentNode
 
 from hub.errors import RequestError
-from hub.schema.limits import Cost, ParseFailedError, check_tokens, measure
+from hub.schema.cost import Cost, CostModel, CostPlan
+from hub.schema.limits import ParseFailedError, check_tokens
 
 MAX_VALIDATION_ERRORS = 5
 MAX_REMEMBERED_BYTES = 8 * 1024 * 1024
@@ -40,12 +41,22 @@ class Prepared:
     cost: Cost
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """A parsed document with the cost plans of its operations so far, by operation name."""
+
+    document: DocumentNode
+    size: int
+    plans: dict[str | None, tuple[OperationDefinitionNode, CostPlan]] = field(default_factory=dict)
+
+
 class Documents:
     """Parses and validates against one schema; valid documents are remembered, bounded by their bytes."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(self, schema: GraphQLSchema, costs: CostModel) -> None:
         self._schema = schema
-        self._valid: OrderedDict[str, tuple[DocumentNode, int]] = OrderedDict()
+        self._costs = costs
+        self._valid: OrderedDict[str, _Known] = OrderedDict()
         self._bytes = 0
 
     def prepare(self, text: str, operation_name: str | None, variables: Mapping[str, Any]) -> Prepared:
@@ -56,17 +67,24 @@ class Documents:
         """
         digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         kept = self._valid.get(digest)
-        document = kept[0] if kept else self._parse(text)
-        operation = _operation(document, operation_name)
-        cost = measure(document, operation, variables)
+        known = kept or _Known(document=self._parse(text), size=len(text))
+        operation, plan = self._plan(known, operation_name)
+        cost = plan.evaluate(variables)
         if kept is None:
-            errors = validate(self._schema, document, max_errors=MAX_VALIDATION_ERRORS)
+            errors = validate(self._schema, known.document, max_errors=MAX_VALIDATION_ERRORS)
             if errors:
                 raise InvalidDocumentError([_shown(error) for error in errors[:MAX_VALIDATION_ERRORS]])
-            self._remember(digest, document, len(text))
+            self._remember(digest, known)
         else:
             self._valid.move_to_end(digest)
-        return Prepared(document=document, operation=operation, digest=digest, cost=cost)
+        return Prepared(document=known.document, operation=operation, digest=digest, cost=cost)
+
+    def _plan(self, known: _Known, name: str | None) -> tuple[OperationDefinitionNode, CostPlan]:
+        found = known.plans.get(name)
+        if found is None:
+            operation = _operation(known.document, name)
+            found = known.plans[name] = (operation, self._costs.compile(known.document, operation))
+        return found
 
     def _parse(self, text: str) -> DocumentNode:
         check_tokens(text)
@@ -75,12 +93,12 @@ class Documents:
         except (GraphQLSyntaxError, RecursionError) as exc:
             raise ParseFailedError("syntax error") from exc
 
-    def _remember(self, digest: str, document: DocumentNode, size: int) -> None:
-        self._valid[digest] = (document, size)
-        self._bytes += size
+    def _remember(self, digest: str, known: _Known) -> None:
+        self._valid[digest] = known
+        self._bytes += known.size
         while self._bytes > MAX_REMEMBERED_BYTES:
-            _, (_, dropped) = self._valid.popitem(last=False)
-            self._bytes -= dropped
+            _, dropped = self._valid.popitem(last=False)
+            self._bytes -= dropped.size
 
 
 def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

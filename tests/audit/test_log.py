@@ -8,7 +8,7 @@ import sys
 import pytest
 from sqlalchemy import delete
 
-from hub.audit.entry import Draft, Outcome, PersonAccess
+from hub.audit.entry import Draft, Outcome, Pattern
 from hub.audit.log import AuditLog
 from hub.audit.reader import dump, verify
 from hub.audit.tables import audit_head
@@ -17,7 +17,7 @@ from hub.store.engine import open_store
 
 
 def draft(number: int = 0) -> Draft:
-    access = PersonAccess(person="p1", full=("Person.name",), denied=("TaxRecord.arrears",))
+    access = ("p1", Pattern(full=("Person.name",), denied=("TaxRecord.arrears",)))
     return Draft(request_id=f"r{number}", agency="tax", outcome=Outcome.OK, persons=(access,))
 
 

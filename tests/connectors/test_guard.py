@@ -2,10 +2,11 @@ import asyncio
 
 import pytest
 
-from hub.connectors.base import Fetch, KeyKind, Part, SourceFailure, SourceState
+from hub.connectors.base import Fetch, KeyKind, Layout, Part, SourceFailure, SourceState
 from hub.connectors.guard import Guard
 
-FETCH = Fetch(parts=(Part(keys=("k",), coordinates=frozenset()),), timeout_s=0.2)
+NOTHING = Layout(fields=())
+FETCH = Fetch(parts=(Part(keys=("k",), coordinates=frozenset()),), layout=NOTHING, timeout_s=0.2)
 
 
 class Source:
@@ -69,6 +70,6 @@ async def test_more_than_500_keys_go_in_pieces_of_at_most_500(clock):
     source = Source(nothing)
     keys = tuple(f"k{n}" for n in range(1201))
     parts = (Part(keys=keys[:700], coordinates=frozenset({"a"})), Part(keys=keys[700:], coordinates=frozenset({"b"})))
-    await Guard(source, clock=clock, concurrency=1).ask(Fetch(parts=parts, timeout_s=5))
+    await Guard(source, clock=clock, concurrency=1).ask(Fetch(parts=parts, layout=NOTHING, timeout_s=5))
     assert [len(call.keys) for call in source.calls] == [500, 500, 201]
     assert tuple(key for call in source.calls for key in call.keys) == keys

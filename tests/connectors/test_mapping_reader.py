@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.connectors.mapping_reader import MAPPINGS_DIR, read_mappings
+from hub.connectors.mapping import DEFAULT_ASSUMED, Price
+from hub.connectors.mapping_reader import DEFAULT_PRICES, MAPPINGS_DIR, read_mappings
 from hub.errors import MappingError
 from tests.auth.parts import catalogue, read_codes
 
@@ -61,6 +62,15 @@ def test_the_shipped_mappings_cover_every_field_of_their_agencies():
             r"Sentence\.court: belongs to justice",
             id="foreign field",
         ),
+        pytest.param(
+            "call = 100", "call = -1", r"tax\.toml:\d+: price\.call: needs a whole number", id="negative price"
+        ),
+        pytest.param("call = 100", "call = 1.5", r"price\.call: needs a whole number", id="price not whole"),
+        pytest.param("call = 100", "call = true", r"price\.call: needs a whole number", id="price not a number"),
+        pytest.param("call = 100", "cal = 100", r"price\.cal: unknown key cal", id="price misspelt"),
+        pytest.param("assumed = 24", "assumed = 0", r"insurancePayments: needs a whole number", id="no assumed rows"),
+        pytest.param("assumed = 24", "assumed = 201", "from 1 to 200", id="more rows than a connector takes"),
+        pytest.param("[price]", "[[price]]", "price: is a table of call", id="price not a table"),
         pytest.param('kind = "rest"', 'kind = "rest', r"tax\.toml:\d+: not TOML", id="not TOML"),
     ],
 )
@@ -68,3 +78,29 @@ def test_a_bad_mapping_does_not_start(tmp_path, old, new, error):
     assert old in GOOD
     with pytest.raises(MappingError, match=error):
         read(tmp_path, GOOD.replace(old, new, 1))
+
+
+def test_a_price_that_is_not_given_is_that_of_the_kind(tmp_path):
+    text = GOOD.replace("call = 100\nrecord = 10\n", "record = 7\n")
+    assert read(tmp_path, text)["tax"].price == Price(call=DEFAULT_PRICES["rest"].call, record=7)
+
+
+def test_a_list_without_an_assumed_size_has_the_default_and_a_single_record_has_one():
+    mappings = read_mappings(catalogue(), CODES)
+    assert mappings["tax"].nested["insurancePayments"].assumed == 24
+    assert mappings["tax"].nested["filings"].assumed == DEFAULT_ASSUMED
+    assert mappings["justice"].nested["handover"].assumed == 1
+
+
+def test_a_single_record_has_no_assumed_size(tmp_path):
+    good = (MAPPINGS_DIR / "justice.toml").read_text("utf-8")
+    (tmp_path / "justice.toml").write_text(good.replace('{ at = "ZF_XJ",', '{ at = "ZF_XJ", assumed = 2,'), "utf-8")
+    with pytest.raises(MappingError, match=r"JusticeRecord\.handover: assumed is the size of a list"):
+        read_mappings(catalogue(), CODES, [tmp_path])
+
+
+def test_tax_is_dearer_than_any_database():
+    mappings = read_mappings(catalogue(), CODES)
+    for other in (mapping for mapping in mappings.values() if mapping.kind == "sql"):
+        assert mappings["tax"].price.call > other.price.call
+        assert mappings["tax"].price.record > other.price.record

@@ -2,51 +2,42 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.gateway.merge import merge
-from hub.gateway.plan import MergedPlan
-from hub.gateway.survivorship import Provider
-from tests.gateway.toy import record
+from tests.gateway.toy import claim
 
 AGENCIES = ("police", "justice", "tax")
 
 
-def plan(providers=("police", "justice"), witnesses=("tax",)) -> MergedPlan:
-    def make(agency: str) -> Provider:
-        return Provider(agency=agency, coordinate=f"{agency}.name", field="name")
-
-    return MergedPlan(
-        name="name",
-        coordinate="Person.name",
-        mask=None,
-        providers=tuple(make(agency) for agency in providers),
-        witnesses=tuple(make(agency) for agency in witnesses),
-    )
-
-
 def test_the_most_trusted_agency_that_speaks_wins():
-    assert merge(plan(), {"justice": record(name="李四"), "police": record(name="李肆")}).value == "李肆"
-    assert merge(plan(), {"justice": record(name="李四"), "police": record(name=None)}).value == "李四"
+    assert merge([claim("police", "李肆"), claim("justice", "李四")]).value == "李肆"
+    assert merge([claim("police", None), claim("justice", "李四")]).value == "李四"
 
 
 def test_a_witness_never_supplies_the_value():
-    merged = merge(plan(), {"tax": record(name="李四")})
-    assert (merged.value, merged.claims) == (None, ())
+    merged = merge([], [claim("tax", "李四")])
+    assert (merged.value, merged.chosen, merged.claims) == (None, None, ())
 
 
 def test_disagreement_is_kept_as_data():
-    merged = merge(plan(), {"police": record(name="李四"), "tax": record(name="李肆")})
+    merged = merge([claim("police", "李四")], [claim("tax", "李肆")])
     assert merged.conflicting
-    assert [(claim.agency, claim.value) for claim in merged.claims] == [("police", "李四"), ("tax", "李肆")]
+    assert [(item.agency, item.value) for item in merged.claims] == [("police", "李四"), ("tax", "李肆")]
+    assert merged.chosen is merged.claims[0]
 
 
 def test_agreement_is_no_conflict():
-    assert not merge(plan(), {"police": record(name="李四"), "justice": record(name="李四")}).conflicting
+    assert not merge([claim("police", "李四"), claim("justice", "李四")]).conflicting
 
 
 VALUES = st.dictionaries(st.sampled_from(AGENCIES), st.none() | st.sampled_from(["a", "b"]))
 
 
-@given(values=VALUES, order=st.permutations(AGENCIES))
-def test_order_of_arrival_changes_nothing(values, order):
-    records = {agency: record(name=value) for agency, value in values.items()}
-    shuffled = {agency: records[agency] for agency in order if agency in records}
-    assert merge(plan(), records) == merge(plan(), shuffled)
+@given(values=VALUES)
+def test_the_value_is_the_first_word_in_order_of_trust_and_nothing_said_is_lost(values):
+    trusted = [claim(agency, values[agency]) for agency in ("police", "justice") if agency in values]
+    witnesses = [claim(agency, values[agency]) for agency in ("tax",) if agency in values]
+    merged = merge(trusted, witnesses)
+    spoken = [item.value for item in trusted if item.value is not None]
+    assert merged.value == (spoken[0] if spoken else None)
+    heard = [item for item in (*trusted, *witnesses) if item.value is not None]
+    assert list(merged.claims) == (heard if spoken else [])
+    assert merged.conflicting == (len({item.value for item in merged.claims}) > 1)

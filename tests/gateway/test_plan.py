@@ -36,7 +36,7 @@ def test_only_what_is_asked_is_fetched():
 def test_a_denied_field_is_neither_fetched_nor_released():
     plan = planner().plan(table(Sentence__term=Effect.DENIED), ALL, through_registers=False)
     assert "Sentence.term" not in fetches(plan)
-    court = ReleaseNode(name="court", mask=None, many=False, children=None)
+    court = ReleaseNode(name="court", coordinate="Sentence.court", mask=None, many=False, children=None)
     sentences = next(node for node in plan.agencies["justice"].release if node.name == "sentences")
     assert sentences.children == (court,)
     assert [name for name, _ in plan.denials] == ["Sentence.term"]
@@ -45,7 +45,7 @@ def test_a_denied_field_is_neither_fetched_nor_released():
 def test_masked_without_a_mask_is_denied():
     plan = planner().plan(table(Sentence__court=Effect.MASKED), ALL, through_registers=False)
     assert "Sentence.court" not in fetches(plan)
-    assert "Sentence.court" in plan.by_effect[Effect.DENIED]
+    assert "Sentence.court" in plan.pattern.denied
 
 
 def test_a_merged_field_asks_its_providers_and_witnesses_only_for_conflicts():

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from hub.auth.decision import Decision, DecisionClass, DecisionTable, DenialCode, Effect
 from hub.auth.facts import Facts
-from hub.connectors.base import SourceRecord
 from hub.domain.catalogue import Catalogue, Field, RecordType, Sensitivity, Shape, ValueType
+from hub.gateway.merge import Claim
 
 WHEN = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -78,5 +78,5 @@ def _decision(effect: Effect, name: str) -> Decision:
     return Decision(effect=effect, policies=(f"rule-{name}",), denial=denial)
 
 
-def record(**values: object) -> SourceRecord:
-    return SourceRecord(key="k", record="r", as_of=WHEN, values=values)
+def claim(agency: str, value: object) -> Claim:
+    return Claim(agency=agency, value=value, as_of=WHEN)

@@ -1,7 +1,12 @@
+import sqlite3
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Boolean, literal_column
+from sqlalchemy.dialects import sqlite
 
 from hub.auth.facts import Facts
 from hub.auth.principal import Principal
@@ -12,8 +17,10 @@ from hub.crypto.opener import Opener
 from hub.crypto.sealing import Sealer
 from hub.domain.identity_number import IdentityNumber, check_character
 from hub.identity.importer import Importer
-from hub.identity.index import PersonIndex
+from hub.identity.index import Inquiry, PersonIndex
 from hub.identity.references import CaseReference, References
+from hub.identity.statements import LISTED_FACTS, among
+from hub.store.reader import open_reader
 
 RING = KeyRing(keys={"seal:hub": {1: bytes(32)}, "seal:justice": {1: bytes(range(32))}})
 NUMBERS = BlindIndex(key=b"n" * 32, field="identityNumber", bits=6)
@@ -57,10 +64,12 @@ def record(
 
 
 @pytest.fixture
-def parts(store, clock):
+async def parts(store, store_url, clock):
     importer = Importer(store=store, sealer=Sealer(RING), opener=Opener(RING), numbers=NUMBERS, keys=KEYS, clock=clock)
-    index = PersonIndex(store=store, opener=Opener(RING), numbers=NUMBERS, clock=clock, natural=["police", "tax"])
-    return importer, index, References(store, clock)
+    reader = open_reader(store_url, size=2)
+    index = PersonIndex(reader=reader, opener=Opener(RING), numbers=NUMBERS, clock=clock, natural=["police", "tax"])
+    yield importer, index, References(store, clock)
+    await index.close()
 
 
 def officer(role="judicial-office", agency="justice", regions=("360702",), cases=None) -> Principal:
@@ -70,12 +79,17 @@ def officer(role="judicial-office", agency="justice", regions=("360702",), cases
     )  # fmt: skip
 
 
+def inquiry(who=None, purpose="HANDOVER", cases=(), *, region=False) -> Inquiry:
+    return Inquiry(principal=who or officer(), purpose=purpose, cases=tuple(cases), region=region)
+
+
 async def find(index, sequence: int) -> str | None:
-    return (await index.find([IdentityNumber.parse(number(sequence))])).get(number(sequence))
+    known = (await index.find(inquiry(), [IdentityNumber.parse(number(sequence))])).get(number(sequence))
+    return known and known.member.member_id
 
 
 async def facts(index, member, who=None, cases=(), purpose="HANDOVER") -> Facts:
-    return (await index.member_facts(who or officer(), purpose, cases, [member]))[member]
+    return (await index.members(inquiry(who, purpose, cases), [member]))[member].facts
 
 
 async def test_members_are_found_by_number_though_many_share_a_blind_index(parts):
@@ -115,8 +129,7 @@ async def test_vaulted_persons_are_nobody(parts):
     await importer.run(Justice([record("k1", 1, vaulted="1")]))
     assert await find(index, 1) is None
     page = await index.page(
-        officer(),
-        (),
+        inquiry(),
         frozenset({Facts(jurisdiction=True, term=True, own=True)}),
         region=None,
         sex=None,
@@ -131,7 +144,7 @@ async def test_keys_are_justices_own_and_the_number_for_the_others(parts):
     importer, index, _ = parts
     await importer.run(Justice([record("k1", 1)]))
     member = await find(index, 1)
-    found = (await index.members([member]))[member]
+    found = (await index.members(inquiry(region=True), [member]))[member].member
     assert found.keys == {"justice": ("k1",), "police": (number(1),), "tax": (number(1),)}
     assert found.responsible_region == "360702001"
 
@@ -210,10 +223,10 @@ async def test_register_facts_of_a_member_without_case_are_those_of_a_stranger(p
     member = await find(index, 1)
     numbers = [IdentityNumber.parse(number(n)) for n in (1, 2)]
     who = officer(agency="tax", role="tax", regions=("36",))
-    found = await index.register_facts(who, "TAX_RELIEF", (), numbers)
+    found = await index.register_facts(inquiry(who, "TAX_RELIEF"), numbers)
     assert found[number(1)] == found[number(2)] == Facts(own=True)
     await references.put_cases([CaseReference(case_id="T1", person_id=member, agency="tax", region="360702")])
-    found = await index.register_facts(who, "TAX_RELIEF", ("T1",), numbers)
+    found = await index.register_facts(inquiry(who, "TAX_RELIEF", ("T1",)), numbers)
     assert found[number(1)] == Facts(own=True, case=True)
     assert found[number(2)] == Facts(own=True)
 
@@ -229,17 +242,58 @@ async def test_pages_follow_each_other_and_stay_within_the_allowed_facts(parts, 
     in_term = frozenset({Facts(jurisdiction=True, term=True, own=True)})
     seen, after = [], None
     while True:
-        page = await index.page(officer(), (), in_term, region=None, sex=None, first=7, after=after, offset=0)
+        page = await index.page(inquiry(), in_term, region=None, sex=None, first=7, after=after, offset=0)
         assert page.total_count == 20
         seen += page.members
         after = page.members[-1]
         if not page.has_next_page:
             break
     assert len(set(seen)) == 20
-    women = await index.page(officer(), (), in_term, region="360702", sex="FEMALE", first=50, after=None, offset=0)
+    women = await index.page(inquiry(), in_term, region="360702", sex="FEMALE", first=50, after=None, offset=0)
     assert women.total_count == 10
-    nowhere = await index.page(officer(), (), in_term, region="360799", sex=None, first=5, after=None, offset=0)
+    nowhere = await index.page(inquiry(), in_term, region="360799", sex=None, first=5, after=None, offset=0)
     assert nowhere.total_count == 0
+
+
+async def test_a_list_may_be_led_by_a_region_outside_the_callers_own(parts):
+    importer, index, _ = parts
+    both = [["360702001", "H", "2023-12-01", None], ["360703001", "J", "2023-12-01", None]]
+    await importer.run(Justice([record("k1", 1, offices=both), record("k2", 2), record("k3", 3, offices=both[1:])]))
+    every = frozenset({Facts(jurisdiction=True, term=True, own=True)})
+    page = await index.page(inquiry(), every, region="360703", sex=None, first=5, after=None, offset=0)
+    assert page.members == (await find(index, 1),)
+    page = await index.page(inquiry(), every, region=None, sex=None, first=5, after=None, offset=0, count=False)
+    assert (len(page.members), page.total_count) == (2, None)
+
+
+async def test_a_named_case_brings_a_person_from_elsewhere_into_the_list(parts):
+    importer, index, references = parts
+    elsewhere = [["360703001", "H", "2023-12-01", None]]
+    await importer.run(Justice([record("k1", 1), record("k2", 2, offices=elsewhere)]))
+    member = await find(index, 2)
+    await references.put_cases([CaseReference(case_id="C1", person_id=member, agency="justice", region="360702001")])
+    allowed = frozenset(
+        Facts(jurisdiction=j, term=True, case=c, own=True) for j in (False, True) for c in (False, True) if j or c
+    )
+    with_case = await index.page(inquiry(cases=("C1",)), allowed, region=None, sex=None, first=5, after=None, offset=0)
+    assert with_case.total_count == 2
+    without = await index.page(inquiry(), allowed, region=None, sex=None, first=5, after=None, offset=0)
+    assert without.total_count == 1
+
+
+FLAGS = st.tuples(st.booleans(), st.booleans(), st.booleans(), st.booleans())
+
+
+@given(allowed=st.sets(FLAGS), row=FLAGS)
+def test_the_condition_of_a_list_holds_for_a_row_iff_its_facts_are_allowed(allowed, row):
+    names = LISTED_FACTS
+    facts = frozenset(Facts(**dict(zip(names, vector, strict=True)), own=True) for vector in allowed)
+    columns = {name: literal_column(str(int(value)), Boolean) for name, value in zip(names, row, strict=True)}
+    condition = among(columns, facts)
+    with sqlite3.connect(":memory:") as database:
+        text = "1" if condition is True else str(condition.compile(dialect=sqlite.dialect()))
+        (found,) = database.execute(f"SELECT CASE WHEN {text} THEN 1 ELSE 0 END").fetchone()
+    assert bool(found) is (row in allowed)
 
 
 async def test_no_number_or_key_stands_in_the_database_file(tmp_path, store, store_url, parts):
