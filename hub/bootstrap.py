@@ -43,7 +43,7 @@ from hub.gateway.gateway import Gateway
 from hub.gateway.plan import Planner
 from hub.gateway.quota import PersonQuota
 from hub.gateway.resolve import Resolver
-from hub.gateway.survivorship import read_survivorship
+from hub.gateway.survivorship import RULES_FILE, read_survivorship
 from hub.gateway.view import ViewBuilder
 from hub.identity.importer import Importer
 from hub.identity.index import PersonIndex
@@ -78,6 +78,7 @@ class Rules:
     mappings: Mapping[str, AgencyMapping]
     schema: GraphQLSchema
     personas: Mapping[str, Persona]
+    survivorship_file: Path = RULES_FILE
 
     @property
     def sdl(self) -> str:
@@ -176,7 +177,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     views = ViewBuilder(resolver=resolver, pseudonyms=pseudonyms)
     gateway = Gateway(
         judge=rules.judge,
-        planner=Planner(rules.catalogue, read_survivorship(rules.catalogue), members_only=MEMBERS_ONLY),
+        planner=Planner(rules.catalogue, read_survivorship(rules.catalogue, rules.survivorship_file), members_only=MEMBERS_ONLY),
         resolver=resolver,
         people=index,
         sources=sources,

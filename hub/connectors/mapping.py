@@ -12,6 +12,7 @@ class Rule:
     """How one canonical field is read. `source` is a column, JSON member or CSV header of the table it stands in.
 
     `codes` maps source codes to canonical names. The tests `is_in`, `positive` and `present` make a Boolean of a value.
+    `sealed`: the source holds the value sealed by the hub, for the place (agency, `at` of its table, `source`, row).
     """
 
     field: Field
@@ -22,17 +23,22 @@ class Rule:
     is_in: frozenset[str] | None = None
     positive: bool = False
     present: bool = False
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nested:
-    """A nested record or list: the child table, JSON array or CSV file `at`, joined by its column `key`."""
+    """A nested record or list: the child table, JSON array or CSV file `at`, joined by its column `key`.
+
+    `row` names the column that tells its rows apart; a table with sealed columns needs it.
+    """
 
     field: Field
     at: str
     key: str
     order: str | None
     rules: Mapping[str, Rule]
+    row: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,9 @@ from hub.errors import MappingError
 
 MAPPINGS_DIR = Path(__file__).with_name("agencies")
 KINDS = frozenset({"sql", "rest", "file_drop"})
-_RULE_KEYS = frozenset({"from", "format", "codes", "standard", "split", "is_in", "positive", "present"})
-_NESTED_KEYS = frozenset({"at", "key", "order"})
+_RULE_KEYS = frozenset({"from", "format", "codes", "standard", "split", "is_in", "positive", "present", "sealed"})
+_NESTED_KEYS = frozenset({"at", "key", "order", "row"})
+_NOT_OF_SEALED = ("format", "codes", "standard", "split", "is_in", "positive", "present")
 
 
 def read_mappings(
@@ -104,12 +105,17 @@ class _Reader:
     def _nested(self, field: Field, entry: Any) -> Nested:
         path = ("fields", field.type_name, field.name)
         if not isinstance(entry, dict) or "at" not in entry or entry.keys() - _NESTED_KEYS:
-            raise self._error("a nested record needs `at` (and may have key, order)", *path)
+            raise self._error("a nested record needs `at` (and may have key, order, row)", *path)
         assert field.record_type is not None
         rules, deeper = self._record(self._catalogue.types[field.record_type])
         if deeper:
             raise self._error("nests deeper than a mapping can", *path)
-        return Nested(field=field, at=entry["at"], key=entry.get("key", ""), order=entry.get("order"), rules=rules)
+        row = entry.get("row")
+        if row is None and any(rule.sealed for rule in rules.values()):
+            raise self._error("sealed columns need `row`", *path)
+        return Nested(
+            field=field, at=entry["at"], key=entry.get("key", ""), order=entry.get("order"), rules=rules, row=row
+        )
 
     def _rule(self, field: Field, entry: Any) -> Rule:
         path = ("fields", field.type_name, field.name)
@@ -123,6 +129,8 @@ class _Reader:
             raise self._error(f"{' and '.join(tests)} does not make a {field.value_type}", *path)
         if "split" in spec and field.shape is not Shape.VALUES:
             raise self._error("split makes a list", *path)
+        if spec.get("sealed"):
+            self._check_sealed(field, spec, path)
         return Rule(
             field=field,
             source=spec["from"],
@@ -132,7 +140,19 @@ class _Reader:
             is_in=frozenset(spec["is_in"]) if "is_in" in spec else None,
             positive=bool(spec.get("positive", False)),
             present=bool(spec.get("present", False)),
+            sealed=bool(spec.get("sealed", False)),
         )
+
+    def _check_sealed(self, field: Field, spec: dict[str, Any], path: tuple[str, ...]) -> None:
+        """A sealed value is opened where it is released, and nothing can be read off it before that."""
+        if self._data.get("kind") != "sql":
+            raise self._error("only a SQL source can hold sealed values", *path)
+        if not field.sealed:
+            raise self._error("the catalogue does not declare it sealed", *path)
+        if field.value_type is not ValueType.STRING or field.shape is not Shape.VALUE:
+            raise self._error("only one String can be held sealed", *path)
+        if others := [key for key in _NOT_OF_SEALED if key in spec]:
+            raise self._error(f"{others[0]} cannot read a sealed value", *path)
 
     def _codes_of(self, field: Field, spec: dict[str, Any], path: tuple[str, ...]) -> Mapping[str, str] | None:
         if field.value_type is not ValueType.CODE:
