@@ -177,7 +177,9 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     views = ViewBuilder(resolver=resolver, pseudonyms=pseudonyms)
     gateway = Gateway(
         judge=rules.judge,
-        planner=Planner(rules.catalogue, read_survivorship(rules.catalogue, rules.survivorship_file), members_only=MEMBERS_ONLY),
+        planner=Planner(
+            rules.catalogue, read_survivorship(rules.catalogue, rules.survivorship_file), members_only=MEMBERS_ONLY
+        ),
         resolver=resolver,
         people=index,
         sources=sources,
