@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 ARGS ?=
+PEERS ?=
 
 .PHONY: help demo test test-all check bench bench-peers lock clean
 help: ## list the targets
@@ -47,6 +48,13 @@ check: .stamps/dev ## format, lint, types, import contracts
 
 bench: .stamps/dev ## measure the person view: latency, throughput, CPU, start, memory
 	@$(BIN)/python benchmarks/person_view.py $(ARGS)
+
+bench-peers: .peers-given .stamps/dev ## measure the hub beside its peers (PEERS=DIR of the harness, ARGS="--rounds 3 --write")
+	@$(BIN)/python -m benchmarks.peers.run "$(PEERS)" $(ARGS)
+
+.PHONY: .peers-given
+.peers-given:
+	$(if $(and $(PEERS),$(wildcard $(PEERS)/run.sh)),@:,$(error bench-peers needs PEERS=DIR, the folder of the peers' harness (run.sh); there is none at "$(PEERS)"))
 
 lock: ## renew pins/*.txt (needs pip-tools, installed in a venv of its own)
 	@sh tools/lock.sh

@@ -46,7 +46,7 @@ from hub.gateway.plan import Planner
 from hub.gateway.quota import PersonQuota
 from hub.gateway.release import Releaser, SealedColumn
 from hub.gateway.resolve import Resolver
-from hub.gateway.survivorship import read_survivorship
+from hub.gateway.survivorship import RULES_FILE, read_survivorship
 from hub.gateway.view import ViewBuilder
 from hub.identity.importer import Importer
 from hub.identity.index import PersonIndex
@@ -85,6 +85,7 @@ class Rules:
     mappings: Mapping[str, AgencyMapping]
     schema: GraphQLSchema
     personas: Mapping[str, Persona]
+    survivorship_file: Path = RULES_FILE
 
     @property
     def sdl(self) -> str:
@@ -191,7 +192,9 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     types = {record.agency: record.name for record in rules.catalogue.agency_types()}
     gateway = Gateway(
         judge=rules.judge,
-        planner=Planner(rules.catalogue, read_survivorship(rules.catalogue), members_only=MEMBERS_ONLY),
+        planner=Planner(
+            rules.catalogue, read_survivorship(rules.catalogue, rules.survivorship_file), members_only=MEMBERS_ONLY
+        ),
         resolver=resolver,
         people=index,
         sources=sources,

@@ -23,6 +23,7 @@ class Rule:
     """How one canonical field is read. `source` is a column, JSON member or CSV header of the table it stands in.
 
     `codes` maps source codes to canonical names. The tests `is_in`, `positive` and `present` make a Boolean of a value.
+    `sealed`: the source holds the value sealed by the hub, for the place (agency, `at` of its table, `source`, row).
     """
 
     field: Field

@@ -23,6 +23,7 @@ MAX_PRICE = 10_000
 _RULE_KEYS = frozenset({"from", "format", "codes", "standard", "split", "is_in", "positive", "present", "sealed"})
 _NESTED_KEYS = frozenset({"at", "key", "order", "row", "assumed"})
 _PRICE_KEYS = frozenset({"call", "record"})
+_NOT_OF_SEALED = ("format", "codes", "standard", "split", "is_in", "positive", "present")
 
 
 def read_mappings(
@@ -130,13 +131,13 @@ class _Reader:
     def _nested(self, field: Field, entry: Any) -> Nested:
         path = ("fields", field.type_name, field.name)
         if not isinstance(entry, dict) or "at" not in entry or entry.keys() - _NESTED_KEYS:
-            raise self._error("a nested record needs `at` (and may have key, order, assumed)", *path)
+            raise self._error("a nested record needs `at` (and may have key, order, row, assumed)", *path)
         assert field.record_type is not None
         rules, deeper = self._record(self._catalogue.types[field.record_type])
         if deeper:
             raise self._error("nests deeper than a mapping can", *path)
         if "row" not in entry and any(rule.sealed for rule in rules.values()):
-            raise self._error("has a sealed column and so needs `row`, the column that names its rows", *path)
+            raise self._error("sealed columns need `row`", *path)
         many = field.shape is Shape.RECORDS
         if "assumed" in entry and not many:
             raise self._error("assumed is the size of a list", *path)
@@ -177,14 +178,15 @@ class _Reader:
         )
 
     def _check_sealed(self, field: Field, spec: dict[str, Any], path: tuple[str, ...]) -> None:
+        """A sealed value is opened where it is released, and nothing can be read off it before that."""
         if self._data.get("kind") != "sql":
-            raise self._error("only a SQL source can hold sealed columns", *path)
-        if (
-            spec.keys() - {"from", "sealed"}
-            or field.value_type is not ValueType.STRING
-            or field.shape is not Shape.VALUE
-        ):
-            raise self._error("a sealed column holds one text and takes no other option", *path)
+            raise self._error("only a SQL source can hold sealed values", *path)
+        if not field.sealed:
+            raise self._error("the catalogue does not declare it sealed", *path)
+        if field.value_type is not ValueType.STRING or field.shape is not Shape.VALUE:
+            raise self._error("only one String can be held sealed", *path)
+        if others := [key for key in _NOT_OF_SEALED if key in spec]:
+            raise self._error(f"{others[0]} cannot read a sealed value", *path)
 
     def _codes_of(self, field: Field, spec: dict[str, Any], path: tuple[str, ...]) -> Mapping[str, str] | None:
         if field.value_type is not ValueType.CODE:

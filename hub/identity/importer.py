@@ -30,6 +30,16 @@ class ImportReport:
     ambiguous: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberRows:
+    """What the index stores of one member. `number` is None where the record bears none that can be one."""
+
+    person: dict[str, object]
+    link: dict[str, object]
+    offices: list[dict[str, object]]
+    number: IdentityNumber | None
+
+
 class Importer:
     def __init__(
         self,
@@ -64,19 +74,29 @@ class Importer:
         people, links, offices, without = [], [], [], []
         for record in batch:
             person_id = known.get(record.key) or secrets.token_hex(16)
-            row, number = self._person(person_id, record, now)
-            people.append(row)
-            if number is None:
+            rows = self.rows(person_id, record, now)
+            people.append(rows.person)
+            if rows.number is None:
                 without.append({"person_id": person_id, "kind": "NUMBER_INVALID", "count": 1})
             if record.key not in known:
-                links.append(self._link(person_id, record.key, now))
-            offices += _offices(row, record)
+                links.append(rows.link)
+            offices += rows.offices
         ids = [row["person_id"] for row in people]
         for table in (person, jurisdiction, findings):
             await connection.execute(delete(table).where(table.c.person_id.in_(ids)))
-        for table, rows in ((person, people), (link, links), (jurisdiction, offices), (findings, without)):
-            if rows:
-                await connection.execute(insert(table), rows)
+        for table, made in ((person, people), (link, links), (jurisdiction, offices), (findings, without)):
+            if made:
+                await connection.execute(insert(table), made)
+
+    def rows(self, person_id: str, record: IndexRecord, now: datetime) -> MemberRows:
+        """The rows of one member, its numbers sealed and blind-indexed; stores nothing."""
+        row, number = self._person(person_id, record, now)
+        return MemberRows(
+            person=row,
+            link=self._link(person_id, record.key, now),
+            offices=_offices(row, record),
+            number=number,
+        )
 
     async def _known(self, connection: AsyncConnection, batch: Sequence[IndexRecord]) -> dict[str, str]:
         """Justice key → person id, for those imported before."""

@@ -104,3 +104,57 @@ def test_tax_is_dearer_than_any_database():
     for other in (mapping for mapping in mappings.values() if mapping.kind == "sql"):
         assert mappings["tax"].price.call > other.price.call
         assert mappings["tax"].price.record > other.price.record
+
+
+JUSTICE = (MAPPINGS_DIR / "justice.toml").read_text("utf-8")
+SEALED_NAME = 'name = { from = "XM_MW", sealed = true }'
+
+
+def read_justice(folder: Path, *changes: tuple[str, str]):
+    text = JUSTICE
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    (folder / "justice.toml").write_text(text, "utf-8")
+    return read_mappings(catalogue(), CODES, [folder])["justice"]
+
+
+def test_a_mapping_says_which_columns_are_held_sealed(tmp_path):
+    mapping = read_justice(tmp_path, ('name = "XM"', SEALED_NAME))
+    assert mapping.rules["name"].sealed
+    assert not mapping.rules["alias"].sealed
+
+
+def test_a_nested_table_with_sealed_columns_names_its_row(tmp_path):
+    nested = ('name = "XM"\nphone = "DH"', f'{SEALED_NAME}\nphone = "DH"')
+    at = 'familyMembers = { at = "ZF_JT", key = "ZFBH", order = "XH"'
+    assert read_justice(tmp_path, nested, (at, f'{at}, row = "XH"')).nested["familyMembers"].row == "XH"
+    with pytest.raises(MappingError, match=r"familyMembers: sealed columns need `row`"):
+        read_justice(tmp_path, nested)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        pytest.param(
+            'facility = "JS"', 'facility = { from = "JS", sealed = true }', "does not declare it sealed", id="catalogue"
+        ),
+        pytest.param(
+            'birthDate = "CSRQ"', 'birthDate = { from = "CSRQ", sealed = true }', "only one String", id="no text"
+        ),
+        pytest.param(
+            'name = "XM"',
+            'name = { from = "XM", sealed = true, format = "%Y" }',
+            "format cannot read a sealed value",
+            id="format",
+        ),
+    ],
+)
+def test_what_cannot_be_held_sealed_does_not_start(tmp_path, old, new, error):
+    with pytest.raises(MappingError, match=error):
+        read_justice(tmp_path, (old, new))
+
+
+def test_only_a_sql_source_holds_sealed_values(tmp_path):
+    with pytest.raises(MappingError, match="only a SQL source"):
+        read(tmp_path, GOOD.replace('"nsrsbh"\nname', '{ from = "nsrsbh", sealed = true }\nname', 1))
