@@ -234,7 +234,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
 def _service(
     settings: Settings, rules: Rules, gateway: Gateway, shapes: PersonShapes, log: AuditLog, clock: Clock
 ) -> GraphQLService:
-    weights = read_weights(rules.catalogue, rules.mappings, read_survivorship(rules.catalogue))
+    weights = read_weights(rules.catalogue, rules.mappings, read_survivorship(rules.catalogue, rules.survivorship_file))
     return GraphQLService(
         schema=rules.schema,
         documents=Documents(rules.schema, CostModel(rules.schema, weights)),

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy import Table
 
-from hub.connectors.base import SourceRecord
+from hub.connectors.base import ScannedRecord
 from hub.identity.importer import Importer, MemberRows
 from hub.identity.tables import jurisdiction, link, person
 
@@ -60,10 +60,11 @@ def _member(importer: Importer, rank: int, row: Sequence[Any], now: datetime, to
         "index.risk_class": "01" if is_key_person(rank) else "02",
         "index.offices": [[county, "H", (today - timedelta(days=TERM_BEFORE_DAYS)).isoformat(), None]],
     }
-    rows = importer.rows(member_id(rank), SourceRecord(key=number, record=number, as_of=now, values=values), now)
+    rows = importer.rows(member_id(rank), ScannedRecord(key=number, record=number, as_of=now, values=values), now)
     if rows.number is None or rows.number.text != number:
         raise AssertionError("a resident id of the bench is no canonical identity number")
-    rows.person["sex"] = sex  # the bench's own code list (codes/sex.toml)
+    for own in (rows.person, *rows.offices):
+        own["sex"] = sex  # the bench's own code list (codes/sex.toml)
     return rows
 
 

@@ -33,9 +33,10 @@ from hub.connectors.base import Layout
 from hub.connectors.coerce import MAX_TEXT
 from hub.connectors.mapping import AgencyMapping, Nested, Rule
 from hub.connectors.rows import MAX_NESTED
-from hub.domain.catalogue import Shape
+from hub.domain.catalogue import Shape, ValueType
 
 ROOM = "room"  # parameter: bytes that one row of the answer may have (PostgreSQL)
+_TEXTS = frozenset({ValueType.STRING, ValueType.CODE, ValueType.MONTH})
 TAIL = 3  # a row ends with key, record id and time stamp
 
 
@@ -89,17 +90,24 @@ class StatementBuilder:
         return statement.where(key > bindparam("after", type_=Text)).order_by(key).limit(batch)
 
     def _flat(self, rule: Rule, parts: Sequence[frozenset[str]]) -> ColumnElement[Any]:
-        column = self.main.c[rule.source]
-        value = column if rule.sealed or not self._sqlite else self._text(column)
-        return self._guarded(rule.field.coordinate, value, parts)
+        return self._guarded(rule.field.coordinate, self._cell(self.main.c[rule.source], rule), parts)
+
+    def _cell(self, column: ColumnElement[Any], rule: Rule) -> ColumnElement[Any]:
+        """A column as its rule reads it: SQLite's are texts cut to length, PostgreSQL's keep their type.
+
+        Except texts and codes: whatever type a database keeps them in (uuid, enum), the driver need not know it.
+        """
+        if rule.sealed:
+            return column
+        if self._sqlite:
+            return self._text(column)
+        return cast(column, Text) if rule.field.value_type in _TEXTS else column
 
     def _nested(self, name: str, inner: Sequence[str], parts: Sequence[frozenset[str]]) -> ColumnElement[Any]:
         nested = self._mapping.nested[name]
         table = self._children[name]
         cells = [
-            self._guarded(
-                rule.field.coordinate, self._text(table.c[rule.source]) if self._sqlite else table.c[rule.source], parts
-            )
+            self._guarded(rule.field.coordinate, self._cell(table.c[rule.source], rule), parts)
             for rule in (nested.rules[field] for field in inner)
         ]
         ending = [table.c[nested.row]] if nested.row and any(nested.rules[field].sealed for field in inner) else []

@@ -109,7 +109,10 @@ class PostgresReader:
             connection = self._idle.pop()
             if not connection.is_closed():
                 return connection
-        return await asyncpg.connect(**self._options)
+        connection = await asyncpg.connect(**self._options)
+        # Learns the type of arrays of rows: the driver cannot look it up while it decodes a row that holds one.
+        await connection.fetch("SELECT ARRAY[ROW(1)]")
+        return connection
 
     async def close(self) -> None:
         while self._idle:
