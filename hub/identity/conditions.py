@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, String, and_, bindparam, exists, false, or_
+from sqlalchemy import ColumnElement, Date, Select, String, and_, bindparam, false, or_, select
 
 from hub.auth.principal import Principal
 from hub.identity.tables import case_reference, consent, jurisdiction, person
@@ -19,6 +19,15 @@ OFFICES = frozenset({"judicial-office", "county-office", "province-office"})
 
 def text(name: str) -> ColumnElement[str]:
     return bindparam(name, type_=String)
+
+
+def some_row(query: Select[Any]) -> ColumnElement[bool]:
+    """Whether `query`, which reads the row around it, finds anything.
+
+    Not EXISTS: PostgreSQL may answer that from a hash of the whole inner table, which a generic plan (whose parameters
+    are unknown) takes for cheaper than a few index look-ups.
+    """
+    return query.limit(1).scalar_subquery().is_not(None)
 
 
 def under(column: ColumnElement[str], prefix: str, count: int) -> ColumnElement[bool]:
@@ -55,10 +64,12 @@ def in_jurisdiction(person_id: ColumnElement[str], prefix: str, count: int) -> C
     """J: a current responsible office of the person under one of the regions."""
     other = jurisdiction.alias("j")
     ended = bindparam("office_ended", type_=Date)
-    return exists().where(
-        other.c.person_id == person_id,
-        under(other.c.region, prefix, count),
-        or_(other.c.valid_to.is_(None), other.c.valid_to > ended),
+    return some_row(
+        select(other.c.person_id).where(
+            other.c.person_id == person_id,
+            under(other.c.region, prefix, count),
+            or_(other.c.valid_to.is_(None), other.c.valid_to > ended),
+        )
     )
 
 
@@ -80,11 +91,13 @@ def assigned(regions: int, named: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def consented() -> ColumnElement[bool]:
     """N: consent on file for this agency and purpose, not withdrawn."""
-    return exists().where(
-        consent.c.person_id == person.c.person_id,
-        consent.c.agency == text("agency"),
-        consent.c.purpose == text("purpose"),
-        consent.c.withdrawn_at.is_(None),
+    return some_row(
+        select(consent.c.person_id).where(
+            consent.c.person_id == person.c.person_id,
+            consent.c.agency == text("agency"),
+            consent.c.purpose == text("purpose"),
+            consent.c.withdrawn_at.is_(None),
+        )
     )
 
 

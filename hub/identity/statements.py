@@ -33,6 +33,7 @@ from hub.identity.conditions import (
     current_office,
     in_jurisdiction,
     in_term,
+    some_row,
     text,
     under,
 )
@@ -133,10 +134,10 @@ class Statements:
         if not cases:
             return literal_column("0", Integer)
         among = self._one_of(case_reference.c.case_id, "cases")
-        return (
-            select(case_reference.c.person_id)
-            .where(case_reference.c.person_id == person.c.person_id, assigned(offices, among))
-            .exists()
+        return some_row(
+            select(case_reference.c.person_id).where(
+                case_reference.c.person_id == person.c.person_id, assigned(offices, among)
+            )
         )
 
     def _household(self) -> ColumnElement[Any]:
