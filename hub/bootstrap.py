@@ -62,7 +62,6 @@ from hub.schema.weights import read_weights
 from hub.settings import Settings
 from hub.store.engine import Store, open_store
 from hub.store.migration import is_current
-from hub.store.reader import open_reader
 from hub.telemetry import Metrics, configure_logging
 from hub.web.app import WebParts, create_app
 from hub.web.graphql_endpoint import GraphQLEndpoint
@@ -150,7 +149,6 @@ class Hub:
         await self.quarantine.flush()
         for source in self.sources.values():
             await source.close()
-        await self.index.close()
         await self.store.close()
 
 
@@ -163,7 +161,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     clock = clock or SystemClock()
     rules = rules or read_rules(settings)
     ring = build_key_ring(settings, rules.catalogue)
-    store = open_store(settings.store_url)
+    store = open_store(settings.store_url, readers=settings.store_readers)
     sealer, opener = Sealer(ring), Opener(ring)
     pseudonyms = Pseudonyms(ring.current("pseudonym")[1])
     ids = PairwiseIds(ring.current("pairwise")[1])
@@ -177,7 +175,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     )
     natural = [agency for agency in sources if agency not in MEMBERS_ONLY]
     index = PersonIndex(
-        reader=open_reader(settings.store_url, size=settings.store_readers),
+        reader=store.driver,
         opener=opener,
         numbers=numbers,
         clock=clock,

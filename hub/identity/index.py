@@ -82,9 +82,6 @@ class PersonIndex:
         self._natural = tuple(natural)
         self._linked = linked
 
-    async def close(self) -> None:
-        await self._reader.close()
-
     async def find(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> Mapping[str, Known]:
         """Canonical number → member. Candidates of the blind index are opened and compared, never trusted.
 

@@ -11,21 +11,15 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from hub.errors import StoreError
-
-_PRAGMAS = {
-    "journal_mode": "WAL",
-    "synchronous": "FULL",  # an audit entry must be on disk before its answer leaves
-    "busy_timeout": "5000",
-    "temp_store": "MEMORY",
-    "secure_delete": "ON",
-}
+from hub.store.reader import PRAGMAS, Reader, open_reader
 
 
 class Store:
-    """Reads run in AUTOCOMMIT, writes in one transaction each."""
+    """Reads run in AUTOCOMMIT, writes in one transaction each. `driver` is for the read path and the audit log."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, driver: Reader) -> None:
         self.engine = engine
+        self.driver = driver
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
@@ -67,11 +61,15 @@ class Store:
         return True
 
     async def close(self) -> None:
+        await self.driver.close()
         await self.engine.dispose()
 
 
-def open_store(url: str) -> Store:
-    """An engine for `url`; connects only when first used. A SQLite file is created with mode 0600."""
+def open_store(url: str, *, readers: int = 8) -> Store:
+    """The database at `url`; connects only when first used. A SQLite file is created with mode 0600.
+
+    `readers` is how many connections the read path may keep.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         assert parsed.database is not None
@@ -83,13 +81,13 @@ def open_store(url: str) -> Store:
         event.listen(engine.sync_engine, "begin", _begin_immediate)
     else:
         engine = create_async_engine(parsed, pool_size=8, max_overflow=4, pool_pre_ping=True)
-    return Store(engine)
+    return Store(engine, open_reader(url, size=readers))
 
 
 def _set_pragmas(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver opens no transaction by itself; `begin` below does
     cursor = connection.cursor()
-    for name, value in _PRAGMAS.items():
+    for name, value in PRAGMAS.items():
         cursor.execute(f"PRAGMA {name}={value}")
     cursor.close()
 

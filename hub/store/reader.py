@@ -7,7 +7,7 @@ docs/performance.md). Writes, migrations and everything that is not on the read 
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +20,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from hub.errors import StoreError
 
 SQLITE_STEP = 64
+PRAGMAS = {
+    "journal_mode": "WAL",
+    "synchronous": "FULL",  # an audit entry must be on disk before its answer leaves
+    "busy_timeout": "5000",
+    "temp_store": "MEMORY",
+    "secure_delete": "ON",
+}
 _POSTGRESQL: Dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
 _SQLITE: Dialect = sqlite.dialect()
 
@@ -58,6 +65,14 @@ class Reader(Protocol):
         """
         ...
 
+    async def change(self, prepared: Prepared, given: Mapping[str, Any]) -> int:
+        """Run one statement that changes rows, durable on return; how many it changed (PostgreSQL only)."""
+        ...
+
+    async def transaction(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Run `work` in an exclusive transaction, in a thread; durable on return (SQLite only)."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -89,6 +104,14 @@ class PostgresReader:
         async with self.connection() as connection:
             rows: Sequence[Sequence[Any]] = await connection.fetch(prepared.text, *prepared.arguments(given))
             return rows
+
+    async def change(self, prepared: Prepared, given: Mapping[str, Any]) -> int:
+        async with self.connection() as connection:
+            tag: str = await connection.execute(prepared.text, *prepared.arguments(given))
+            return int(tag.rpartition(" ")[2])
+
+    async def transaction(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        raise TypeError("PostgreSQL changes by statement")
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
@@ -142,6 +165,8 @@ class SqliteReader:
     def __init__(self, url: URL, size: int) -> None:
         self._path = url.database or ":memory:"
         self._threads = ThreadPoolExecutor(size, thread_name_prefix="sqlite")
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
+        self._writer: sqlite3.Connection | None = None
         self._idle: deque[sqlite3.Connection] = deque()
         self._places = asyncio.Semaphore(size)
         self.sqlite = True
@@ -172,6 +197,29 @@ class SqliteReader:
             finally:
                 self._idle.append(connection)
 
+    async def change(self, prepared: Prepared, given: Mapping[str, Any]) -> int:
+        raise TypeError("SQLite changes by transaction")
+
+    async def transaction(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await asyncio.shield(loop.run_in_executor(self._writing, self._exclusively, work))
+        except sqlite3.Error as exc:
+            raise StoreError("database does not answer") from exc
+
+    def _exclusively(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        if self._writer is None:
+            self._writer = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            for name, value in PRAGMAS.items():
+                self._writer.execute(f"PRAGMA {name}={value}")
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            work(self._writer)
+            self._writer.execute("COMMIT")
+        finally:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=256)
         connection.execute("PRAGMA busy_timeout=5000")
@@ -181,6 +229,10 @@ class SqliteReader:
 
     async def close(self) -> None:
         self._threads.shutdown(wait=True)
+        self._writing.shutdown(wait=True)
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
         while self._idle:
             self._idle.pop().close()
 

@@ -20,7 +20,6 @@ from hub.identity.importer import Importer
 from hub.identity.index import Inquiry, PersonIndex
 from hub.identity.references import CaseReference, References
 from hub.identity.statements import LISTED_FACTS, among
-from hub.store.reader import open_reader
 
 RING = KeyRing(keys={"seal:hub": {1: bytes(32)}, "seal:justice": {1: bytes(range(32))}})
 NUMBERS = BlindIndex(key=b"n" * 32, field="identityNumber", bits=6)
@@ -64,12 +63,12 @@ def record(
 
 
 @pytest.fixture
-async def parts(store, store_url, clock):
+def parts(store, clock):
     importer = Importer(store=store, sealer=Sealer(RING), opener=Opener(RING), numbers=NUMBERS, keys=KEYS, clock=clock)
-    reader = open_reader(store_url, size=2)
-    index = PersonIndex(reader=reader, opener=Opener(RING), numbers=NUMBERS, clock=clock, natural=["police", "tax"])
-    yield importer, index, References(store, clock)
-    await index.close()
+    index = PersonIndex(
+        reader=store.driver, opener=Opener(RING), numbers=NUMBERS, clock=clock, natural=["police", "tax"]
+    )
+    return importer, index, References(store, clock)
 
 
 def officer(role="judicial-office", agency="justice", regions=("360702",), cases=None) -> Principal:
