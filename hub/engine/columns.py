@@ -128,13 +128,22 @@ class Columns:
         return concrete
 
     def _default_type(self, named: Any, value: Any) -> str | None:
-        name = value.get("__typename") if isinstance(value, Mapping) else getattr(value, "__typename", None)
+        name = value.get("__typename") if isinstance(value, Mapping) else _private_typename(value)
         if isinstance(name, str):
             return name
         for possible in self._schema.get_possible_types(named):
             if possible.is_type_of is not None and possible.is_type_of(value, _NO_INFO):
                 return str(possible.name)
         return None
+
+
+def _private_typename(value: Any) -> Any:
+    """What a class calls `self.__typename`: Python puts the name of the class before it."""
+    for owner in type(value).__mro__:
+        name = getattr(value, f"_{owner.__name__}__typename", None)
+        if name:
+            return name
+    return None
 
 
 def flatten(columns: Columns, item: FieldPlan, values: Sequence[Any], level: Level) -> Flat:
@@ -186,8 +195,13 @@ def _flatten_lists(columns: Columns, item: FieldPlan, type_: Any, values: Column
         if not is_iterable(value):
             sizes.append(columns.fail(item, level, position, CompletionError("not a list")))
             continue
+        try:
+            members = value if isinstance(value, list | tuple) else list(value)
+        except Exception as error:  # a list that cannot be read to its end: its field's error
+            sizes.append(columns.fail(item, level, position, error))
+            continue
         start = len(items)
-        for place, member in enumerate(value):
+        for place, member in enumerate(members):
             origin.append(position)
             index.append(place)
             items.append(columns.fail(item, below, start + place, member) if isinstance(member, Exception) else member)

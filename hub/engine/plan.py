@@ -52,7 +52,8 @@ class FieldPlan:
     nodes: tuple[FieldNode, ...]
     constant_arguments: Mapping[str, Any] | None
     coordinates: frozenset[str]
-    children: Mapping[str, "SelectionPlan"]  # by name of the concrete type; empty for leaves
+    leaf: bool
+    children: Mapping[str, "SelectionPlan"]  # by name of the concrete type; empty for leaves, or if there is none
     introspection: Introspection | None = None
 
     @property
@@ -137,8 +138,17 @@ class _Planner:
             for definition in document.definitions
             if isinstance(definition, FragmentDefinitionNode)
         }
+        self._planned: dict[tuple[str, tuple[int, ...]], SelectionPlan] = {}
 
     def selection(self, parent: GraphQLObjectType, sets: tuple[SelectionSetNode, ...]) -> SelectionPlan:
+        """What `sets` select on `parent`; one plan wherever the same sets meet the same type."""
+        place = (parent.name, tuple(id(selections) for selections in sets))
+        planned = self._planned.get(place)
+        if planned is None:
+            planned = self._planned[place] = self._selection(parent, sets)
+        return planned
+
+    def _selection(self, parent: GraphQLObjectType, sets: tuple[SelectionSetNode, ...]) -> SelectionPlan:
         grouped: dict[str, list[FieldNode]] = {}
         spread: set[str] = set()
         for selections in sets:
@@ -157,7 +167,8 @@ class _Planner:
         definition = _TYPENAME_FIELD if name == TYPENAME else self._definition(parent, name)
         children: dict[str, SelectionPlan] = {}
         named = get_named_type(definition.type)
-        if not is_leaf_type(named) and not name.startswith("__"):
+        leaf = is_leaf_type(named)
+        if not leaf and not name.startswith("__"):
             sets = tuple(node.selection_set for node in nodes if node.selection_set is not None)
             possible = self._schema.get_possible_types(named) if is_abstract_type(named) else (named,)
             children = {concrete.name: self.selection(concrete, sets) for concrete in possible}  # type: ignore[arg-type]
@@ -169,6 +180,7 @@ class _Planner:
             nodes=nodes,
             constant_arguments=_constant_arguments(definition, nodes[0]),
             coordinates=frozenset().union(*(child.coordinates for child in children.values())),
+            leaf=leaf,
             children=children,
             introspection=self._introspection(name, nodes),
         )
