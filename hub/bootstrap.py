@@ -265,9 +265,6 @@ def _front(hub: Hub, service: GraphQLService) -> ASGIApp:
         refusals[code] = refusals.get(code, 0) + 1
         hub.metrics.refusals.labels(code).inc()
 
-    def observe(status: int) -> None:
-        hub.metrics.answers.labels(str(status)).inc()
-
     tokens = TokenEndpoint(hub.issuer, read_clients(settings.hub_dir / "clients.json"))
     return create_app(
         WebParts(
@@ -276,7 +273,7 @@ def _front(hub: Hub, service: GraphQLService) -> ASGIApp:
                 service=service,
                 resource_metadata=metadata_url,
                 count_refusal=count_refusal,
-                observe=observe,
+                observe=hub.metrics.observe,
             ),
             verifier=verifier,
             sdl=service.sdl,

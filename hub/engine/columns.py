@@ -166,7 +166,7 @@ def _flatten(columns: Columns, item: FieldPlan, type_: Any, values: Column, leve
 
     def required(completed: Column) -> Column:
         column = flat.rebuild(completed)
-        if not any(value is None for value in column):
+        if None not in column:
             return column
         return [
             columns.fail(item, level, position, CompletionError("null for a Non-Null field"))

@@ -220,7 +220,7 @@ class _Execution:
     ) -> Sequence[Any]:
         """Uncompleted values of a field that is not fetched."""
         resolver = self._engine.resolvers.get((selection.type.name, item.name))
-        if resolver is None and item.constant_arguments is not None:
+        if resolver is None and item.given.constant:
             return self._columns.members(objects, item.member)
         call = self._call(item, objects, level, rank)
         if call is None:

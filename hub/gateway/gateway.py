@@ -261,7 +261,7 @@ class Gateway:
         found = {key: ref.known.member for key, ref in wanted.items() if ref.known is not None}
         behind = {ref.identity_number: key for key, ref in wanted.items() if ref.known is None}
         if behind:
-            numbers = [IdentityNumber.parse(number) for number in behind if number is not None]
+            numbers = [IdentityNumber(number) for number in behind if number is not None]
             for number, known in (await self._people.find(inquiry, numbers)).items():
                 found[behind[number]] = known.member
         return found

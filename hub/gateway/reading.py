@@ -23,6 +23,8 @@ class LookupKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
+    """One way to name a person. The text of an identity number is canonical, of the others as the caller sent it."""
+
     kind: LookupKind
     text: str
 

@@ -3,7 +3,7 @@
 Vaulted persons are not members here: they are found by nobody (their own procedure is another's business).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -14,10 +14,12 @@ import orjson
 from hub.auth.facts import Facts
 from hub.auth.principal import Principal
 from hub.clock import Clock, today
+from hub.domain.agencies import HUB
 from hub.domain.identity_number import IdentityNumber
 from hub.identity.conditions import allowed_cases, day_values, office_regions, principal_values, region_values
-from hub.identity.ports import Indexer, Opener, key_place, number_place
+from hub.identity.ports import Indexer, Opener, key_row
 from hub.identity.statements import Listing, LookUp, Statements
+from hub.identity.tables import link, person
 from hub.store.reader import Reader
 
 
@@ -77,6 +79,8 @@ class PersonIndex:
         self._reader = reader
         self._statements = Statements(reader)
         self._opener = opener
+        self._open_number = opener.at(HUB, person.name, person.c.number_sealed.name)
+        self._key_openers: dict[str, Callable[[object, bytes], str]] = {}
         self._numbers = numbers
         self._clock = clock
         self._natural = tuple(natural)
@@ -93,7 +97,7 @@ class PersonIndex:
         rows = await self._look_up(inquiry, "numbers", sorted(set(wanted.values())))
         found: dict[str, Known] = {}
         for row in rows:
-            number = self._opener.open(number_place(row[0]), row[1])
+            number = self._open_number(row[0], row[1])
             if number in wanted and not row[2]:
                 found[number] = self._known(inquiry, row, number)
         return found
@@ -106,7 +110,7 @@ class PersonIndex:
         rows = await self._look_up(inquiry, "ids", ids)
         found: dict[str, Known] = {}
         for row in rows:
-            number = None if row[1] is None else self._opener.open(number_place(row[0]), row[1])
+            number = None if row[1] is None else self._open_number(row[0], row[1])
             found[row[0]] = self._known(inquiry, row, number)
         return found
 
@@ -217,7 +221,10 @@ class PersonIndex:
             links = [(agency, bytes.fromhex(sealed)) for agency, sealed in orjson.loads(links)]
         held: dict[str, tuple[str, ...]] = {}
         for agency, sealed in links:
-            key = self._opener.open(key_place(agency, person_id), sealed)
+            opening = self._key_openers.get(agency)
+            if opening is None:
+                opening = self._key_openers[agency] = self._opener.at(agency, link.name, link.c.key_sealed.name)
+            key = opening(key_row(agency, person_id), sealed)
             held[agency] = (*held.get(agency, ()), key)
         return held
 

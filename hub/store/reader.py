@@ -7,9 +7,8 @@ docs/performance.md). Writes, migrations and everything that is not on the read 
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from hub.errors import StoreError
 
 SQLITE_STEP = 64
+_BROKEN = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 PRAGMAS = {
     "journal_mode": "WAL",
     "synchronous": "FULL",  # an audit entry must be on disk before its answer leaves
@@ -92,7 +92,9 @@ class PostgresReader:
     def __init__(self, url: URL, size: int) -> None:
         self._options = _asyncpg_options(url)
         self._idle: deque[Any] = deque()
-        self._places = asyncio.Semaphore(size)
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._size = size
+        self._open = 0
         self.sqlite = False
 
     def prepare(self, statement: Executable) -> Prepared:
@@ -101,44 +103,77 @@ class PostgresReader:
     async def rows(
         self, prepared: Prepared, given: Mapping[str, Any], *, max_bytes: int = 0
     ) -> Sequence[Sequence[Any]]:
-        async with self.connection() as connection:
-            rows: Sequence[Sequence[Any]] = await connection.fetch(prepared.text, *prepared.arguments(given))
+        arguments = prepared.arguments(given)
+        connection = await self._take()
+        try:
+            rows: Sequence[Sequence[Any]] = await connection.fetch(prepared.text, *arguments)
             return rows
+        except _BROKEN as exc:
+            raise StoreError("database does not answer") from exc
+        finally:
+            self._give_back(connection)
 
     async def change(self, prepared: Prepared, given: Mapping[str, Any]) -> int:
-        async with self.connection() as connection:
-            tag: str = await connection.execute(prepared.text, *prepared.arguments(given))
+        arguments = prepared.arguments(given)
+        connection = await self._take()
+        try:
+            tag: str = await connection.execute(prepared.text, *arguments)
             return int(tag.rpartition(" ")[2])
+        except _BROKEN as exc:
+            raise StoreError("database does not answer") from exc
+        finally:
+            self._give_back(connection)
 
     async def transaction(self, work: Callable[[sqlite3.Connection], None]) -> None:
         raise TypeError("PostgreSQL changes by statement")
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Any]:
-        """One asyncpg connection, for this task alone."""
-        async with self._places:
-            try:
-                connection = await self._take()
-                try:
-                    yield connection
-                finally:
-                    if not connection.is_closed():
-                        self._idle.append(connection)  # last in, first out: few connections stay hot
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as exc:
-                raise StoreError("database does not answer") from exc
-
     async def _take(self) -> Any:
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.is_closed():
-                return connection
-        connection = await asyncpg.connect(**self._options)
-        # Learns the type of arrays of rows: the driver cannot look it up while it decodes a row that holds one.
-        await connection.fetch("SELECT ARRAY[ROW(1)]")
-        return connection
+        """A connection for this task alone: an idle one, a new one, or the next that is given back."""
+        while True:
+            while self._idle:
+                connection = self._idle.pop()  # last in, first out: few connections stay hot
+                if not connection.is_closed():
+                    return connection
+                self._open -= 1
+            if self._open < self._size:
+                return await self._connect()
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._wake()  # the turn was ours already: pass it on
+                raise
+
+    async def _connect(self) -> Any:
+        self._open += 1
+        try:
+            connection = await asyncpg.connect(**self._options)
+            # Learns the type of arrays of rows: the driver cannot look it up while it decodes a row that holds one.
+            await connection.fetch("SELECT ARRAY[ROW(1)]")
+            return connection
+        except BaseException as exc:
+            self._open -= 1
+            self._wake()
+            if isinstance(exc, _BROKEN):
+                raise StoreError("database does not answer") from exc
+            raise
+
+    def _give_back(self, connection: Any) -> None:
+        self._idle.append(connection)
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
 
     async def close(self) -> None:
         while self._idle:
+            self._open -= 1
             await self._idle.pop().close(timeout=2)
 
 
