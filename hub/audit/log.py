@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import msgspec
 from sqlalchemy import select
 
 from hub.audit.appender import Head, Row, Rows, open_appender
@@ -26,8 +27,7 @@ MAX_WAITING = 10_000
 MAX_BATCH = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """What the log says of a durable entry."""
 
     entry_id: str

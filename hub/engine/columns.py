@@ -5,9 +5,9 @@ nullable position above must take.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
@@ -40,8 +40,7 @@ class CompletionError(TypeError):
     """A value is not what its field's type says."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flat:
+class Flat(msgspec.Struct, frozen=True, kw_only=True):
     """The innermost values of a column with their level; `rebuild` puts completed ones back into their wrappers."""
 
     values: Sequence[Any]

@@ -7,9 +7,9 @@ per selection; everything else is synchronous. The engine knows no agency: fetch
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
 from graphql import GraphQLObjectType, GraphQLSchema, OperationDefinitionNode
 from graphql.execution.values import VariableValues
 from graphql.language import DocumentNode
@@ -22,8 +22,7 @@ from hub.engine.shape import Shape
 from hub.errors import CostLimitError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldCall:
+class FieldCall(msgspec.Struct, frozen=True, kw_only=True):
     """One field over all its parents: what a resolver or fetcher is asked. `field.coordinates` is all below it."""
 
     field: FieldPlan
@@ -43,8 +42,7 @@ class Fetcher(Protocol):
     async def fetch(self, context: Any, calls: Sequence[FieldCall]) -> Sequence[Sequence[Any]]: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Executed:
+class Executed(msgspec.Struct, frozen=True, kw_only=True):
     """`data` is None if an error reached the root. `objects` counts resolved objects, not leaves."""
 
     data: dict[str, Any] | None
@@ -188,8 +186,10 @@ class _Execution:
         if item.introspection is not None:
             return [item.introspection.value(item.key, self._given)] * len(objects)
         values = self._values(selection, item, objects, level, rank)
-        at = self._level(item, level, rank)
-        flat = flatten(self._columns, item, values, at)
+        return self._complete_now(item, values, self._level(item, level, rank))
+
+    def _complete_now(self, item: FieldPlan, values: Sequence[Any], level: Level) -> Column:
+        flat = flatten(self._columns, item, values, level)
         if item.leaf:
             return flat.rebuild(self._columns.leaves(item, flat.values, flat.level))
         results: Column = [None] * len(flat.values)
@@ -201,9 +201,9 @@ class _Execution:
         return flat.rebuild(results)
 
     async def _complete(self, item: FieldPlan, values: Sequence[Any], level: Level) -> Column:
+        if not any(self._fetches(child) for child in item.children.values()):
+            return self._complete_now(item, values, level)
         flat = flatten(self._columns, item, values, level)
-        if item.leaf:
-            return flat.rebuild(self._columns.leaves(item, flat.values, flat.level))
         results: Column = [None] * len(flat.values)
 
         async def one(concrete: GraphQLObjectType, positions: Sequence[int]) -> None:

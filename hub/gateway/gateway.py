@@ -6,8 +6,9 @@ shape. Decisions are per person; what a person's decision denies is in no part o
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
+
+import msgspec
 
 from hub.auth.decision import DecisionClass, DecisionTable, DenialCode, Effect, Judge, Reach
 from hub.auth.facts import Facts
@@ -30,8 +31,7 @@ TOTAL = "PersonConnection.totalCount"
 REGION = "Person.responsibleRegion"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Named:
+class _Named(msgspec.Struct, frozen=True, kw_only=True):
     """One ask with the persons it names, in answer order; None where nothing was found."""
 
     ask: Ask

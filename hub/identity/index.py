@@ -4,11 +4,11 @@ Vaulted persons are not members here: they are found by nobody (their own proced
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 import orjson
 
 from hub.auth.facts import Facts
@@ -23,8 +23,7 @@ from hub.identity.tables import link, person
 from hub.store.reader import Reader
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexedMember:
+class IndexedMember(msgspec.Struct, frozen=True, kw_only=True):
     """What the index knows of a member. `keys` maps agency to the keys to ask it with."""
 
     member_id: str
@@ -36,16 +35,14 @@ class IndexedMember:
     responsible_region: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(msgspec.Struct, frozen=True, kw_only=True):
     """A member, and the facts of DOMAIN section 3.2 between the caller and this member."""
 
     member: IndexedMember
     facts: Facts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inquiry:
+class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks, for what, under which cases. `region`: whether the responsible region is wanted."""
 
     principal: Principal
@@ -54,8 +51,7 @@ class Inquiry:
     region: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexedPage:
+class IndexedPage(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of one page in order. `total_count` is None where it was not asked for."""
 
     members: tuple[str, ...]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from graphql import GraphQLField, GraphQLSchema, OperationDefinitionNode
 from graphql.execution.values import VariableValues
 from graphql.language import DocumentNode
@@ -37,8 +38,7 @@ class VariablesError(RequestError):
     public = "A variable does not fit its declared type."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """A valid document with the operation to run, and who runs it for what. `digest` names the document."""
 
     digest: str
