@@ -13,7 +13,7 @@ import msgspec
 from hub.auth.decision import DecisionClass, DecisionTable, DenialCode, Effect, Judge, Reach
 from hub.auth.facts import Facts
 from hub.clock import Clock, today
-from hub.connectors.base import Fetched, Layout
+from hub.connectors.base import Fetched, KeyKind, Layout
 from hub.domain.identity_number import IdentityNumber
 from hub.gateway.compose import compose
 from hub.gateway.fetching import Questions
@@ -64,6 +64,7 @@ class Gateway:
         self._views = views
         self._pseudonyms = pseudonyms
         self._quota = quota
+        self._keyed = frozenset(name for name, source in sources.items() if source.key_kind is KeyKind.OWN)
         self._natural = tuple(name for name in sources if name not in members_only)
         self._clock = clock
         self._allowed_facts: dict[tuple[str, str, str, str, bool], frozenset[Facts]] = {}
@@ -83,6 +84,8 @@ class Gateway:
             purpose=asker.purpose,
             cases=asker.cases,
             region=any(REGION in ask.coordinates for ask in asks),
+            keys=any(self._planner.reachable(ask.coordinates) & self._keyed for ask in asks),
+            consent=self._judge.reads_consent(principal.role),
         )
         named = await self._name(inquiry, asker, asks, reading, through_registers=through_registers)
         refs = list({ref.key: ref for item in named for ref in item.refs if ref is not None}.values())

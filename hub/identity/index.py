@@ -43,12 +43,17 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks, for what, under which cases. `region`: whether the responsible region is wanted."""
+    """Who asks, for what, under which cases. What is not wanted is not looked up.
+
+    `region`: the responsible region; `keys`: keys of agencies that have their own; `consent`: condition N.
+    """
 
     principal: Principal
     purpose: str
     cases: tuple[str, ...] = ()
     region: bool = False
+    keys: bool = True
+    consent: bool = True
 
 
 class IndexedPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,7 +192,8 @@ class PersonIndex:
             regions=max(1, len(principal.regions)),
             cases=bool(cases),
             offices=office_regions(principal),
-            links=self._linked,
+            links=self._linked and inquiry.keys,
+            consent=inquiry.consent,
             region=inquiry.region,
         )
         given = {

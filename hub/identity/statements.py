@@ -53,6 +53,7 @@ class LookUp(msgspec.Struct, frozen=True, kw_only=True):
     offices: int
     links: bool
     region: bool
+    consent: bool
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +124,7 @@ class Statements:
             in_jurisdiction(person.c.person_id, "mine", kind.regions).label("j"),
             func.coalesce(in_term(), false()).label("t"),
             self._case(kind.cases, kind.offices).label("c"),
-            consented().label("n"),
+            consented().label("n") if kind.consent else literal_column("0", Integer),
             self._household() if kind.region else literal(None, String),
             self._links() if kind.links else literal(None, String),
         ).where(wanted, person.c.vaulted.is_(False))
