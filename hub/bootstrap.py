@@ -234,9 +234,11 @@ def _service(
     settings: Settings, rules: Rules, gateway: Gateway, shapes: PersonShapes, log: AuditLog, clock: Clock
 ) -> GraphQLService:
     weights = read_weights(rules.catalogue, rules.mappings, read_survivorship(rules.catalogue, rules.survivorship_file))
+    costs = CostModel(rules.schema, weights)
     return GraphQLService(
         schema=rules.schema,
-        documents=Documents(rules.schema, CostModel(rules.schema, weights)),
+        documents=Documents(rules.schema, costs),
+        costs=costs,
         operations=Operations(
             rules.schema,
             gateway,

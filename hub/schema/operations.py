@@ -111,7 +111,7 @@ class Operations:
                 executed = await self._engine.execute(plan, variables, context, given=operation.variables)
         except TimeoutError as exc:
             raise DeadlineExceededError("operation deadline") from exc
-        reading.objects = executed.objects
+        reading.objects = executed.objects - 1  # the root is nobody's object
         for fault in executed.faults:
             if not isinstance(fault.error, HubError):
                 raise fault.error  # nothing here fails but by our own errors

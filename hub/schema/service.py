@@ -21,6 +21,7 @@ from hub.connectors.base import SourceState
 from hub.engine.execute import Executed
 from hub.errors import AuditUnavailableError, HubError, RateLimitedError, RequestError
 from hub.gateway.reading import Reading
+from hub.schema.cost import CostModel
 from hub.schema.documents import Documents, InvalidDocumentError, OperationNameError, Prepared
 from hub.schema.errors import STATUS, field_errors, request_error
 from hub.schema.limits import ParseFailedError
@@ -67,6 +68,7 @@ class GraphQLService:
         *,
         schema: GraphQLSchema,
         documents: Documents,
+        costs: CostModel,
         operations: Operations,
         judge: Judge,
         log: AuditLog,
@@ -74,6 +76,7 @@ class GraphQLService:
     ) -> None:
         self._schema = schema
         self._documents = documents
+        self._costs = costs
         self._operations = operations
         self._judge = judge
         self._log = log
@@ -163,7 +166,10 @@ class GraphQLService:
                 }
                 for _, use in sorted(reading.sources.items())
             ],
-            "cost": course.prepared.cost.total if course.prepared else 0,
+            "cost": {
+                "static": course.prepared.cost.total if course.prepared else 0,
+                "actual": self._costs.actual(reading.calls, reading.asked, reading.objects),
+            },
             "denied": [
                 {"coordinate": denied.coordinate, "code": denied.code.value}
                 for denied in sorted(reading.denied, key=lambda item: (item.coordinate, item.code))
