@@ -203,7 +203,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         ),
         views=ViewBuilder(resolver=resolver, pseudonyms=pseudonyms, releaser=releaser),
         pseudonyms=pseudonyms,
-        quota=PersonQuota(limit=settings.persons_per_hour, clock=clock),
+        quota=PersonQuota(limit=max(1, settings.persons_per_hour // settings.workers), clock=clock),
         members_only=MEMBERS_ONLY,
         clock=clock,
     )

@@ -19,6 +19,8 @@ class Settings(BaseSettings):
     """The data directory; the hub stores only under `data_dir/hub`."""
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that serve. Limits that are counted in a process are divided among them."""
     url: str | None = None
     """Public base URL, `http://127.0.0.1:8000` form; default from host and port."""
     issuer: str | None = None
