@@ -6,6 +6,7 @@ import json
 import random
 import re
 import sqlite3
+from contextlib import closing
 from datetime import date
 from decimal import Decimal
 
@@ -112,7 +113,7 @@ def source_value(hub, directory, rule, mapping, key, nested, position):
     """The raw value where the agency itself keeps it."""
     folder = directory / "agencies" / mapping.agency
     if mapping.kind == "sql":
-        with sqlite3.connect(folder / f"{mapping.agency}.db") as database:
+        with closing(sqlite3.connect(folder / f"{mapping.agency}.db")) as database:
             variants = IdentityNumber.parse(key).variants() if mapping.variants else (key,)
             marks = ",".join("?" * len(variants))
             record = database.execute(
@@ -127,7 +128,7 @@ def source_value(hub, directory, rule, mapping, key, nested, position):
             ).fetchall()
             return rows[position][0]
     if mapping.kind == "rest":
-        with sqlite3.connect(folder / f"{mapping.agency}.db") as database:
+        with closing(sqlite3.connect(folder / f"{mapping.agency}.db")) as database:
             (text,) = database.execute("SELECT doc FROM docs WHERE id = ?", (key,)).fetchone()
         doc = json.loads(text)
         return doc[nested.at][position][rule.source] if nested else doc[rule.source]
@@ -225,7 +226,7 @@ def shape(value):
 
 def taxpayer(demo, agency, world, index):
     person = someone(world, index)
-    with sqlite3.connect(demo.directory / "agencies" / agency / f"{agency}.db") as database:
+    with closing(sqlite3.connect(demo.directory / "agencies" / agency / f"{agency}.db")) as database:
         row = database.execute("SELECT doc FROM docs WHERE id = ?", (person.number,)).fetchone()
     return person.number if row else None
 

@@ -19,11 +19,13 @@ def fleets(tmp_path, postgres_url):
     url = postgres_url.replace("+asyncpg", "")
     lite = AgencyFleet(directory=tmp_path / "lite", people=200, seed=5)
     full = AgencyFleet(directory=tmp_path / "full", people=200, seed=5, databases={"justice": url, "police": url})
-    lite.start()
-    full.start()
-    yield lite, full
-    lite.stop()
-    full.stop()
+    try:
+        lite.start()
+        full.start()
+        yield lite, full
+    finally:
+        lite.stop()
+        full.stop()
 
 
 async def answers(fleet: AgencyFleet, agency: str, keys: tuple[str, ...]):
@@ -35,9 +37,11 @@ async def answers(fleet: AgencyFleet, agency: str, keys: tuple[str, ...]):
     every = frozenset(name for name, field in catalogue().fields.items() if field.owner == agency)
     less = every - {"RiskAssessment.score", "NewCase.caseNo"}
     parts = (Part(keys=keys[:20], coordinates=every), Part(keys=keys[20:], coordinates=less))
-    answer = await built[agency].ask(Fetch(parts=parts, timeout_s=20))
-    scanned = [record async for batch in built[agency].connector.scan(frozenset(), batch=64) for record in batch]
-    await built[agency].close()
+    try:
+        answer = await built[agency].ask(Fetch(parts=parts, timeout_s=20))
+        scanned = [record async for batch in built[agency].connector.scan(frozenset(), batch=64) for record in batch]
+    finally:
+        await built[agency].close()
     return answer, scanned
 
 
@@ -68,6 +72,8 @@ async def test_a_hanging_postgresql_is_given_up_at_the_deadline(fleets):
     )
     world = World(seed=5, members=200, today=date(2026, 11, 24))
     part = Part(keys=(someone(world, 0).number,), coordinates=frozenset({"PoliceRecord.name"}))
-    answer = await built["police"].ask(Fetch(parts=(part,), timeout_s=1))
+    try:
+        answer = await built["police"].ask(Fetch(parts=(part,), timeout_s=1))
+    finally:
+        await built["police"].close()
     assert answer.state is SourceState.TIMEOUT
-    await built["police"].close()
