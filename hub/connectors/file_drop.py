@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub.connectors.assemble import Assembler, split_coordinates
+from hub.connectors.assemble import MAX_NESTED, Assembler, split_coordinates
 from hub.connectors.base import Fetch, KeyKind, Quarantine, SourceFailure, SourceRecord, SourceState
 from hub.connectors.mapping import AgencyMapping
 from hub.domain.identity_number import IdentityNumber, IdentityNumberError
@@ -120,13 +120,13 @@ class FileDropConnector:
     def _record(
         self, drop: _Drop, key: str, main: dict[str, str], flat: tuple[str, ...], nested: Mapping[str, tuple[str, ...]]
     ) -> SourceRecord:
-        lists = {
-            name: [
-                {field: row.get(self._mapping.nested[name].rules[field].source) for field in inner}
-                for row in drop.files[self._mapping.nested[name].at].rows(key, self._mapping.key)
-            ]
-            for name, inner in nested.items()
-        }
+        lists: dict[str, list[dict[str, object]]] = {}
+        for name, inner in nested.items():
+            mapped = self._mapping.nested[name]
+            rows = drop.files[mapped.at].rows(key, self._mapping.key)
+            if len(rows) > MAX_NESTED:
+                raise SourceFailure(self.agency, SourceState.INVALID, "a nested list is too long")
+            lists[name] = [{field: row.get(mapped.rules[field].source) for field in inner} for row in rows]
         values = {name: main.get(self._mapping.rules[name].source) for name in flat}
         return self._assembler.record(key, main[self._mapping.record], drop.created, values, lists)
 

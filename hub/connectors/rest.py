@@ -92,7 +92,9 @@ class RestConnector:
             rows = item.get(mapped.at) or []
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
                 raise self._invalid("a nested list is none")
-            lists[name] = [{field: row.get(mapped.rules[field].source) for field in inner} for row in rows[:MAX_NESTED]]
+            if len(rows) > MAX_NESTED:
+                raise self._invalid("a nested list is too long")
+            lists[name] = [{field: row.get(mapped.rules[field].source) for field in inner} for row in rows]
         values = {name: item.get(self._mapping.rules[name].source) for name in flat}
         return self._assembler.record(
             key, item.get(self._mapping.record), item.get(self._mapping.as_of.source), values, lists

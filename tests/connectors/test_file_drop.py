@@ -1,4 +1,5 @@
 import asyncio
+import hashlib
 import json
 import shutil
 import threading
@@ -6,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from hub.connectors.assemble import Assembler
+from hub.connectors.assemble import MAX_NESTED, Assembler
 from hub.connectors.base import Fetch, MemoryQuarantine, Part, SourceFailure, SourceState
 from hub.connectors.file_drop import FileDropConnector
 from hub.connectors.mapping_reader import read_mappings
@@ -52,15 +53,13 @@ async def source(folder, quarantine):
     await built.close()
 
 
-def tamper(drop, *, repair: bool = False) -> None:
+def tamper(drop, *, repair: bool = False, file: str = MAIN, row: str = "不是一行") -> None:
     """Add a row of nonsense; with `repair` the manifest tells the new checksum."""
-    import hashlib
-
-    with (drop / MAIN).open("ab") as file:
-        file.write("不是一行\n".encode("gb18030"))
+    with (drop / file).open("ab") as opened:
+        opened.write(f"{row}\n".encode("gb18030"))
     if repair:
         manifest = json.loads((drop / "manifest.json").read_text("utf-8"))
-        manifest["files"][MAIN]["sha256"] = hashlib.sha256((drop / MAIN).read_bytes()).hexdigest()
+        manifest["files"][file]["sha256"] = hashlib.sha256((drop / file).read_bytes()).hexdigest()
         (drop / "manifest.json").write_text(json.dumps(manifest), "utf-8")
 
 
@@ -133,6 +132,14 @@ async def test_no_drop_is_down(folder, source):
     with pytest.raises(SourceFailure) as failure:
         await source.fetch(NAME)
     assert failure.value.state is SourceState.DOWN
+
+
+async def test_a_nested_list_that_is_too_long_is_invalid_not_cut(source, folder):
+    rows = "\n".join([f"{NUMBER},张三,子,否"] * (MAX_NESTED + 1))
+    tamper(folder / "2026-11-24", repair=True, file="家庭成员.csv", row=rows)
+    with pytest.raises(SourceFailure) as failure:
+        await source.fetch(fetch("CivilAffairsRecord.householdMembers", "ReliefHouseholdMember.student"))
+    assert failure.value.state is SourceState.INVALID
 
 
 async def test_closing_ends_a_load(source, monkeypatch):
