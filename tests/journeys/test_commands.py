@@ -136,6 +136,29 @@ def test_a_log_that_was_touched_exits_with_1(demo, tmp_path):
     assert json.loads(found.stdout)["firstBad"] == 1
 
 
+BAD_PLUGINS = [
+    pytest.param(
+        "catalogue", "x.toml", "[fields.Moon]\na = 1\n", "CATALOGUE_INVALID: x.toml:1: Moon: ", id="catalogue"
+    ),
+    pytest.param("codes", "x.toml", "[x]\nzh = 'x'\n", "CODE_LIST_INVALID: x.toml:1: x: lacks ", id="codes"),
+    pytest.param("mappings", "x.toml", "agency = 'moon'\n", "MAPPING_INVALID: x.toml:1: agency: ", id="mapping"),
+    pytest.param("policies", "x.cedar", "permit (\n", "POLICY_INVALID: x.cedar:1: is not Cedar", id="policy"),
+]
+
+
+@pytest.mark.parametrize(("folder", "file", "text", "error"), BAD_PLUGINS)
+def test_a_bad_rule_starts_nothing_and_names_file_line_and_name(tmp_path, monkeypatch, folder, file, text, error):
+    (tmp_path / "plugins" / folder).mkdir(parents=True)
+    (tmp_path / "plugins" / folder / file).write_text(text)
+    monkeypatch.setenv("HUB_PLUGINS_DIR", str(tmp_path / "plugins"))
+    found = run("serve", "--data", str(tmp_path / "data"), "--port", "8999")
+    assert found.returncode == 3
+    assert found.stdout == ""
+    assert found.stderr.startswith(f"error {error}"), found.stderr
+    assert found.stderr.count("\n") == 1
+    assert not (tmp_path / "data").exists()
+
+
 def test_the_committed_schema_is_the_exported_one():
     from pathlib import Path
 

@@ -2,9 +2,12 @@
 
 import json
 import stat
+from base64 import urlsafe_b64decode
 from pathlib import Path
 
 import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey
 
 from hub.demo.run import QUERY_FILE
 
@@ -203,6 +206,44 @@ def test_demo_json_has_the_published_form(demo):
     assert len(held["people"]["in"]) >= 50
     assert len(held["people"]["out"]) >= 50
     assert Path(held["signingKey"]).read_bytes().startswith(b"-----BEGIN PRIVATE KEY-----")
+
+
+def test_tokens_have_the_published_header_and_claims(demo):
+    held = demo.held
+    for name, persona in held["personas"].items():
+        head, claims, _ = (urlsafe_b64decode(part + "==") for part in persona["token"].split("."))
+        assert json.loads(head) == {"alg": "ES256", "typ": "at+jwt", "kid": held["kid"]}
+        found = json.loads(claims)
+        assert found.keys() == {
+            "iss", "aud", "sub", "client_id", "act", "jti", "iat", "nbf", "exp", "agency", "role", "regions", "purposes",
+        }  # fmt: skip
+        assert (found["iss"], found["aud"]) == (held["issuer"], [f"{held['url']}/graphql"])
+        assert found["sub"].startswith("officer:")
+        assert found["act"] == {"sub": f"client:{found['client_id']}"}
+        assert (found["agency"], found["role"], found["regions"]) == (persona["agency"], name, persona["regions"])
+        assert (persona["purpose"] is None) is (found["purposes"] == [])
+        assert persona["purpose"] is None or persona["purpose"] in found["purposes"]
+        assert {type(found[time]) for time in ("iat", "nbf", "exp")} == {int}
+        assert found["exp"] - found["iat"] <= 3600
+
+
+def test_a_token_signed_with_the_signing_key_is_taken(demo):
+    held = demo.held
+    key = ECKey.import_key(Path(held["signingKey"]).read_bytes())
+    claims = json.loads(urlsafe_b64decode(held["personas"]["tax"]["token"].split(".")[1] + "=="))
+    token = jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": held["kid"]}, {**claims, "sub": "officer:42"}, key)
+    reply = demo.ask("tax", "{ viewer { officer } }", Authorization=f"Bearer {token}")
+    assert reply.json["data"]["viewer"] == {"officer": "42"}
+
+
+def test_the_case_of_a_persona_concerns_the_first_person_inside(demo):
+    case = demo.held["personas"]["judicial-office"]["case"]
+    query = "query ($l: PersonLookup!) { person(lookup: $l) { id } }"
+    by_case, by_number = (
+        demo.ask("judicial-office", query, {"l": lookup}).json["data"]["person"]
+        for lookup in ({"caseNumber": case}, {"identityNumber": demo.held["people"]["in"][0]})
+    )
+    assert by_case == by_number is not None
 
 
 @pytest.mark.parametrize("index", [0, 25, 49])
