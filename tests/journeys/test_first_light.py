@@ -1,6 +1,7 @@
 """One person, five agencies, one query, different answers."""
 
 import json
+import re
 import stat
 from base64 import urlsafe_b64decode
 from pathlib import Path
@@ -32,6 +33,24 @@ def test_the_judicial_office_sees_all_five_agencies(demo):
     assert [use["agency"] for use in reply.hub["sources"]] == AGENCIES
     assert {use["status"] for use in reply.hub["sources"]} == {"OK"}
     assert {item["agency"] for item in found["provenance"]} == {"police"}
+
+
+def test_the_readme_shows_the_query_that_the_demo_prints_and_what_is_answered(demo):
+    """Dates follow the day the demo was made; everything else of the two answers stands in the README as it is."""
+    text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    assert FIRST.strip() in text
+    answers = [json.loads(block.split("```", 1)[0]) for block in text.split("```json\n")[1:]]
+    for persona, shown in zip(("judicial-office", "tax"), answers, strict=True):
+        found = person(demo, persona, "360700194001011018").json["data"]["person"]
+        assert without_dates({name: found[name] for name in shown}) == without_dates(shown)
+
+
+def without_dates(value):
+    if isinstance(value, dict):
+        return {name: without_dates(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [without_dates(inner) for inner in value]
+    return re.sub(r"\d{4}-\d{2}(-\d{2})?", "date", value) if isinstance(value, str) else value
 
 
 def test_tax_sees_the_taxpayer_and_nothing_of_prison(demo):
