@@ -7,6 +7,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import date
+from operator import mul
 
 WEIGHTS = tuple(2 ** (17 - position) % 11 for position in range(17))
 CHECK_CHARACTERS = "10X98765432"
@@ -21,8 +22,9 @@ class IdentityNumberError(ValueError):
 
 def check_character(first17: str) -> str:
     """The check character for 17 digits. Source: GB 11643-1999, ISO 7064 MOD 11-2."""
-    total = sum(int(digit) * weight for digit, weight in zip(first17, WEIGHTS, strict=True))
-    return CHECK_CHARACTERS[total % 11]
+    if len(first17) != len(WEIGHTS):
+        raise ValueError("not 17 digits")
+    return CHECK_CHARACTERS[sum(map(mul, map(int, first17), WEIGHTS)) % 11]
 
 
 @dataclass(frozen=True, slots=True)

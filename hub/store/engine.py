@@ -70,12 +70,18 @@ class Store:
         await self.engine.dispose()
 
 
-def open_store(url: str) -> Store:
-    """An engine for `url`; connects only when first used. A SQLite file is created with mode 0600."""
+def open_store(url: str, *, create: bool = True) -> Store:
+    """An engine for `url`; connects only when first used. A SQLite file is created with mode 0600.
+
+    Raises:
+        StoreError: there is no such file and `create` is false.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         assert parsed.database is not None
         path = Path(parsed.database)
+        if not create and not path.is_file():
+            raise StoreError("there is no database here; run `hub migrate`")
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         engine = create_async_engine(parsed, pool_size=8, max_overflow=0)

@@ -124,6 +124,64 @@ async def test_two_records_with_one_number_are_found_by_neither(parts):
     assert await find(index, 5) is None
 
 
+async def test_a_doubtful_number_finds_nobody_while_an_import_runs(parts):
+    """Marks are set at the end of an import; a batch in its middle must not wash them off."""
+    importer, index, _ = parts
+
+    class Watched(Justice):
+        seen = None
+
+        async def scan(self, coordinates, *, batch):
+            yield self.records
+            self.seen = await find(index, 5)
+
+    await importer.run(Justice([record("k1", 5), record("k2", 5)]))
+    again = Watched([record("k1", 5), record("k2", 5)])
+    await importer.run(again)
+    assert again.seen is None
+    assert await find(index, 5) is None
+
+
+async def test_a_number_that_is_put_right_at_the_source_is_found_again(parts):
+    importer, index, _ = parts
+    await importer.run(Justice([record("k1", 5), record("k2", 5)]))
+    assert (await importer.run(Justice([record("k1", 5), record("k2", 6)]))).ambiguous == 0
+    found = [await find(index, 5), await find(index, 6)]
+    assert None not in found
+    assert len(set(found)) == 2
+
+
+async def test_retiring_takes_out_whom_the_last_import_did_not_see(parts, clock):
+    importer, index, references = parts
+    await importer.run(Justice([record("k1", 1), record("k2", 2)]))
+    gone, stays = await find(index, 2), await find(index, 1)
+    await references.put_cases([CaseReference(case_id="C2", person_id=gone, agency="justice", region="360702")])
+    clock.advance(60)
+    since = clock.now()
+    await importer.run(Justice([record("k1", 1)]))
+    assert await importer.retire(since) == 1
+    assert (await find(index, 1), await find(index, 2)) == (stays, None)
+    assert await index.persons_of_cases(inquiry(), ["C2"]) == {}
+
+
+async def test_a_case_concerns_one_person(parts):
+    importer, index, references = parts
+    await importer.run(Justice([record("k1", 1), record("k2", 2)]))
+    first, second = await find(index, 1), await find(index, 2)
+    for member in (first, second):
+        await references.put_cases([CaseReference(case_id="C1", person_id=member, agency="justice", region="360702")])
+    assert await index.persons_of_cases(inquiry(), ["C1"]) == {"C1": second}
+    assert not (await facts(index, first, cases=("C1",))).case
+
+
+@pytest.mark.parametrize("turned", [False, True])
+async def test_of_several_spells_at_one_office_the_last_to_end_counts(parts, turned):
+    importer, index, _ = parts
+    spells = [["360702001", "H", "2024-01-01", None], ["360702001", "H", "2010-01-01", "2012-01-01"]]
+    await importer.run(Justice([record("k1", 1, offices=spells[::-1] if turned else spells)]))
+    assert (await facts(index, await find(index, 1))).jurisdiction
+
+
 async def test_vaulted_persons_are_nobody(parts):
     importer, index, _ = parts
     await importer.run(Justice([record("k1", 1, vaulted="1")]))
