@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from hub.connectors.base import KeyKind
 from hub.domain.catalogue import Field
@@ -12,6 +13,8 @@ class Rule:
     """How one canonical field is read. `source` is a column, JSON member or CSV header of the table it stands in.
 
     `codes` maps source codes to canonical names. The tests `is_in`, `positive` and `present` make a Boolean of a value.
+    `factor` turns a number in the source's unit into one in the field's (10000 for 万元, 12 for years). `default` is
+    the canonical value of an empty one: only where the source has agreed what an empty value means.
     """
 
     field: Field
@@ -22,6 +25,8 @@ class Rule:
     is_in: frozenset[str] | None = None
     positive: bool = False
     present: bool = False
+    factor: Decimal | None = None
+    default: str | bool | int | Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
