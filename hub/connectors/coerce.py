@@ -21,7 +21,7 @@ class UnfitValueError(ValueError):
 
 
 def coerce(rule: Rule, raw: object, codes: Codes) -> object:
-    """The canonical value of `raw` under `rule`; None for an empty one.
+    """The canonical value of `raw` under `rule`; the default, mostly None, for an empty one.
 
     Raises:
         UnfitValueError: the value does not fit.
@@ -29,7 +29,7 @@ def coerce(rule: Rule, raw: object, codes: Codes) -> object:
     if rule.present:
         return raw not in (None, "")
     if raw is None or raw == "":
-        return None
+        return rule.default
     if rule.sealed:
         return _sealed(raw)
     if rule.positive or rule.is_in is not None:
@@ -64,7 +64,8 @@ def _single(rule: Rule, raw: object, codes: Codes) -> object:
     if rule.field.value_type is ValueType.DATE_TIME:
         return as_of(raw, rule.format or "iso")
     assert rule.field.value_type is not None
-    return _PLAIN[rule.field.value_type](raw)
+    value = _PLAIN[rule.field.value_type](raw)
+    return value if rule.factor is None else _scaled(value, rule.factor)
 
 
 def _text(raw: object) -> str:
@@ -116,6 +117,19 @@ def _decimal(raw: object) -> Decimal:
     if not number.is_finite() or abs(number) >= Decimal(10) ** 15:
         raise UnfitValueError("out of range")
     return number
+
+
+def _scaled(value: object, factor: Decimal) -> object:
+    """A number of the source's unit in the field's; a whole number must stay one."""
+    assert isinstance(value, int | Decimal)
+    scaled = value * factor
+    return _decimal(str(scaled)) if isinstance(value, Decimal) else _integer(_whole(scaled))
+
+
+def _whole(number: Decimal) -> int:
+    if number != number.to_integral_value():
+        raise UnfitValueError("not a whole number")
+    return int(number)
 
 
 def _month(raw: object) -> str:

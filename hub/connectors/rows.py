@@ -146,7 +146,8 @@ def _fit_test(rules: Sequence[Rule]) -> Callable[[Sequence[Any]], Any]:
         test = _fit(rule)
         if test is None:
             return lambda _row: False
-        tests.append(f"((v := r[{slot}]) is None or ({test.format(v='v')}))")
+        empty = "is None or" if rule.default is None else "is not None and"  # an empty value becomes its default
+        tests.append(f"((v := r[{slot}]) {empty} ({test.format(v='v')}))")
     source = f"lambda r: {' and '.join(tests) or 'True'}"
     names: dict[str, Any] = {"date": date}
     test_row: Callable[[Sequence[Any]], Any] = eval(source, names)  # noqa: S307  # made of the constants above only
@@ -156,7 +157,8 @@ def _fit_test(rules: Sequence[Rule]) -> Callable[[Sequence[Any]], Any]:
 def _fit(rule: Rule) -> str | None:
     if rule.sealed:
         return "type({v}) is bytes"
-    plain = rule.codes is None and rule.format is None and rule.is_in is None and not rule.positive and not rule.present
+    read = (rule.codes, rule.format, rule.is_in, rule.factor)
+    plain = all(how is None for how in read) and not rule.positive and not rule.present
     if not plain or rule.field.shape is not Shape.VALUE or rule.field.value_type is None:
         return None
     return _FITS.get(rule.field.value_type)
