@@ -46,14 +46,15 @@ def as_of(raw: object, form: str) -> datetime:
     Raises:
         UnfitValueError: not a time of this form.
     """
-    if isinstance(raw, datetime):
-        return (raw if raw.tzinfo else raw.replace(tzinfo=CHINA)).astimezone(UTC)
-    text = _text(raw)
+    given = raw if isinstance(raw, datetime) else _text(raw)
     try:
-        moment = datetime.fromisoformat(text) if form == "iso" else datetime.strptime(text, form)
-    except ValueError as exc:
+        if isinstance(given, datetime):
+            moment = given
+        else:
+            moment = datetime.fromisoformat(given) if form == "iso" else datetime.strptime(given, form)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=CHINA)).astimezone(UTC)
+    except (ValueError, OverflowError) as exc:
         raise UnfitValueError("not a time") from exc
-    return (moment if moment.tzinfo else moment.replace(tzinfo=CHINA)).astimezone(UTC)
 
 
 def _single(rule: Rule, raw: object, codes: Codes) -> object:
@@ -114,7 +115,7 @@ def _decimal(raw: object) -> Decimal:
         number = Decimal(str(raw)) if isinstance(raw, float | Decimal) else Decimal(_text(raw))
     except InvalidOperation as exc:
         raise UnfitValueError("not a number") from exc
-    if not number.is_finite() or abs(number) >= Decimal(10) ** 15:
+    if not number.is_finite() or number.adjusted() >= 15:
         raise UnfitValueError("out of range")
     return number
 

@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
@@ -70,6 +70,10 @@ def test_fitting_values(how, raw, expected):
         (rule(ValueType.DATE), "2026-02-30"),
         (rule(ValueType.DATE), "24.11.2026"),
         (rule(ValueType.MONTH), "2026-13"),
+        (rule(ValueType.DATE_TIME), "0001-01-01"),
+        (rule(ValueType.DATE_TIME), datetime(1, 1, 1)),
+        (rule(ValueType.DATE_TIME), "9999-12-31T23:59:59-12:00"),
+        (rule(ValueType.DECIMAL), "1e999999999"),
         (rule(ValueType.INT, factor=Decimal("0.5")), "3"),
         (rule(ValueType.INT, factor=Decimal(10**6)), "99999"),
         (rule(ValueType.BOOLEAN, default=False), "perhaps"),
