@@ -179,6 +179,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     index = PersonIndex(
         reader=open_reader(settings.store_url, size=settings.store_readers),
         opener=opener,
+        sealer=sealer,
         numbers=numbers,
         clock=clock,
         natural=natural,

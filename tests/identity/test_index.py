@@ -17,7 +17,7 @@ from hub.crypto.opener import Opener
 from hub.crypto.sealing import Sealer
 from hub.domain.identity_number import IdentityNumber, check_character
 from hub.identity.importer import Importer
-from hub.identity.index import Inquiry, PersonIndex
+from hub.identity.index import LEAST_CANDIDATES, Inquiry, PersonIndex
 from hub.identity.references import CaseReference, References
 from hub.identity.statements import LISTED_FACTS, among
 from hub.store.reader import open_reader
@@ -67,7 +67,14 @@ def record(
 async def parts(store, store_url, clock):
     importer = Importer(store=store, sealer=Sealer(RING), opener=Opener(RING), numbers=NUMBERS, keys=KEYS, clock=clock)
     reader = open_reader(store_url, size=2)
-    index = PersonIndex(reader=reader, opener=Opener(RING), numbers=NUMBERS, clock=clock, natural=["police", "tax"])
+    index = PersonIndex(
+        reader=reader,
+        opener=Opener(RING),
+        sealer=Sealer(RING),
+        numbers=NUMBERS,
+        clock=clock,
+        natural=["police", "tax"],
+    )
     yield importer, index, References(store, clock)
     await index.close()
 
@@ -180,6 +187,40 @@ async def test_of_several_spells_at_one_office_the_last_to_end_counts(parts, tur
     spells = [["360702001", "H", "2024-01-01", None], ["360702001", "H", "2010-01-01", "2012-01-01"]]
     await importer.run(Justice([record("k1", 1, offices=spells[::-1] if turned else spells)]))
     assert (await facts(index, await find(index, 1))).jurisdiction
+
+
+@pytest.mark.parametrize("count", [1, 12])
+async def test_a_hit_and_a_miss_open_the_same_number_of_sealed_numbers(parts, monkeypatch, count):
+    importer, index, _ = parts
+    await importer.run(Justice([record(f"k{n}", n) for n in range(1, 25)]))
+    opened: list[str] = []
+    opener = Opener(RING)
+    monkeypatch.setattr(
+        index._opener, "open", lambda place, raw: (opened.append(place.table), opener.open(place, raw))[1]
+    )
+    openings = set()
+    for first in (1, 300):  # members, and numbers that nobody bears
+        opened.clear()
+        numbers = [IdentityNumber.parse(number(first + n)) for n in range(count)]
+        found = await index.register_facts(inquiry(officer("tax", "tax"), "TAX_RELIEF"), numbers)
+        assert len(found) == count
+        openings.add(tuple(opened))
+    assert openings == {("person",) * (LEAST_CANDIDATES * count)}
+
+
+async def test_a_look_up_opens_the_padded_number_and_the_keys_of_whom_it_finds(parts, monkeypatch):
+    importer, index, _ = parts
+    await importer.run(Justice([record("k1", 1)]))
+    opened: list[str] = []
+    opener = Opener(RING)
+    monkeypatch.setattr(
+        index._opener, "open", lambda place, raw: (opened.append(place.table), opener.open(place, raw))[1]
+    )
+    assert await find(index, 1)
+    assert (opened.count("person"), opened.count("person_link")) == (LEAST_CANDIDATES, 1)
+    opened.clear()
+    assert await find(index, 300) is None
+    assert (opened.count("person"), opened.count("person_link")) == (LEAST_CANDIDATES, 0)
 
 
 async def test_vaulted_persons_are_nobody(parts):
