@@ -31,6 +31,14 @@ class Metrics:
         self.refusals = Counter(
             "hub_refusals_total", "Refusals before a valid token, by code", ["code"], registry=self.registry
         )
+        self._by_status: dict[int, Counter] = {}
         self.source_calls = Counter(
             "hub_source_answers_total", "Agencies' answers by state", ["agency", "state"], registry=self.registry
         )
+
+    def observe(self, status: int) -> None:
+        """Count one answer."""
+        counter = self._by_status.get(status)
+        if counter is None:
+            counter = self._by_status[status] = self.answers.labels(str(status))
+        counter.inc()

@@ -18,6 +18,7 @@ def main() -> None:
         lifespan="on",
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         log_level="warning",
     )
 

@@ -5,12 +5,13 @@ operation mostly share one; `dump` spells them out again.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+import msgspec
 import orjson
 
 EFFECTS = ("full", "masked", "predicate", "sealed", "denied")
@@ -46,16 +47,14 @@ class Pattern:
         return orjson.Fragment(orjson.dumps([getattr(self, effect) for effect in EFFECTS]))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceSeen:
+class SourceSeen(msgspec.Struct, frozen=True, kw_only=True):
     agency: str
     status: str
     as_of: str | None
     latency_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """An entry before the log gives it number, id and time."""
 
     kind: Kind = Kind.OPERATION
@@ -76,7 +75,7 @@ class Draft:
     code: str | None = None
     cost: int = 0
     latency_ms: int = 0
-    note: Mapping[str, int] = field(default_factory=dict)
+    note: Mapping[str, int] = msgspec.field(default_factory=dict)
 
 
 def encode(draft: Draft, *, seq: int, entry_id: str, time_us: int) -> bytes:

@@ -1,6 +1,7 @@
 """The append-only log: an entry is on disk before `append` returns, many entries share one commit.
 
-Several processes append to one log: each commit takes the head row under a lock, so that the chain cannot fork.
+Several processes append to one log: each commit moves the head from where it was, or nothing, so that the chain cannot
+fork.
 """
 
 import asyncio
@@ -8,13 +9,15 @@ import secrets
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from sqlalchemy import insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+import msgspec
+from sqlalchemy import select
 
+from hub.audit.appender import Head, Row, Rows, open_appender
 from hub.audit.chain import link
 from hub.audit.entry import Draft, encode
-from hub.audit.tables import audit_entry, audit_head
+from hub.audit.tables import audit_head
 from hub.clock import Clock
 from hub.errors import AuditUnavailableError, StoreError
 from hub.failpoints import failpoint
@@ -24,8 +27,7 @@ MAX_WAITING = 10_000
 MAX_BATCH = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """What the log says of a durable entry."""
 
     entry_id: str
@@ -54,6 +56,7 @@ class AuditLog:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
+        self._appender = open_appender(store.driver)
         self._clock = clock
         self._waiting: deque[Waiting] = deque()
         self._writer: asyncio.Task[None] | None = None
@@ -120,28 +123,20 @@ class AuditLog:
                     waiting.done.set_result(receipt)
 
     async def _commit(self, batch: Sequence[Waiting]) -> list[Receipt]:
-        receipts: list[Receipt] = []
-        async with self._store.write() as connection:
-            seq, time_us, chain = await self._head(connection)
-            rows = []
-            for waiting in batch:
-                seq += 1
-                time_us = max(time_us, int(self._clock.now().timestamp() * 1_000_000))
-                entry_id = waiting.entry_id
-                body = encode(waiting.draft, seq=seq, entry_id=entry_id, time_us=time_us)
-                chain = link(chain, seq, body)
-                rows.append({"seq": seq, "entry_id": entry_id, "body": body, "chain": chain})
-                receipts.append(Receipt(entry_id=entry_id, seq=seq))
-            await connection.execute(insert(audit_entry), rows)
-            await connection.execute(update(audit_head).values(seq=seq, time_us=time_us, chain=chain))
-            failpoint("audit.before-commit")
+        failpoint("audit.before-commit")
+        receipts = await self._appender.append(partial(self._rows, batch))
         failpoint("audit.after-commit")
         return receipts
 
-    async def _head(self, connection: AsyncConnection) -> tuple[int, int, bytes]:
-        """Where the chain ends, locked until the transaction does (SQLite's write transactions are exclusive)."""
-        statement = select(audit_head.c.seq, audit_head.c.time_us, audit_head.c.chain).with_for_update()
-        row = (await connection.execute(statement)).one_or_none()
-        if row is None:
-            raise StoreError("the log has lost its head")
-        return row[0], row[1], row[2]
+    def _rows(self, batch: Sequence[Waiting], head: Head) -> tuple[Rows, list[Receipt]]:
+        """The rows of `batch` after `head`. Called again with another head if another process was faster."""
+        seq, time_us, chain = head.seq, head.time_us, head.chain
+        rows: list[Row] = []
+        for waiting in batch:
+            seq += 1
+            time_us = max(time_us, int(self._clock.now().timestamp() * 1_000_000))
+            body = encode(waiting.draft, seq=seq, entry_id=waiting.entry_id, time_us=time_us)
+            chain = link(chain, seq, body)
+            rows.append(Row(seq, waiting.entry_id, body, chain))
+        receipts = [Receipt(entry_id=row.entry_id, seq=row.seq) for row in rows]
+        return Rows(rows=rows, head=Head(seq, time_us, chain)), receipts

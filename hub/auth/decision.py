@@ -74,6 +74,10 @@ class Judge(Protocol):
 
     def reach(self, *, agency: str, role: str, purpose: str) -> Reach: ...
 
+    def reads_consent(self, role: str) -> bool:
+        """Whether any rule that bears on the role looks at consent (N)."""
+        ...
+
     def role_purposes(self, role: str) -> frozenset[str]:
         """Purposes of a role (DESIGN section 4); empty for an unknown role."""
         ...

@@ -48,7 +48,9 @@ class CedarJudge:
         self._catalogue = catalogue
         self._purposes = purposes
         self._remembered = remembered
-        self._policies = {role: _rules_of(bundle, role) for role in purposes.roles}
+        texts = {role: _rules_of(bundle, role) for role in purposes.roles}
+        self._policies = {role: cedarpy.PolicySet.from_json_str(text) for role, text in texts.items()}
+        self._reads_consent = frozenset(role for role, text in texts.items() if '"consent"' in text)
         self._kinds = {name: _kind(field) for name, field in catalogue.fields.items()}
         self._distinct = tuple(dict.fromkeys(self._kinds.values()))
         self._entities = cedarpy.Entities.from_json_str(json.dumps([_entity(kind) for kind in self._distinct]))
@@ -63,6 +65,9 @@ class CedarJudge:
     @property
     def rule_count(self) -> int:
         return len(self._bundle.rules)
+
+    def reads_consent(self, role: str) -> bool:
+        return role in self._reads_consent
 
     def role_purposes(self, role: str) -> frozenset[str]:
         known = self._purposes.roles.get(role)
@@ -170,15 +175,14 @@ class CedarJudge:
         }
 
 
-def _rules_of(bundle: Bundle, role: str) -> cedarpy.PolicySet:
+def _rules_of(bundle: Bundle, role: str) -> str:
     """The rules that can bear on `role`, under their own ids: leaving out those of other roles changes no decision."""
     rules = {
         name: rule
         for name, rule in bundle.rules.items()
         if rule["principal"]["op"] != "==" or rule["principal"]["entity"]["id"] == role
     }
-    document = {"templates": {}, "staticPolicies": rules, "templateLinks": []}
-    return cedarpy.PolicySet.from_json_str(json.dumps(document))
+    return json.dumps({"templates": {}, "staticPolicies": rules, "templateLinks": []})
 
 
 def _kind(field: Field) -> _Kind:

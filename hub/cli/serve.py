@@ -35,6 +35,7 @@ def serve(
         lifespan="on",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing of a request is believed but its token
         log_level="warning",
         timeout_graceful_shutdown=10,
     )

@@ -1,7 +1,6 @@
 """What the hub asks of an agency, and what an agency answers."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -22,8 +21,7 @@ class SourceState(StrEnum):
     THROTTLED = "THROTTLED"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True, kw_only=True):
     """Where fields stand in the rows of one fetch: flat fields first, then nested ones, each in the catalogue's order.
 
     `nested` pairs a nested field's name with its own fields. A row may be longer than its layout; what a reader of it
@@ -44,16 +42,14 @@ class Layout:
         return dict(self.nested)[name]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(msgspec.Struct, frozen=True, kw_only=True):
     """Keys of one decision class and the canonical coordinates, nested ones included, that it may be asked for."""
 
     keys: tuple[str, ...]
     coordinates: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetch:
+class Fetch(msgspec.Struct, frozen=True, kw_only=True):
     """One batched question in ONE round trip: at most `MAX_KEYS` keys over all parts, no key twice.
 
     Persons of different decision classes share the call, but no key is ever asked for a coordinate outside its part:
@@ -94,8 +90,7 @@ class ScannedRecord(msgspec.Struct, frozen=True):
     values: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
+class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     """An agency's answer. `records` maps an asked key to its record; a key that the agency does not know is absent.
 
     Any state but OK and STALE comes with no records; never an exception.

@@ -17,7 +17,7 @@ from hub.connectors.rest import RestConnector
 from hub.connectors.sql import SqlConnector
 from hub.domain.codes import Codes
 from hub.errors import SettingsError
-from hub.store.reader import open_reader
+from hub.store.reader import Reader, open_reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,30 +63,37 @@ def build_connectors(
         SettingsError: an endpoint without a mapping, or one that its kind cannot use.
     """
     guards: dict[str, Guard] = {}
+    readers: dict[str, Reader] = {}  # agencies in one database share its connections
     for agency, endpoint in endpoints.items():
         if agency not in mappings:
             raise SettingsError("has no mapping", name=agency)
         mapping = mappings[agency]
-        connector = _build(mapping, endpoint, codes, quarantine, concurrency)
+        if mapping.kind == "sql":
+            connector: Connector = SqlConnector(mapping, codes, quarantine, _reader(endpoint, readers, concurrency))
+        else:
+            connector = _build(mapping, endpoint, codes, quarantine)
         guards[agency] = Guard(connector, clock=clock, concurrency=concurrency)
     return guards
 
 
-def _build(
-    mapping: AgencyMapping, endpoint: Endpoint, codes: Codes, quarantine: Quarantine, concurrency: int
-) -> Connector:
+def _reader(endpoint: Endpoint, readers: dict[str, Reader], concurrency: int) -> Reader:
+    if endpoint.url is None:
+        raise SettingsError("needs `url`", name=endpoint.agency)
+    if endpoint.url not in readers:
+        try:
+            readers[endpoint.url] = open_reader(endpoint.url, size=concurrency)
+        except ArgumentError as exc:
+            raise SettingsError("`url` is no database URL", name=endpoint.agency) from exc
+    return readers[endpoint.url]
+
+
+def _build(mapping: AgencyMapping, endpoint: Endpoint, codes: Codes, quarantine: Quarantine) -> Connector:
     if mapping.kind == "file_drop":
         if endpoint.path is None:
             raise SettingsError("a file drop needs `path`", name=mapping.agency)
         return FileDropConnector(mapping, codes, quarantine, Path(endpoint.path))
     if endpoint.url is None:
         raise SettingsError("needs `url`", name=mapping.agency)
-    if mapping.kind == "sql":
-        try:
-            reader = open_reader(endpoint.url, size=concurrency)
-        except ArgumentError as exc:
-            raise SettingsError("`url` is no database URL", name=mapping.agency) from exc
-        return SqlConnector(mapping, codes, quarantine, reader)
     if urlsplit(endpoint.url).scheme not in ("http", "https") or endpoint.api_key_file is None:
         raise SettingsError("needs an http(s) `url` and an `api_key_file`", name=mapping.agency)
     try:

@@ -5,16 +5,22 @@ String is) is passed on as it is. Every other row is coerced value by value by `
 """
 
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from hub.connectors.base import Layout, Quarantine, SourceFailure, SourceRecord, SourceState
 from hub.connectors.coerce import MAX_TEXT, UnfitValueError, as_of, coerce
-from hub.connectors.mapping import AgencyMapping, Rule
+from hub.connectors.mapping import AgencyMapping, Nested, Rule
 from hub.domain.catalogue import Catalogue, Shape, ValueType
 from hub.domain.codes import Codes
 
 MAX_NESTED = 200  # rows of one nested list
+FitTest = Callable[[Sequence[Any]], bool]
+
+
+def _NEVER(_row: Sequence[Any]) -> bool:  # noqa: N802  # a constant that is called
+    return False
+
 
 _FITS = {
     ValueType.STRING: (
@@ -53,8 +59,9 @@ class RowReader:
             (mapping.nested[name], tuple(mapping.nested[name].rules[field] for field in inner))
             for name, inner in layout.nested
         )
-        self._is_fit = _fit_test(self._flat)
+        self._flat_fit = _fit_test(self._flat)
         self._nested_fit = tuple(_fit_test(rules) for _, rules in self._nested)
+        self._is_fit = _whole_fit_test(self._flat, self._nested)
 
     def record(self, key: str, record_id: object, stamp: object, raw: Sequence[Any]) -> SourceRecord:
         """The canonical record of one raw row.
@@ -63,18 +70,21 @@ class RowReader:
             SourceFailure: no usable time stamp, or a nested list that is none or too long.
         """
         name = record_id if type(record_id) is str else str(record_id)
-        try:
-            moment = as_of(stamp, self._mapping.as_of.format)
-        except UnfitValueError as exc:
-            raise self._invalid("record without a time stamp") from exc
-        misfits = 0
+        if type(stamp) is datetime and stamp.tzinfo is UTC:
+            moment = stamp
+        else:
+            try:
+                moment = as_of(stamp, self._mapping.as_of.format)
+            except UnfitValueError as exc:
+                raise self._invalid("record without a time stamp") from exc
+        if self._is_fit(raw):
+            return SourceRecord(key, name, moment, raw)
         values: Sequence[Any] = raw
-        if not self._is_fit(raw):
+        misfits = 0
+        if not self._flat_fit(raw):
             values, misfits = self._coerced(name, self._flat, raw)
-        if self._nested:
-            values, bad = self._with_nested(name, values)
-            misfits += bad
-        return SourceRecord(key, name, moment, values, misfits)
+        values, bad = self._with_nested(name, values)
+        return SourceRecord(key, name, moment, values, misfits + bad)
 
     def _with_nested(self, name: str, values: Sequence[Any]) -> tuple[Sequence[Any], int]:
         """`values` with every nested row canonical; a new row only where something had to change."""
@@ -139,19 +149,50 @@ class RowReader:
         return SourceFailure(self._mapping.agency, SourceState.INVALID, text)
 
 
-def _fit_test(rules: Sequence[Rule]) -> Callable[[Sequence[Any]], Any]:
+def _fit_test(rules: Sequence[Rule]) -> FitTest:
     """A compiled test whether all values of a row are canonical as they stand; constantly false where one never is."""
+    tests = _tests(rules, "r")
+    return _NEVER if tests is None else _compiled(f" return {' and '.join(tests) or 'True'}")
+
+
+def _whole_fit_test(flat: Sequence[Rule], nested: Sequence[tuple[Nested, tuple[Rule, ...]]]) -> FitTest:
+    """The same for a whole row with its nested rows, as drivers give them: lists of rows, or one row, or None."""
+    tests = _tests(flat, "r")
+    if tests is None:
+        return _NEVER
+    lines = [f" if not ({' and '.join(tests) or 'True'}): return False"]
+    for slot, (item, rules) in enumerate(nested, len(flat)):
+        inner = _tests(rules, "i")
+        if inner is None:
+            return _NEVER
+        lines.append(f" n = r[{slot}]")
+        if item.field.shape is Shape.RECORDS:
+            lines.append(f" if type(n) is not list or len(n) > {MAX_NESTED}: return False")
+            lines.append(" for i in n:")
+            lines.append(f"  if not ({' and '.join(inner) or 'True'}): return False")
+        else:
+            lines.append(" if type(n) is list: return False")
+            lines.append(" if n is not None:")
+            lines.append(f"  i = n; v = None\n  if not ({' and '.join(inner) or 'True'}): return False")
+    return _compiled("\n".join([*lines, " return True"]))
+
+
+def _compiled(body: str) -> FitTest:
+    names: dict[str, Any] = {"date": date}
+    exec(compile(f"def fits(r):\n{body}", "<fit test>", "exec"), names)  # noqa: S102  # made of constants of this module
+    test: FitTest = names["fits"]
+    return test
+
+
+def _tests(rules: Sequence[Rule], row: str) -> list[str] | None:
     tests: list[str] = []
     for slot, rule in enumerate(rules):
         test = _fit(rule)
         if test is None:
-            return lambda _row: False
+            return None
         empty = "is None or" if rule.default is None else "is not None and"  # an empty value becomes its default
-        tests.append(f"((v := r[{slot}]) {empty} ({test.format(v='v')}))")
-    source = f"lambda r: {' and '.join(tests) or 'True'}"
-    names: dict[str, Any] = {"date": date}
-    test_row: Callable[[Sequence[Any]], Any] = eval(source, names)  # noqa: S307  # made of the constants above only
-    return test_row
+        tests.append(f"((v := {row}[{slot}]) {empty} ({test.format(v='v')}))")
+    return tests
 
 
 def _fit(rule: Rule) -> str | None:

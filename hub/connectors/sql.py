@@ -72,12 +72,9 @@ class SqlConnector:
         self.calls += 1
         rows = await self._rows(ready.prepared, given)
         records: dict[str, SourceRecord] = {}
+        make = self._sqlite_record if self._reader.sqlite else self._record
         for row in rows:
-            record = (
-                self._sqlite_record(ready, row, canonical)
-                if self._reader.sqlite
-                else self._record(ready, row, canonical)
-            )
+            record = make(ready, row, canonical)
             held = records.get(record.key)
             if held is None or held.as_of < record.as_of:
                 records[record.key] = record

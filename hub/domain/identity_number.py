@@ -11,6 +11,7 @@ from operator import mul
 
 WEIGHTS = tuple(2 ** (17 - position) % 11 for position in range(17))
 CHECK_CHARACTERS = "10X98765432"
+_ZEROES = ord("0") * sum(WEIGHTS)
 _EIGHTEEN = re.compile(r"[1-9][0-9]{5}[0-9]{8}[0-9]{3}[0-9X]")
 _FIFTEEN = re.compile(r"[1-9][0-9]{5}[0-9]{6}[0-9]{3}")
 _FULL_WIDTH = str.maketrans("0123456789X", "０１２３４５６７８９Ｘ")
@@ -24,7 +25,8 @@ def check_character(first17: str) -> str:
     """The check character for 17 digits. Source: GB 11643-1999, ISO 7064 MOD 11-2."""
     if len(first17) != len(WEIGHTS):
         raise ValueError("not 17 digits")
-    return CHECK_CHARACTERS[sum(map(mul, map(int, first17), WEIGHTS)) % 11]
+    total = sum(map(mul, first17.encode("ascii"), WEIGHTS)) - _ZEROES
+    return CHECK_CHARACTERS[total % 11]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import is_non_null_type
+from graphql import get_nullable_type, is_non_null_type
 
 from hub.engine.plan import TYPENAME, FieldPlan, SelectionPlan
 from hub.engine.shape import Shape, Slot
@@ -71,16 +71,19 @@ class _Writer:
         path = slot.path.format(row=row, top=top)
         if slot.shape is not None:
             return self._nested(item, slot, path, top, indent)
-        return path if slot.convert is None else self._converted(slot, path, row, indent)
+        return path if slot.convert is None else self._converted(item, slot, path, row, indent)
 
-    def _converted(self, slot: Slot, path: str, row: str, indent: int) -> str:
+    def _converted(self, item: FieldPlan, slot: Slot, path: str, row: str, indent: int) -> str:
         value, convert = self._name(), self._name()
         self.names[convert] = slot.convert
         given = f"{row}, " if slot.whole_row else ""
         self._line(indent, f"{value} = {path}")
         self._line(indent, f"if {value} is not None:")
         if slot.many:
-            self._line(indent + 1, f"{value} = [{convert}({given}item) for item in {value}]")
+            one = f"{convert}({given}item)"
+            if not _items_are_non_null(item.type):
+                one = f"None if item is None else {one}"
+            self._line(indent + 1, f"{value} = [{one} for item in {value}]")
         else:
             self._line(indent + 1, f"{value} = {convert}({given}{value})")
         return value
@@ -110,3 +113,8 @@ class _Writer:
     def _name(self) -> str:
         self._count += 1
         return f"x{self._count}"
+
+
+def _items_are_non_null(type_: Any) -> bool:
+    listed: Any = get_nullable_type(type_)
+    return is_non_null_type(listed.of_type)

@@ -5,9 +5,9 @@ nullable position above must take.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
@@ -40,8 +40,7 @@ class CompletionError(TypeError):
     """A value is not what its field's type says."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flat:
+class Flat(msgspec.Struct, frozen=True, kw_only=True):
     """The innermost values of a column with their level; `rebuild` puts completed ones back into their wrappers."""
 
     values: Sequence[Any]
@@ -128,13 +127,22 @@ class Columns:
         return concrete
 
     def _default_type(self, named: Any, value: Any) -> str | None:
-        name = value.get("__typename") if isinstance(value, Mapping) else getattr(value, "__typename", None)
+        name = value.get("__typename") if isinstance(value, Mapping) else _private_typename(value)
         if isinstance(name, str):
             return name
         for possible in self._schema.get_possible_types(named):
             if possible.is_type_of is not None and possible.is_type_of(value, _NO_INFO):
                 return str(possible.name)
         return None
+
+
+def _private_typename(value: Any) -> Any:
+    """What a class calls `self.__typename`: Python puts the name of the class before it."""
+    for owner in type(value).__mro__:
+        name = getattr(value, f"_{owner.__name__}__typename", None)
+        if name:
+            return name
+    return None
 
 
 def flatten(columns: Columns, item: FieldPlan, values: Sequence[Any], level: Level) -> Flat:
@@ -157,7 +165,7 @@ def _flatten(columns: Columns, item: FieldPlan, type_: Any, values: Column, leve
 
     def required(completed: Column) -> Column:
         column = flat.rebuild(completed)
-        if not any(value is None for value in column):
+        if None not in column:
             return column
         return [
             columns.fail(item, level, position, CompletionError("null for a Non-Null field"))
@@ -186,8 +194,13 @@ def _flatten_lists(columns: Columns, item: FieldPlan, type_: Any, values: Column
         if not is_iterable(value):
             sizes.append(columns.fail(item, level, position, CompletionError("not a list")))
             continue
+        try:
+            members = value if isinstance(value, list | tuple) else list(value)
+        except Exception as error:  # a list that cannot be read to its end: its field's error
+            sizes.append(columns.fail(item, level, position, error))
+            continue
         start = len(items)
-        for place, member in enumerate(value):
+        for place, member in enumerate(members):
             origin.append(position)
             index.append(place)
             items.append(columns.fail(item, below, start + place, member) if isinstance(member, Exception) else member)

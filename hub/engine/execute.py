@@ -6,10 +6,10 @@ per selection; everything else is synchronous. The engine knows no agency: fetch
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
+import msgspec
 from graphql import GraphQLObjectType, GraphQLSchema, OperationDefinitionNode
 from graphql.execution.values import VariableValues
 from graphql.language import DocumentNode
@@ -22,8 +22,7 @@ from hub.engine.shape import Shape
 from hub.errors import CostLimitError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldCall:
+class FieldCall(msgspec.Struct, frozen=True, kw_only=True):
     """One field over all its parents: what a resolver or fetcher is asked. `field.coordinates` is all below it."""
 
     field: FieldPlan
@@ -43,8 +42,7 @@ class Fetcher(Protocol):
     async def fetch(self, context: Any, calls: Sequence[FieldCall]) -> Sequence[Sequence[Any]]: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Executed:
+class Executed(msgspec.Struct, frozen=True, kw_only=True):
     """`data` is None if an error reached the root. `objects` counts resolved objects, not leaves."""
 
     data: dict[str, Any] | None
@@ -124,8 +122,9 @@ class _Execution:
         """One completed dict per object; FAILED where a Non-Null field of it could not be given."""
         if not self._fetches(selection):
             return self._select_now(selection, objects, level)
+        self._spend(len(objects))
         columns: list[Column | None] = [None] * len(selection.fields)
-        waiting: list[tuple[int, Any]] = []
+        waiting: list[int] = []
         groups: dict[int, tuple[Fetcher, list[tuple[int, FieldCall]]]] = {}
         for rank, item in enumerate(selection.fields):
             fetcher = self._engine.fetchers.get((selection.type.name, item.name))
@@ -136,7 +135,7 @@ class _Execution:
                 else:
                     groups.setdefault(id(fetcher), (fetcher, []))[1].append((rank, call))
             elif any(self._fetches(child) for child in item.children.values()):
-                waiting.append((rank, self._field(selection, rank, objects, level)))
+                waiting.append(rank)
             else:
                 columns[rank] = self._field_now(selection, rank, objects, level)
         await self._gather(selection, objects, level, columns, waiting, list(groups.values()))
@@ -148,7 +147,7 @@ class _Execution:
         objects: Sequence[Any],
         level: Level,
         columns: list[Column | None],
-        waiting: list[tuple[int, Any]],
+        waiting: list[int],
         groups: list[tuple[Fetcher, list[tuple[int, FieldCall]]]],
     ) -> None:
         """Everything that does not depend on each other at once."""
@@ -158,23 +157,17 @@ class _Execution:
             for (rank, call), column in zip(calls, values, strict=True):
                 columns[rank] = await self._complete(call.field, column, self._level(call.field, level, rank))
 
-        async def nested(rank: int, field: Any) -> None:
-            columns[rank] = await field
+        async def nested(rank: int) -> None:
+            columns[rank] = await self._field(selection, rank, objects, level)
 
-        jobs = [fetched(*group) for group in groups] + [nested(*item) for item in waiting]
-        if len(jobs) == 1:
-            await jobs[0]
-            return
-        async with asyncio.TaskGroup() as tasks:
-            for job in jobs:
-                tasks.create_task(job)
+        await _together([fetched(*group) for group in groups] + [nested(rank) for rank in waiting])
 
     def _select_now(self, selection: SelectionPlan, objects: Sequence[Any], level: Level) -> Column:
+        self._spend(len(objects))
         columns = [self._field_now(selection, rank, objects, level) for rank in range(len(selection.fields))]
         return self._assemble(selection, len(objects), columns)
 
     def _assemble(self, selection: SelectionPlan, size: int, columns: Sequence[Column | None]) -> Column:
-        self._spend(size)
         keys = [item.key for item in selection.fields]
         rows = zip(*columns, strict=True) if columns else ((),) * size
         if not self._faults:
@@ -193,9 +186,11 @@ class _Execution:
         if item.introspection is not None:
             return [item.introspection.value(item.key, self._given)] * len(objects)
         values = self._values(selection, item, objects, level, rank)
-        at = self._level(item, level, rank)
-        flat = flatten(self._columns, item, values, at)
-        if not item.children:
+        return self._complete_now(item, values, self._level(item, level, rank))
+
+    def _complete_now(self, item: FieldPlan, values: Sequence[Any], level: Level) -> Column:
+        flat = flatten(self._columns, item, values, level)
+        if item.leaf:
             return flat.rebuild(self._columns.leaves(item, flat.values, flat.level))
         results: Column = [None] * len(flat.values)
         for concrete, positions in self._columns.by_type(item, flat, results).items():
@@ -206,9 +201,9 @@ class _Execution:
         return flat.rebuild(results)
 
     async def _complete(self, item: FieldPlan, values: Sequence[Any], level: Level) -> Column:
+        if not any(self._fetches(child) for child in item.children.values()):
+            return self._complete_now(item, values, level)
         flat = flatten(self._columns, item, values, level)
-        if not item.children:
-            return flat.rebuild(self._columns.leaves(item, flat.values, flat.level))
         results: Column = [None] * len(flat.values)
 
         async def one(concrete: GraphQLObjectType, positions: Sequence[int]) -> None:
@@ -217,11 +212,7 @@ class _Execution:
             done = self._shaped(child, picked) if concrete.name in self._engine.shaped else None
             _scatter(results, positions, await self._select(child, picked, below) if done is None else done)
 
-        jobs = [one(*group) for group in self._columns.by_type(item, flat, results).items()]
-        if len(jobs) == 1:
-            await jobs[0]
-        elif jobs:
-            await asyncio.gather(*jobs)
+        await _together([one(*group) for group in self._columns.by_type(item, flat, results).items()])
         return flat.rebuild(results)
 
     def _values(
@@ -229,10 +220,12 @@ class _Execution:
     ) -> Sequence[Any]:
         """Uncompleted values of a field that is not fetched."""
         resolver = self._engine.resolvers.get((selection.type.name, item.name))
-        if resolver is None:
+        if resolver is None and item.given.constant:
             return self._columns.members(objects, item.member)
         call = self._call(item, objects, level, rank)
-        return self._failed_column(item, objects) if call is None else resolver(self._context, call)
+        if call is None:
+            return self._failed_column(item, objects)
+        return self._columns.members(objects, item.member) if resolver is None else resolver(self._context, call)
 
     def _call(self, item: FieldPlan, objects: Sequence[Any], level: Level, rank: int) -> FieldCall | None:
         """The call, or None with a fault for every parent if the arguments do not hold."""
@@ -282,6 +275,19 @@ class _Execution:
         self._objects += objects
         if self._objects > self._max_objects:
             raise CostLimitError("too many objects")
+
+
+async def _together(jobs: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Run all at once. The first failure stops the others and is raised as it is, in no group."""
+    if len(jobs) == 1:
+        await jobs[0]
+        return
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for job in jobs:
+                tasks.create_task(job)
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
 
 
 def _pick(values: Sequence[Any], positions: Sequence[int], level: Level) -> tuple[Sequence[Any], Level]:

@@ -76,9 +76,11 @@ class Level:
 
 
 def shown(faults: Sequence[FieldFault]) -> list[FieldFault]:
-    """The faults of an answer, in order."""
+    """The faults of an answer, in order. Cost: a sort, and the depth of each fault."""
     kept: list[FieldFault] = []
+    nulled: set[Path] = set()
     for fault in sorted(faults, key=lambda item: item.order):
-        if not any(fault.path[: len(earlier.nulled)] == earlier.nulled for earlier in kept):
+        if not any(fault.path[:length] in nulled for length in range(len(fault.path) + 1)):
             kept.append(fault)
+            nulled.add(fault.nulled)
     return kept

@@ -23,7 +23,6 @@ from graphql import (
     SelectionSetNode,
     VariableNode,
     Visitor,
-    get_argument_values,
     get_named_type,
     is_abstract_type,
     is_leaf_type,
@@ -32,9 +31,9 @@ from graphql import (
 from graphql.execution.values import VariableValues
 from graphql.language import DocumentNode, NameNode, Node
 
+from hub.engine.arguments import Arguments
 from hub.engine.introspection import META_FIELDS, Introspection
 
-_NO_VARIABLES = VariableValues({}, {})
 TYPENAME = "__typename"
 _TYPENAME_FIELD = GraphQLField(GraphQLNonNull(GraphQLString))
 MemberName = Callable[[str, str, GraphQLField], str]
@@ -50,9 +49,10 @@ class FieldPlan:
     member: str
     definition: GraphQLField
     nodes: tuple[FieldNode, ...]
-    constant_arguments: Mapping[str, Any] | None
+    given: Arguments
     coordinates: frozenset[str]
-    children: Mapping[str, "SelectionPlan"]  # by name of the concrete type; empty for leaves
+    leaf: bool
+    children: Mapping[str, "SelectionPlan"]  # by name of the concrete type; empty for leaves, or if there is none
     introspection: Introspection | None = None
 
     @property
@@ -62,10 +62,7 @@ class FieldPlan:
 
     def arguments(self, variables: VariableValues) -> Mapping[str, Any]:
         """Coerced arguments. Raises GraphQLError where a variable leaves a required one empty."""
-        if self.constant_arguments is not None:
-            return self.constant_arguments
-        values: dict[str, Any] = get_argument_values(self.definition, self.nodes[0], variables)
-        return values
+        return self.given.values(variables)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -137,8 +134,17 @@ class _Planner:
             for definition in document.definitions
             if isinstance(definition, FragmentDefinitionNode)
         }
+        self._planned: dict[tuple[str, tuple[int, ...]], SelectionPlan] = {}
 
     def selection(self, parent: GraphQLObjectType, sets: tuple[SelectionSetNode, ...]) -> SelectionPlan:
+        """What `sets` select on `parent`; one plan wherever the same sets meet the same type."""
+        place = (parent.name, tuple(id(selections) for selections in sets))
+        planned = self._planned.get(place)
+        if planned is None:
+            planned = self._planned[place] = self._selection(parent, sets)
+        return planned
+
+    def _selection(self, parent: GraphQLObjectType, sets: tuple[SelectionSetNode, ...]) -> SelectionPlan:
         grouped: dict[str, list[FieldNode]] = {}
         spread: set[str] = set()
         for selections in sets:
@@ -157,7 +163,8 @@ class _Planner:
         definition = _TYPENAME_FIELD if name == TYPENAME else self._definition(parent, name)
         children: dict[str, SelectionPlan] = {}
         named = get_named_type(definition.type)
-        if not is_leaf_type(named) and not name.startswith("__"):
+        leaf = is_leaf_type(named)
+        if not leaf and not name.startswith("__"):
             sets = tuple(node.selection_set for node in nodes if node.selection_set is not None)
             possible = self._schema.get_possible_types(named) if is_abstract_type(named) else (named,)
             children = {concrete.name: self.selection(concrete, sets) for concrete in possible}  # type: ignore[arg-type]
@@ -167,8 +174,9 @@ class _Planner:
             member=self._member_name(parent.name, name, definition),
             definition=definition,
             nodes=nodes,
-            constant_arguments=_constant_arguments(definition, nodes[0]),
+            given=Arguments(definition, nodes[0], self._operation),
             coordinates=frozenset().union(*(child.coordinates for child in children.values())),
+            leaf=leaf,
             children=children,
             introspection=self._introspection(name, nodes),
         )
@@ -222,25 +230,3 @@ class _Planner:
         if isinstance(value, BooleanValueNode):
             return value.value
         return bool(self._variables.coerced[value.name.value])
-
-
-def _constant_arguments(definition: GraphQLField, node: FieldNode) -> Mapping[str, Any] | None:
-    """Coerced arguments where no variable is read, else None."""
-    if not definition.args:
-        return {}
-    reader = _VariableFinder()
-    for argument in node.arguments or ():
-        visit(argument, reader)
-    if reader.found:
-        return None
-    values: dict[str, Any] = get_argument_values(definition, node, _NO_VARIABLES)
-    return values
-
-
-class _VariableFinder(Visitor):
-    def __init__(self) -> None:
-        super().__init__()
-        self.found = False
-
-    def enter_variable(self, *_args: Any) -> None:
-        self.found = True

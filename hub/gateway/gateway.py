@@ -6,13 +6,14 @@ shape. Decisions are per person; what a person's decision denies is in no part o
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
+
+import msgspec
 
 from hub.auth.decision import DecisionClass, DecisionTable, DenialCode, Effect, Judge, Reach
 from hub.auth.facts import Facts
 from hub.clock import Clock, today
-from hub.connectors.base import Fetched, Layout
+from hub.connectors.base import Fetched, KeyKind, Layout
 from hub.domain.identity_number import IdentityNumber
 from hub.gateway.compose import compose
 from hub.gateway.fetching import Questions
@@ -30,8 +31,7 @@ TOTAL = "PersonConnection.totalCount"
 REGION = "Person.responsibleRegion"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Named:
+class _Named(msgspec.Struct, frozen=True, kw_only=True):
     """One ask with the persons it names, in answer order; None where nothing was found."""
 
     ask: Ask
@@ -64,6 +64,7 @@ class Gateway:
         self._views = views
         self._pseudonyms = pseudonyms
         self._quota = quota
+        self._keyed = frozenset(name for name, source in sources.items() if source.key_kind is KeyKind.OWN)
         self._natural = tuple(name for name in sources if name not in members_only)
         self._clock = clock
         self._allowed_facts: dict[tuple[str, str, str, str, bool], frozenset[Facts]] = {}
@@ -83,6 +84,8 @@ class Gateway:
             purpose=asker.purpose,
             cases=asker.cases,
             region=any(REGION in ask.coordinates for ask in asks),
+            keys=any(self._planner.reachable(ask.coordinates) & self._keyed for ask in asks),
+            consent=self._judge.reads_consent(principal.role),
         )
         named = await self._name(inquiry, asker, asks, reading, through_registers=through_registers)
         refs = list({ref.key: ref for item in named for ref in item.refs if ref is not None}.values())
@@ -261,7 +264,7 @@ class Gateway:
         found = {key: ref.known.member for key, ref in wanted.items() if ref.known is not None}
         behind = {ref.identity_number: key for key, ref in wanted.items() if ref.known is None}
         if behind:
-            numbers = [IdentityNumber.parse(number) for number in behind if number is not None]
+            numbers = [IdentityNumber(number) for number in behind if number is not None]
             for number, known in (await self._people.find(inquiry, numbers)).items():
                 found[behind[number]] = known.member
         return found

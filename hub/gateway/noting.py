@@ -1,7 +1,8 @@
 """What an operation did, for its audit entry and `extensions.hub`: sources used, fields denied, access per person."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from hub.audit.entry import Pattern
 from hub.auth.decision import DenialCode, Effect
@@ -11,8 +12,7 @@ from hub.gateway.plan import ClassPlan, pattern_of
 from hub.gateway.reading import Ask, Denied, PersonRef, Reading, SourceUse
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Noted:
+class Noted(msgspec.Struct, frozen=True, kw_only=True):
     """One ask with the persons it named and the plans of their classes."""
 
     ask: Ask

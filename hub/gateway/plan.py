@@ -117,7 +117,20 @@ class Planner:
         self._members_only = members_only
         self._tops = tuple(catalogue.agency_types())
         self._cached = cached
+        self._reachable: dict[frozenset[str], frozenset[str]] = {}
         self._plans: OrderedDict[tuple[str, DecisionClass, frozenset[str], bool], ClassPlan] = OrderedDict()
+
+    def reachable(self, coordinates: frozenset[str]) -> frozenset[str]:
+        """Agencies that `coordinates` may be asked of, whatever is decided."""
+        agencies = self._reachable.get(coordinates)
+        if agencies is None:
+            rules = [self._rules[name] for name in self._rules if f"Person.{name}" in coordinates]
+            providers = [item.agency for rule in rules for item in (*rule.providers, *rule.witnesses)]
+            owners = [self._catalogue.fields[name].owner for name in coordinates if name in self._catalogue.fields]
+            agencies = self._reachable[coordinates] = frozenset((*providers, *owners))
+            if len(self._reachable) > self._cached:
+                self._reachable.pop(next(iter(self._reachable)))
+        return agencies
 
     def plan(self, table: DecisionTable, coordinates: frozenset[str], *, through_registers: bool) -> ClassPlan:
         """The plan for `coordinates` under `table`; `through_registers` shuts out agencies that are membership."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hub.auth.facts import Facts
-from hub.connectors.base import Fetch, Fetched
+from hub.connectors.base import Fetch, Fetched, KeyKind
 from hub.domain.identity_number import IdentityNumber
 from hub.identity.index import IndexedPage, Inquiry, Known
 
@@ -15,6 +15,9 @@ class Source(Protocol):
 
     @property
     def agency(self) -> str: ...
+
+    @property
+    def key_kind(self) -> KeyKind: ...
 
     async def ask(self, fetch: Fetch) -> Fetched: ...
 

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from hub.audit.entry import Pattern
 from hub.auth.decision import DenialCode, Effect
 from hub.auth.facts import Facts
@@ -21,14 +23,14 @@ class LookupKind(StrEnum):
     CASE_NUMBER = "caseNumber"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lookup:
+class Lookup(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to name a person. The text of an identity number is canonical, of the others as the caller sent it."""
+
     kind: LookupKind
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the persons in the asker's jurisdiction (DESIGN section 4, `people`)."""
 
     region: str | None
@@ -38,8 +40,7 @@ class Listing:
     offset: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """One root field: whom it names or lists, and all coordinates asked for below it, a list's own included."""
 
     field: str
@@ -48,15 +49,13 @@ class Ask:
     coordinates: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
+class Asker(msgspec.Struct, frozen=True, kw_only=True):
     principal: Principal
     purpose: str
     cases: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PersonRef:
+class PersonRef(msgspec.Struct, frozen=True, kw_only=True):
     """A person as the gateway handles one inside a request; never leaves it.
 
     `known` is what the index says of a member, None for a person found through the registers. `identity_number` is
@@ -111,8 +110,7 @@ class Conflict:
     values: tuple[ConflictValue, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceUse:
+class SourceUse(msgspec.Struct, frozen=True, kw_only=True):
     """How one agency took part. `quarantined` counts values withheld because they did not fit the mapping."""
 
     agency: str
@@ -161,8 +159,7 @@ class PersonView:
         return self.bound.shape
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(msgspec.Struct, frozen=True, kw_only=True):
     """`total_count` is None, and cursors are empty, where they were not asked for."""
 
     total_count: int | None
@@ -170,16 +167,14 @@ class Page:
     cursors: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskAnswer:
+class AskAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The persons of one root field, in the order of its lookups or of the page; None for unknown and not-yours."""
 
     persons: Sequence[PersonView | None]
     page: Page | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Denied:
+class Denied(msgspec.Struct, frozen=True, kw_only=True):
     coordinate: str
     code: DenialCode
 

@@ -8,7 +8,7 @@ prison and one who was not are found, or not found, alike.
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
-from hub.domain.identity_number import IdentityNumber, IdentityNumberError
+from hub.domain.identity_number import IdentityNumber
 from hub.errors import RequestError
 from hub.gateway.ports import People, PersonIds, Scope
 from hub.gateway.reading import Asker, Lookup, LookupKind, PersonRef
@@ -16,11 +16,6 @@ from hub.identity.index import Inquiry, Known
 
 MEMBER_KIND = "m"
 REGISTER_KIND = "r"
-
-
-class InvalidIdentityNumberError(RequestError):
-    code = "BAD_REQUEST"
-    public = "This is not a valid identity number."
 
 
 class InvalidCursorError(RequestError):
@@ -34,11 +29,7 @@ class Resolver:
         self._ids = ids
 
     async def members(self, inquiry: Inquiry, asker: Asker, lookups: Sequence[Lookup]) -> dict[Lookup, PersonRef]:
-        """Lookups that name a member of the hub; all others are absent.
-
-        Raises:
-            InvalidIdentityNumberError: a looked-up number is not a number at all (its check digit or date is wrong).
-        """
+        """Lookups that name a member of the hub; all others are absent."""
         named = self._named(asker, lookups, MEMBER_KIND)
         numbers = {lookup: number for lookup, number in named.items() if isinstance(number, IdentityNumber)}
         cases = await self._cases(inquiry, lookups)
@@ -60,13 +51,13 @@ class Resolver:
         numbers = {lookup: number for lookup, number in named.items() if isinstance(number, IdentityNumber)}
         for lookup, text in named.items():
             if isinstance(text, str):
-                numbers[lookup] = IdentityNumber.parse(text)
+                numbers[lookup] = IdentityNumber(text)
         cases = await self._cases(inquiry, lookups)
         members = await self._people.members(inquiry, dict.fromkeys(cases.values())) if cases else {}
         for lookup in lookups:
             known = members.get(cases.get(lookup.text, "")) if _is_case(lookup) else None
             if known is not None and known.member.identity_number is not None:
-                numbers[lookup] = IdentityNumber.parse(known.member.identity_number)
+                numbers[lookup] = IdentityNumber(known.member.identity_number)
         facts = await self._people.register_facts(inquiry, numbers.values()) if numbers else {}
         return {
             lookup: PersonRef(key=f"r:{number.text}", known=None, identity_number=number.text, facts=facts[number.text])
@@ -101,10 +92,7 @@ class Resolver:
         named: dict[Lookup, IdentityNumber | str] = {}
         for lookup in lookups:
             if lookup.kind is LookupKind.IDENTITY_NUMBER:
-                try:
-                    named[lookup] = IdentityNumber.parse(lookup.text)
-                except IdentityNumberError as exc:
-                    raise InvalidIdentityNumberError("looked-up identity number is malformed") from exc
+                named[lookup] = IdentityNumber(lookup.text)
             elif lookup.kind is LookupKind.ID:
                 opened = self._ids.open(asker.principal.agency, lookup.text)
                 if opened is not None and opened[0] == kind:

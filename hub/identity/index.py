@@ -3,31 +3,32 @@
 Vaulted persons are not members here: they are found by nobody (their own procedure is another's business).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 import orjson
 
 from hub.auth.facts import Facts
 from hub.auth.principal import Principal
 from hub.clock import Clock, today
+from hub.domain.agencies import HUB
 from hub.domain.identity_number import IdentityNumber
 from hub.identity.conditions import allowed_cases, day_values, office_regions, principal_values, region_values
-from hub.identity.ports import Indexer, Opener, Sealer, key_place, number_place
+from hub.identity.ports import Indexer, Opener, Sealer, key_row, number_place
 from hub.identity.statements import Listing, LookUp, Statements
+from hub.identity.tables import link, person
 from hub.store.reader import Reader
 
 LEAST_CANDIDATES = 4
 """Sealed numbers that a look-up opens for each number it is given, whether a member bears it or nobody does."""
 NUMBER_LENGTH = 18
-_DECOY = number_place("decoy")
+_DECOY = "decoy"  # the row that the decoy is sealed for
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexedMember:
+class IndexedMember(msgspec.Struct, frozen=True, kw_only=True):
     """What the index knows of a member. `keys` maps agency to the keys to ask it with."""
 
     member_id: str
@@ -39,26 +40,28 @@ class IndexedMember:
     responsible_region: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(msgspec.Struct, frozen=True, kw_only=True):
     """A member, and the facts of DOMAIN section 3.2 between the caller and this member."""
 
     member: IndexedMember
     facts: Facts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inquiry:
-    """Who asks, for what, under which cases. `region`: whether the responsible region is wanted."""
+class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks, for what, under which cases. What is not wanted is not looked up.
+
+    `region`: the responsible region; `keys`: keys of agencies that have their own; `consent`: condition N.
+    """
 
     principal: Principal
     purpose: str
     cases: tuple[str, ...] = ()
     region: bool = False
+    keys: bool = True
+    consent: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexedPage:
+class IndexedPage(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of one page in order. `total_count` is None where it was not asked for."""
 
     members: tuple[str, ...]
@@ -83,14 +86,13 @@ class PersonIndex:
         self._reader = reader
         self._statements = Statements(reader)
         self._opener = opener
+        self._open_number = opener.at(HUB, person.name, person.c.number_sealed.name)
+        self._key_openers: dict[str, Callable[[object, bytes], str]] = {}
         self._numbers = numbers
         self._clock = clock
         self._natural = tuple(natural)
         self._linked = linked
-        self._decoy = sealer.seal(_DECOY, "0" * NUMBER_LENGTH)
-
-    async def close(self) -> None:
-        await self._reader.close()
+        self._decoy = sealer.seal(number_place(_DECOY), "0" * NUMBER_LENGTH)
 
     async def find(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> Mapping[str, Known]:
         """Canonical number → member. Candidates of the blind index are opened and compared, never trusted.
@@ -108,7 +110,7 @@ class PersonIndex:
         rows = await self._look_up(inquiry, "ids", ids)
         found: dict[str, Known] = {}
         for row in rows:
-            number = None if row[1] is None else self._opener.open(number_place(row[0]), row[1])
+            number = None if row[1] is None else self._open_number(row[0], row[1])
             found[row[0]] = self._known(inquiry, row, number)
         return found
 
@@ -193,11 +195,11 @@ class PersonIndex:
         rows = await self._look_up(inquiry, "numbers", sorted(set(wanted.values())))
         found: dict[str, Sequence[Any]] = {}
         for row in rows:
-            number = self._opener.open(number_place(row[0]), row[1])
+            number = self._open_number(row[0], row[1])
             if number in wanted and not row[2]:
                 found[number] = row
         for _ in range(LEAST_CANDIDATES * len(wanted) - len(rows)):
-            self._opener.open(_DECOY, self._decoy)
+            self._open_number(_DECOY, self._decoy)
         return found
 
     async def _look_up(self, inquiry: Inquiry, by: str, keys: list[Any]) -> Sequence[Sequence[Any]]:
@@ -208,7 +210,8 @@ class PersonIndex:
             regions=max(1, len(principal.regions)),
             cases=bool(cases),
             offices=office_regions(principal),
-            links=self._linked,
+            links=self._linked and inquiry.keys,
+            consent=inquiry.consent,
             region=inquiry.region,
         )
         given = {
@@ -238,7 +241,10 @@ class PersonIndex:
             links = [(agency, bytes.fromhex(sealed)) for agency, sealed in orjson.loads(links)]
         held: dict[str, tuple[str, ...]] = {}
         for agency, sealed in links:
-            key = self._opener.open(key_place(agency, person_id), sealed)
+            opening = self._key_openers.get(agency)
+            if opening is None:
+                opening = self._key_openers[agency] = self._opener.at(agency, link.name, link.c.key_sealed.name)
+            key = opening(key_row(agency, person_id), sealed)
             held[agency] = (*held.get(agency, ()), key)
         return held
 

@@ -1,6 +1,6 @@
 """What the person index needs of crypto and of the justice connector; `bootstrap` hands in the real parts."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
 from hub.crypto.envelope import Place
@@ -12,6 +12,8 @@ class Sealer(Protocol):
 
 class Opener(Protocol):
     def open(self, place: Place, sealed: bytes) -> str: ...
+
+    def at(self, agency: str, table: str, column: str) -> Callable[[object, bytes], str]: ...
 
     def open_many(self, values: Sequence[tuple[Place, bytes]]) -> list[str]: ...
 
@@ -41,4 +43,8 @@ def number_place(person_id: str) -> Place:
 
 
 def key_place(agency: str, person_id: str) -> Place:
-    return Place(agency=agency, table="person_link", column="key_sealed", row=f"{person_id}/{agency}")
+    return Place(agency=agency, table="person_link", column="key_sealed", row=key_row(agency, person_id))
+
+
+def key_row(agency: str, person_id: str) -> str:
+    return f"{person_id}/{agency}"

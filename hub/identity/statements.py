@@ -1,9 +1,9 @@
 """Statements of the person index, each built and prepared once for what distinguishes its text."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import orjson
 from sqlalchemy import (
     ARRAY,
@@ -44,8 +44,7 @@ LISTED_FACTS = ("jurisdiction", "term", "case", "key_person")
 """Facts that decide who stands in a list; all others are the same for everybody in it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookUp:
+class LookUp(msgspec.Struct, frozen=True, kw_only=True):
     """What distinguishes look-ups. `by`: numbers or ids; `regions`: the caller's; `offices`: regions that bind C."""
 
     by: str
@@ -54,10 +53,10 @@ class LookUp:
     offices: int
     links: bool
     region: bool
+    consent: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """What distinguishes lists. `ranges`: regions that lead the list; `apart`: J is a condition of its own."""
 
     regions: int
@@ -125,7 +124,7 @@ class Statements:
             in_jurisdiction(person.c.person_id, "mine", kind.regions).label("j"),
             func.coalesce(in_term(), false()).label("t"),
             self._case(kind.cases, kind.offices).label("c"),
-            consented().label("n"),
+            consented().label("n") if kind.consent else literal_column("0", Integer),
             self._household() if kind.region else literal(None, String),
             self._links() if kind.links else literal(None, String),
         ).where(wanted, person.c.vaulted.is_(False))

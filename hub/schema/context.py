@@ -1,14 +1,14 @@
 """What resolvers of one operation share: who asks, what was read so far, and the one loader of persons."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from hub.auth.principal import Principal
 from hub.gateway.reading import Ask, AskAnswer, Reading
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperationContext:
+class OperationContext(msgspec.Struct, frozen=True, kw_only=True):
     """`read` answers several asks together; every field that reads persons goes through it."""
 
     principal: Principal

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+import msgspec
 from graphql import GraphQLError, GraphQLSchema, GraphQLSyntaxError, OperationDefinitionNode, parse, validate
 from graphql.language import DocumentNode
 
@@ -33,8 +34,7 @@ class InvalidDocumentError(RequestError):
         self.errors = errors
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     document: DocumentNode
     operation: OperationDefinitionNode
     digest: str

@@ -6,16 +6,18 @@ Every field that reads persons goes through one read of the gateway, so that eac
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from graphql import GraphQLField, GraphQLSchema, OperationDefinitionNode, get_variable_values
+import msgspec
+from graphql import GraphQLField, GraphQLSchema, OperationDefinitionNode
 from graphql.execution.values import VariableValues
 from graphql.language import DocumentNode
 
 from hub.auth.principal import Principal
 from hub.engine.execute import Engine, Executed
 from hub.engine.plan import OperationPlan, condition_variables
+from hub.engine.variables import Variables
 from hub.errors import DeadlineExceededError, HubError, PurposeNotAllowedError, PurposeRequiredError, RequestError
 from hub.gateway.gateway import Gateway
 from hub.gateway.reading import Ask, AskAnswer, Asker, Reading
@@ -25,7 +27,10 @@ from hub.schema.shapes import PersonShapes
 
 MAX_OBJECTS = 10_000
 """Objects (not leaves) that one answer may hold (SECURITY section 1)."""
-MAX_PLANS = 4096
+MAX_KNOWN = 1024
+"""Operations whose plans are kept."""
+MAX_VARIANTS = 16
+"""Plans kept of one operation, which `@skip` and `@include` make differ."""
 
 
 class VariablesError(RequestError):
@@ -33,8 +38,7 @@ class VariablesError(RequestError):
     public = "A variable does not fit its declared type."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """A valid document with the operation to run, and who runs it for what. `digest` names the document."""
 
     digest: str
@@ -44,6 +48,15 @@ class Operation:
     principal: Principal
     purpose: str | None
     cases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What is remembered of an operation: its variables, and its plans by the values of `conditions`."""
+
+    variables: Variables
+    conditions: tuple[str, ...]
+    plans: dict[tuple[Any, ...], OperationPlan] = field(default_factory=dict)
 
 
 class Operations:
@@ -72,8 +85,7 @@ class Operations:
         self._gateway = gateway
         self._purposes = purposes
         self._deadline_s = deadline_s
-        self._plans: OrderedDict[tuple[Any, ...], OperationPlan] = OrderedDict()
-        self._conditions: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str | None], _Known] = OrderedDict()
 
     async def run(self, operation: Operation, reading: Reading) -> Executed:
         """Execute; everything that was read is noted in `reading` even if execution fails later.
@@ -81,8 +93,11 @@ class Operations:
         Raises:
             RequestError: the request is refused as a whole (purpose, variables, deadline, limits).
         """
-        variables = self._variables(operation)
-        plan = self._plan(operation, variables)
+        known = self._look_up(operation)
+        variables = known.variables.coerce(operation.variables)
+        if variables is None:
+            raise VariablesError("variables do not fit")
+        plan = self._plan(operation, known, variables)
         if any(item.name in PeopleFetcher.FIELDS for item in plan.root.fields):
             self._check_purpose(operation)
         asker = Asker(principal=operation.principal, purpose=operation.purpose or "", cases=operation.cases)
@@ -102,33 +117,30 @@ class Operations:
                 raise fault.error  # nothing here fails but by our own errors
         return executed
 
-    def _plan(self, operation: Operation, variables: VariableValues) -> OperationPlan:
-        conditions = self._conditions.get(operation.digest)
-        if conditions is None:
-            conditions = self._conditions[operation.digest] = condition_variables(operation.document)
-            if len(self._conditions) > MAX_PLANS:
-                self._conditions.popitem(last=False)
-        chosen = tuple(variables.coerced.get(name) for name in conditions)
-        name = operation.definition.name.value if operation.definition.name else None
-        key = (operation.digest, name, chosen)
-        plan = self._plans.get(key)
+    def _plan(self, operation: Operation, known: _Known, variables: VariableValues) -> OperationPlan:
+        chosen = tuple(variables.coerced.get(name) for name in known.conditions)
+        plan = known.plans.get(chosen)
         if plan is None:
-            plan = self._plans[key] = self._engine.plan(operation.document, operation.definition, variables)
-            if len(self._plans) > MAX_PLANS:
-                self._plans.popitem(last=False)
+            plan = known.plans[chosen] = self._engine.plan(operation.document, operation.definition, variables)
+            if len(known.plans) > MAX_VARIANTS:
+                known.plans.pop(next(iter(known.plans)))
         return plan
 
-    def _variables(self, operation: Operation) -> VariableValues:
-        values = get_variable_values(
-            self._schema,
-            operation.definition.variable_definitions or (),
-            operation.variables,
-            max_errors=1,
-            hide_suggestions=True,
-        )
-        if not isinstance(values, VariableValues):
-            raise VariablesError("variables do not fit")
-        return values
+    def _look_up(self, operation: Operation) -> _Known:
+        """What is remembered of the operation; the least recently used is forgotten beyond `MAX_KNOWN`."""
+        name = operation.definition.name.value if operation.definition.name else None
+        key = (operation.digest, name)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = _Known(
+                variables=Variables(self._schema, operation.definition),
+                conditions=condition_variables(operation.document),
+            )
+            if len(self._known) > MAX_KNOWN:
+                self._known.popitem(last=False)
+        else:
+            self._known.move_to_end(key)
+        return known
 
     def _check_purpose(self, operation: Operation) -> None:
         if operation.purpose is None:

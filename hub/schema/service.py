@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import orjson
 from graphql import GraphQLSchema, OperationType, print_schema
 
@@ -29,20 +30,18 @@ _DOCUMENT_ERRORS = (ParseFailedError, InvalidDocumentError, OperationNameError, 
 """Errors of the document itself: 200 for callers that accept only application/json (GraphQL over HTTP, 6.4.1)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GraphQLRequest:
+class GraphQLRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request as the web hands it over, media types and sizes checked."""
 
     query: str
     operation_name: str | None = None
-    variables: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = msgspec.field(default_factory=dict)
     purpose: str | None = None
     cases: tuple[str, ...] = ()
     request_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """`status` is the one under application/graphql-response+json; `well_formed`: 200 under application/json."""
 
     status: int

@@ -11,21 +11,15 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from hub.errors import StoreError
-
-_PRAGMAS = {
-    "journal_mode": "WAL",
-    "synchronous": "FULL",  # an audit entry must be on disk before its answer leaves
-    "busy_timeout": "5000",
-    "temp_store": "MEMORY",
-    "secure_delete": "ON",
-}
+from hub.store.reader import PRAGMAS, Reader, open_reader
 
 
 class Store:
-    """Reads run in AUTOCOMMIT, writes in one transaction each."""
+    """Reads run in AUTOCOMMIT, writes in one transaction each. `driver` is for the read path and the audit log."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, driver: Reader) -> None:
         self.engine = engine
+        self.driver = driver
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
@@ -67,11 +61,14 @@ class Store:
         return True
 
     async def close(self) -> None:
+        await self.driver.close()
         await self.engine.dispose()
 
 
-def open_store(url: str, *, create: bool = True) -> Store:
-    """An engine for `url`; connects only when first used. A SQLite file is created with mode 0600.
+def open_store(url: str, *, readers: int = 8, create: bool = True) -> Store:
+    """The database at `url`; connects only when first used. A SQLite file is created with mode 0600.
+
+    `readers` is how many connections the read path may keep.
 
     Raises:
         StoreError: there is no such file and `create` is false.
@@ -89,13 +86,13 @@ def open_store(url: str, *, create: bool = True) -> Store:
         event.listen(engine.sync_engine, "begin", _begin_immediate)
     else:
         engine = create_async_engine(parsed, pool_size=8, max_overflow=4, pool_pre_ping=True)
-    return Store(engine)
+    return Store(engine, open_reader(url, size=readers))
 
 
 def _set_pragmas(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver opens no transaction by itself; `begin` below does
     cursor = connection.cursor()
-    for name, value in _PRAGMAS.items():
+    for name, value in PRAGMAS.items():
         cursor.execute(f"PRAGMA {name}={value}")
     cursor.close()
 

@@ -7,9 +7,8 @@ docs/performance.md). Writes, migrations and everything that is not on the read 
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +19,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from hub.errors import StoreError
 
 SQLITE_STEP = 64
+_BROKEN = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+PRAGMAS = {
+    "journal_mode": "WAL",
+    "synchronous": "FULL",  # an audit entry must be on disk before its answer leaves
+    "busy_timeout": "5000",
+    "temp_store": "MEMORY",
+    "secure_delete": "ON",
+}
 _POSTGRESQL: Dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
 _SQLITE: Dialect = sqlite.dialect()
 
@@ -58,6 +65,14 @@ class Reader(Protocol):
         """
         ...
 
+    async def change(self, prepared: Prepared, given: Mapping[str, Any]) -> int:
+        """Run one statement that changes rows, durable on return; how many it changed (PostgreSQL only)."""
+        ...
+
+    async def transaction(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Run `work` in an exclusive transaction, in a thread; durable on return (SQLite only)."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -77,7 +92,9 @@ class PostgresReader:
     def __init__(self, url: URL, size: int) -> None:
         self._options = _asyncpg_options(url)
         self._idle: deque[Any] = deque()
-        self._places = asyncio.Semaphore(size)
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._size = size
+        self._open = 0
         self.sqlite = False
 
     def prepare(self, statement: Executable) -> Prepared:
@@ -86,36 +103,77 @@ class PostgresReader:
     async def rows(
         self, prepared: Prepared, given: Mapping[str, Any], *, max_bytes: int = 0
     ) -> Sequence[Sequence[Any]]:
-        async with self.connection() as connection:
-            rows: Sequence[Sequence[Any]] = await connection.fetch(prepared.text, *prepared.arguments(given))
+        arguments = prepared.arguments(given)
+        connection = await self._take()
+        try:
+            rows: Sequence[Sequence[Any]] = await connection.fetch(prepared.text, *arguments)
             return rows
+        except _BROKEN as exc:
+            raise StoreError("database does not answer") from exc
+        finally:
+            self._give_back(connection)
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Any]:
-        """One asyncpg connection, for this task alone."""
-        async with self._places:
-            try:
-                connection = await self._take()
-                try:
-                    yield connection
-                finally:
-                    if not connection.is_closed():
-                        self._idle.append(connection)  # last in, first out: few connections stay hot
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as exc:
-                raise StoreError("database does not answer") from exc
+    async def change(self, prepared: Prepared, given: Mapping[str, Any]) -> int:
+        arguments = prepared.arguments(given)
+        connection = await self._take()
+        try:
+            tag: str = await connection.execute(prepared.text, *arguments)
+            return int(tag.rpartition(" ")[2])
+        except _BROKEN as exc:
+            raise StoreError("database does not answer") from exc
+        finally:
+            self._give_back(connection)
+
+    async def transaction(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        raise TypeError("PostgreSQL changes by statement")
 
     async def _take(self) -> Any:
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.is_closed():
-                return connection
-        connection = await asyncpg.connect(**self._options)
-        # Learns the type of arrays of rows: the driver cannot look it up while it decodes a row that holds one.
-        await connection.fetch("SELECT ARRAY[ROW(1)]")
-        return connection
+        """A connection for this task alone: an idle one, a new one, or the next that is given back."""
+        while True:
+            while self._idle:
+                connection = self._idle.pop()  # last in, first out: few connections stay hot
+                if not connection.is_closed():
+                    return connection
+                self._open -= 1
+            if self._open < self._size:
+                return await self._connect()
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._wake()  # the turn was ours already: pass it on
+                raise
+
+    async def _connect(self) -> Any:
+        self._open += 1
+        try:
+            connection = await asyncpg.connect(**self._options)
+            # Learns the type of arrays of rows: the driver cannot look it up while it decodes a row that holds one.
+            await connection.fetch("SELECT ARRAY[ROW(1)]")
+            return connection
+        except BaseException as exc:
+            self._open -= 1
+            self._wake()
+            if isinstance(exc, _BROKEN):
+                raise StoreError("database does not answer") from exc
+            raise
+
+    def _give_back(self, connection: Any) -> None:
+        self._idle.append(connection)
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
 
     async def close(self) -> None:
         while self._idle:
+            self._open -= 1
             await self._idle.pop().close(timeout=2)
 
 
@@ -142,6 +200,8 @@ class SqliteReader:
     def __init__(self, url: URL, size: int) -> None:
         self._path = url.database or ":memory:"
         self._threads = ThreadPoolExecutor(size, thread_name_prefix="sqlite")
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
+        self._writer: sqlite3.Connection | None = None
         self._idle: deque[sqlite3.Connection] = deque()
         self._places = asyncio.Semaphore(size)
         self.sqlite = True
@@ -172,6 +232,29 @@ class SqliteReader:
             finally:
                 self._idle.append(connection)
 
+    async def change(self, prepared: Prepared, given: Mapping[str, Any]) -> int:
+        raise TypeError("SQLite changes by transaction")
+
+    async def transaction(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await asyncio.shield(loop.run_in_executor(self._writing, self._exclusively, work))
+        except sqlite3.Error as exc:
+            raise StoreError("database does not answer") from exc
+
+    def _exclusively(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        if self._writer is None:
+            self._writer = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            for name, value in PRAGMAS.items():
+                self._writer.execute(f"PRAGMA {name}={value}")
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            work(self._writer)
+            self._writer.execute("COMMIT")
+        finally:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=256)
         connection.execute("PRAGMA busy_timeout=5000")
@@ -181,6 +264,10 @@ class SqliteReader:
 
     async def close(self) -> None:
         self._threads.shutdown(wait=True)
+        self._writing.shutdown(wait=True)
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
         while self._idle:
             self._idle.pop().close()
 

@@ -11,13 +11,13 @@ from typing import Any, Protocol
 
 import orjson
 import structlog
-from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from hub.auth.principal import Principal
 from hub.errors import DeadlineExceededError, HubError, RequestError, UnauthenticatedError
 from hub.schema.errors import STATUS, request_error
 from hub.schema.service import Answer, GraphQLRequest
+from hub.web.headers import SECURITY_HEADERS, RequestHeaders
 from hub.web.negotiation import LEGACY, RESPONSE, accepts, is_json
 from hub.web.strict_json import MalformedBodyError, parse_body
 
@@ -29,6 +29,10 @@ MAX_CASES = 100
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CASE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _PURPOSE = re.compile(r"[A-Z_]{1,40}")
+
+_CONTENT_TYPES = {
+    media_type: (b"content-type", f"{media_type}; charset=utf-8".encode()) for media_type in (RESPONSE, LEGACY)
+}
 
 logger = structlog.get_logger(__name__)
 
@@ -82,11 +86,11 @@ class GraphQLEndpoint:
         self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
+        headers = RequestHeaders(scope)
         request_id = _request_id(headers)
         media_type = accepts(headers.get("accept")) or RESPONSE
         try:
-            principal = self._verifier.verify(_single(headers, "authorization"))
+            principal = self._verifier.verify(headers.single("authorization"))
         except UnauthenticatedError as error:
             self._count_refusal(error.code)
             body = _error_body(error, request_id)
@@ -113,7 +117,7 @@ class GraphQLEndpoint:
         await self._send(send, status, answer.body, media_type, request_id, extra)
 
     async def _answer(
-        self, scope: Scope, receive: Receive, headers: Headers, principal: Principal, request_id: str
+        self, scope: Scope, receive: Receive, headers: RequestHeaders, principal: Principal, request_id: str
     ) -> Answer:
         if scope["method"] != "POST":
             raise MethodNotAllowedError("not POST")
@@ -121,7 +125,7 @@ class GraphQLEndpoint:
             raise MalformedBodyError("too many headers")
         if accepts(headers.get("accept")) is None:
             raise NotAcceptableError("accept")
-        if not is_json(headers.get("content-type")) or headers.get("content-encoding", "identity") != "identity":
+        if not is_json(headers.get("content-type")) or headers.get("content-encoding") not in (None, "identity"):
             raise UnsupportedMediaTypeError("content type")
         purpose, cases = _purpose(headers), _cases(headers)
         body = parse_body(await _read(receive, headers))
@@ -131,16 +135,15 @@ class GraphQLEndpoint:
         self, send: Send, status: int, body: bytes, media_type: str, request_id: str, extra: Mapping[str, str]
     ) -> None:
         self._observe(status)
-        headers = {
-            "Content-Type": f"{media_type}; charset=utf-8",
-            "Content-Length": str(len(body)),
-            "X-Request-Id": request_id,
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-            **extra,
-        }
-        raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
-        await send({"type": "http.response.start", "status": status, "headers": raw})
+        headers = [
+            _CONTENT_TYPES[media_type],
+            (b"content-length", str(len(body)).encode()),
+            (b"x-request-id", request_id.encode()),
+            *SECURITY_HEADERS,
+        ]
+        if extra:
+            headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in extra.items()]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
 
@@ -160,13 +163,13 @@ def _request(body: dict[str, Any], purpose: str | None, cases: tuple[str, ...], 
     )
 
 
-async def _read(receive: Receive, headers: Headers) -> bytes:
+async def _read(receive: Receive, headers: RequestHeaders) -> bytes:
     """The body, streamed and cut at the limit.
 
     What a verified caller sends beyond it is thrown away unseen up to `MAX_DISCARDED_BYTES`, so that the caller can
     read the refusal instead of a broken connection; memory never holds more than the limit.
     """
-    declared = headers.get("content-length", "0")
+    declared = headers.get("content-length") or "0"
     if not declared.isdigit() or len(declared) > 12:
         raise MalformedBodyError("content length")
     body = bytearray()
@@ -191,19 +194,13 @@ async def _read(receive: Receive, headers: Headers) -> bytes:
             return bytes(body)
 
 
-def _single(headers: Headers, name: str) -> str | None:
-    """A header that may come once; twice is as good as wrong."""
-    values = headers.getlist(name)
-    return values[0] if len(values) == 1 else None
-
-
-def _request_id(headers: Headers) -> str:
-    given = _single(headers, "x-request-id")
+def _request_id(headers: RequestHeaders) -> str:
+    given = headers.single("x-request-id")
     return given if given is not None and _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
 
 
-def _purpose(headers: Headers) -> str | None:
-    values = headers.getlist("hub-purpose")
+def _purpose(headers: RequestHeaders) -> str | None:
+    values = headers.all("hub-purpose")
     if not values:
         return None
     if len(values) > 1 or not _PURPOSE.fullmatch(values[0]):
@@ -211,9 +208,11 @@ def _purpose(headers: Headers) -> str | None:
     return values[0]
 
 
-def _cases(headers: Headers) -> tuple[str, ...]:
-    named = [case.strip() for value in headers.getlist("hub-case") for case in value.split(",")]
-    named = [case for case in named if case]
+def _cases(headers: RequestHeaders) -> tuple[str, ...]:
+    values = headers.all("hub-case")
+    if not values:
+        return ()
+    named = [case for value in values for case in map(str.strip, value.split(",")) if case]
     if len(named) > MAX_CASES or not all(_CASE.fullmatch(case) for case in named):
         raise MalformedBodyError("Hub-Case")
     return tuple(dict.fromkeys(named))

@@ -17,8 +17,10 @@ def accepts(header: str | None) -> str | None:
 
     The answer is always UTF-8; a range that asks for another charset is passed over.
     """
-    if header is None or not header.strip():
+    if header is None or header == LEGACY or not header.strip():
         return LEGACY
+    if header == RESPONSE:
+        return RESPONSE
     best: tuple[float, int, str] | None = None
     for item in header.split(",")[:50]:
         found = _range(item)
@@ -36,6 +38,8 @@ def is_json(header: str | None) -> bool:
     """Whether a request's content type is application/json in UTF-8."""
     if header is None:
         return False
+    if header == LEGACY:
+        return True
     media, *parameters = (part.strip().lower() for part in header.split(";"))
     return media == LEGACY and all(p in ("charset=utf-8", 'charset="utf-8"') for p in parameters if p)
 

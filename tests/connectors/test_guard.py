@@ -1,7 +1,7 @@
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from hub.connectors.base import Fetch, KeyKind, Layout, Part, SourceFailure, SourceState
 from hub.connectors.guard import FAILURES_TO_OPEN, OPEN_FOR_S, Guard
