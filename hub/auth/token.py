@@ -10,6 +10,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+from hub.auth.clients import REGION
 from hub.auth.principal import Principal
 from hub.auth.strict_jws import MAX_BYTES, MalformedTokenError, split_compact
 from hub.clock import Clock
@@ -21,7 +22,6 @@ LEEWAY_S = 30
 MAX_LIFETIME_S = 3600
 _HEADER = {"alg", "typ", "kid"}
 _TEXT = re.compile(r"[\x21-\x7e]{1,200}")
-_REGION = re.compile(r"[0-9]{2,12}")
 
 
 class TokenVerifier:
@@ -106,7 +106,7 @@ class TokenVerifier:
         if self._agency_of.get(role) != agency:
             raise UnauthenticatedError("role and agency")
         regions, purposes, cases = claims.get("regions"), claims.get("purposes"), claims.get("cases")
-        if not _texts(regions, 100) or not all(_REGION.fullmatch(region) for region in regions or ()):
+        if not _texts(regions, 100) or not all(REGION.fullmatch(region) for region in regions or ()):
             raise UnauthenticatedError("regions")
         if not _texts(purposes, 20) or not (cases is None or _texts(cases, 100)):
             raise UnauthenticatedError("purposes or cases")

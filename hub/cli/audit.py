@@ -25,7 +25,7 @@ def dump(
     """Print every entry as one line of JSON, keys sorted; works while the server runs."""
 
     async def run() -> None:
-        store = open_store(load_settings(data_dir=data).store_url)
+        store = open_store(load_settings(data_dir=data).store_url, create=False)
         try:
             async for entry in read_entries(store, after):
                 print(orjson.dumps(entry, option=orjson.OPT_SORT_KEYS).decode())
@@ -40,7 +40,7 @@ def verify(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None
     """Verify the whole chain. Exit 0 if it holds, 1 if not."""
 
     async def run() -> Verdict:
-        store = open_store(load_settings(data_dir=data).store_url)
+        store = open_store(load_settings(data_dir=data).store_url, create=False)
         try:
             return await verify_log(store)
         finally:

@@ -8,7 +8,7 @@ import typer
 
 from hub.bootstrap import build_hub, build_key_ring, read_rules
 from hub.cli.options import DEFAULT_DATA, DataOption, JsonOption
-from hub.errors import HubError
+from hub.errors import HubError, StoreError
 from hub.settings import Settings, load_settings
 from hub.store.engine import open_store
 from hub.store.migration import is_current
@@ -52,13 +52,13 @@ async def _keys(settings: Settings) -> str:
 
 
 async def _store(settings: Settings) -> str:
-    store = open_store(settings.store_url)
+    store = open_store(settings.store_url, create=False)
     try:
         current = await is_current(store)
     finally:
         await store.close()
     if not current:
-        raise HubError("behind this program's schema; run `hub migrate`")
+        raise StoreError("behind this program's schema; run `hub migrate`")
     return "at the newest schema"
 
 

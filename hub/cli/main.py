@@ -47,6 +47,9 @@ def main() -> None:
         code = app(standalone_mode=False)
     except HubError as error:
         _fail(error.code, str(error), 3 if isinstance(error, StartupError | StoreError) else 1)
+    except OSError as error:
+        named = f"{error.filename}: " if error.filename else ""
+        _fail("FILE_UNUSABLE", f"{named}{error.strerror or type(error).__name__}", 3)
     except UsageError as error:
         _fail("USAGE", error.format_message() or "a command is needed", 2)
     except (typer.Abort, KeyboardInterrupt):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hub.auth.issuer import Issuer, open_issuer_key
+from hub.auth.issuer import OFFICER, Issuer, open_issuer_key
 from hub.auth.personas import read_personas
 from hub.auth.purposes import read_purposes
 from hub.bootstrap import POLICIES_DIR
@@ -32,6 +32,8 @@ def token(
     if persona not in personas:
         raise typer.BadParameter(f"unknown persona; one of {', '.join(personas)}", param_hint="PERSONA")
     known = personas[persona]
+    if officer is not None and not OFFICER.fullmatch(officer):
+        raise typer.BadParameter("letters, digits and - only, at most 64", param_hint="--officer")
     narrowed = tuple(purpose) if purpose else None
     if narrowed and set(narrowed) - set(known.purposes):
         raise typer.BadParameter(f"not a purpose of {persona}", param_hint="--purpose")

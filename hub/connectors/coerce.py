@@ -21,7 +21,7 @@ class UnfitValueError(ValueError):
 
 
 def coerce(rule: Rule, raw: object, codes: Codes) -> object:
-    """The canonical value of `raw` under `rule`; None for an empty one.
+    """The canonical value of `raw` under `rule`; the default, mostly None, for an empty one.
 
     Raises:
         UnfitValueError: the value does not fit.
@@ -29,7 +29,7 @@ def coerce(rule: Rule, raw: object, codes: Codes) -> object:
     if rule.present:
         return raw not in (None, "")
     if raw is None or raw == "":
-        return None
+        return rule.default
     if rule.sealed:
         return _sealed(raw)
     if rule.positive or rule.is_in is not None:
@@ -46,14 +46,15 @@ def as_of(raw: object, form: str) -> datetime:
     Raises:
         UnfitValueError: not a time of this form.
     """
-    if isinstance(raw, datetime):
-        return (raw if raw.tzinfo else raw.replace(tzinfo=CHINA)).astimezone(UTC)
-    text = _text(raw)
+    given = raw if isinstance(raw, datetime) else _text(raw)
     try:
-        moment = datetime.fromisoformat(text) if form == "iso" else datetime.strptime(text, form)
-    except ValueError as exc:
+        if isinstance(given, datetime):
+            moment = given
+        else:
+            moment = datetime.fromisoformat(given) if form == "iso" else datetime.strptime(given, form)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=CHINA)).astimezone(UTC)
+    except (ValueError, OverflowError) as exc:
         raise UnfitValueError("not a time") from exc
-    return (moment if moment.tzinfo else moment.replace(tzinfo=CHINA)).astimezone(UTC)
 
 
 def _single(rule: Rule, raw: object, codes: Codes) -> object:
@@ -64,7 +65,8 @@ def _single(rule: Rule, raw: object, codes: Codes) -> object:
     if rule.field.value_type is ValueType.DATE_TIME:
         return as_of(raw, rule.format or "iso")
     assert rule.field.value_type is not None
-    return _PLAIN[rule.field.value_type](raw)
+    value = _PLAIN[rule.field.value_type](raw)
+    return value if rule.factor is None else _scaled(value, rule.factor)
 
 
 def _text(raw: object) -> str:
@@ -113,9 +115,22 @@ def _decimal(raw: object) -> Decimal:
         number = Decimal(str(raw)) if isinstance(raw, float | Decimal) else Decimal(_text(raw))
     except InvalidOperation as exc:
         raise UnfitValueError("not a number") from exc
-    if not number.is_finite() or abs(number) >= Decimal(10) ** 15:
+    if not number.is_finite() or number.adjusted() >= 15:
         raise UnfitValueError("out of range")
     return number
+
+
+def _scaled(value: object, factor: Decimal) -> object:
+    """A number of the source's unit in the field's; a whole number must stay one."""
+    assert isinstance(value, int | Decimal)
+    scaled = value * factor
+    return _decimal(str(scaled)) if isinstance(value, Decimal) else _integer(_whole(scaled))
+
+
+def _whole(number: Decimal) -> int:
+    if number != number.to_integral_value():
+        raise UnfitValueError("not a whole number")
+    return int(number)
 
 
 def _month(raw: object) -> str:

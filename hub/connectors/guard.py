@@ -62,6 +62,7 @@ class Guard:
         if self._refuses(started):
             state = SourceState.DOWN
         else:
+            trial = self.breaker_open
             try:
                 async with asyncio.timeout(fetch.timeout_s), self._places:
                     for piece in _pieces(fetch):
@@ -76,7 +77,8 @@ class Guard:
                 logger.error("source.unexpected", agency=self.agency, kind=type(error).__name__)
                 state = self._failed(SourceState.INVALID)
             finally:
-                self._trying = False
+                if trial:  # another call that ends meanwhile says nothing about the one that tries
+                    self._trying = False
         now = self._clock.now()
         kept = records if state in (SourceState.OK, SourceState.STALE) else {}
         return Fetched(

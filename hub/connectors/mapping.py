@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from hub.connectors.base import KeyKind
 from hub.domain.catalogue import Field
@@ -24,6 +25,8 @@ class Rule:
 
     `codes` maps source codes to canonical names. The tests `is_in`, `positive` and `present` make a Boolean of a value.
     `sealed`: the source holds the value sealed by the hub, for the place (agency, `at` of its table, `source`, row).
+    `factor` turns a number in the source's unit into one in the field's (10000 for 万元, 12 for years). `default` is
+    the canonical value of an empty one: only where the source has agreed what an empty value means.
     """
 
     field: Field
@@ -35,6 +38,8 @@ class Rule:
     positive: bool = False
     present: bool = False
     sealed: bool = False  # the source holds the hub's own envelopes (replicas); opened where they are released
+    factor: Decimal | None = None
+    default: str | bool | int | Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Reads mappings and holds them against catalogue and code lists; what does not fit does not start."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,17 @@ DEFAULT_PRICES: Mapping[str, Price] = {
 }
 KINDS = frozenset(DEFAULT_PRICES)
 MAX_PRICE = 10_000
-_RULE_KEYS = frozenset({"from", "format", "codes", "standard", "split", "is_in", "positive", "present", "sealed"})
+_HOW = ("format", "codes", "standard", "split", "is_in", "positive", "present", "factor", "default")
+_RULE_KEYS = frozenset({"from", "sealed", *_HOW})
 _NESTED_KEYS = frozenset({"at", "key", "order", "row", "assumed"})
 _PRICE_KEYS = frozenset({"call", "record"})
-_NOT_OF_SEALED = ("format", "codes", "standard", "split", "is_in", "positive", "present")
+_DEFAULTS: Mapping[ValueType, type] = {
+    ValueType.STRING: str,
+    ValueType.CODE: str,
+    ValueType.BOOLEAN: bool,
+    ValueType.INT: int,
+    ValueType.DECIMAL: int,
+}
 
 
 def read_mappings(
@@ -174,6 +182,8 @@ class _Reader:
             is_in=frozenset(spec["is_in"]) if "is_in" in spec else None,
             positive=bool(spec.get("positive", False)),
             present=bool(spec.get("present", False)),
+            factor=self._factor(field, spec, path),
+            default=self._default(field, spec, path),
             sealed=bool(spec.get("sealed", False)),
         )
 
@@ -185,8 +195,36 @@ class _Reader:
             raise self._error("the catalogue does not declare it sealed", *path)
         if field.value_type is not ValueType.STRING or field.shape is not Shape.VALUE:
             raise self._error("only one String can be held sealed", *path)
-        if others := [key for key in _NOT_OF_SEALED if key in spec]:
+        if others := [key for key in _HOW if key in spec]:
             raise self._error(f"{others[0]} cannot read a sealed value", *path)
+
+    def _factor(self, field: Field, spec: dict[str, Any], path: tuple[str, ...]) -> Decimal | None:
+        if "factor" not in spec:
+            return None
+        if field.value_type not in (ValueType.INT, ValueType.DECIMAL):
+            raise self._error(f"a factor does not fit {field.value_type}", *path)
+        try:
+            factor = Decimal(str(spec["factor"]))
+        except InvalidOperation as exc:
+            raise self._error("factor is not a number", *path) from exc
+        if not factor.is_finite() or factor <= 0:
+            raise self._error("factor is not positive", *path)
+        return factor
+
+    def _default(self, field: Field, spec: dict[str, Any], path: tuple[str, ...]) -> str | bool | int | Decimal | None:
+        if "default" not in spec:
+            return None
+        value: Any = spec["default"]
+        kind = _DEFAULTS.get(field.value_type) if field.shape is Shape.VALUE and field.value_type else None
+        fits = kind is not None and type(value) is kind and "present" not in spec
+        if not fits:
+            raise self._error(f"default does not fit {field.value_type}", *path)
+        if field.value_type is ValueType.CODE:
+            assert field.code_list is not None
+            if not self._codes[field.code_list].admits(value):
+                raise self._error(f"{field.code_list} has no {value}", *path)
+        found: str | bool | int = value
+        return Decimal(found) if field.value_type is ValueType.DECIMAL else found
 
     def _codes_of(self, field: Field, spec: dict[str, Any], path: tuple[str, ...]) -> Mapping[str, str] | None:
         if field.value_type is not ValueType.CODE:

@@ -1,6 +1,7 @@
 """The quarantine that lasts: reports are gathered in memory and written in the background, each misfit once."""
 
 import asyncio
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import sha256
@@ -23,7 +24,10 @@ class Sealer(Protocol):
 
 
 class StoredQuarantine:
-    """`name` makes an opaque name of a source record. What does not fit in the queue is counted in `dropped`."""
+    """`name` makes an opaque name of a source record. What does not fit in the queue is counted in `dropped`.
+
+    Connectors that read files report from threads.
+    """
 
     def __init__(self, store: Store, sealer: Sealer, name: Callable[[str], str], clock: Clock) -> None:
         self._store = store
@@ -33,35 +37,44 @@ class StoredQuarantine:
         self._waiting: list[dict[str, Any]] = []
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
+        self._lock = threading.Lock()
         self.dropped = 0
 
     def report(self, *, agency: str, record: str, coordinate: str, value: str, reason: str) -> None:
         named = self._name(f"{agency}/{record}")
         report_id = sha256(f"{named}/{coordinate}/{self._name(value)}".encode()).hexdigest()
+        with self._lock:
+            if not self._is_new(report_id):
+                return
+            place = Place(agency="hub", table="quarantine", column="value_sealed", row=report_id)
+            self._waiting.append(
+                {
+                    "report_id": report_id,
+                    "agency": agency,
+                    "record": named,
+                    "coordinate": coordinate,
+                    "reason": reason,
+                    "value_sealed": self._sealer.seal(place, value),
+                    "first_seen": self._clock.now(),
+                }
+            )
+
+    def _is_new(self, report_id: str) -> bool:
+        """Whether this misfit was not reported before and still fits in the queue."""
         if report_id in self._seen:
-            return
+            return False
         self._seen[report_id] = None
         if len(self._seen) > MAX_SEEN:
             self._seen.popitem(last=False)
         if len(self._waiting) >= MAX_WAITING:
             self.dropped += 1
-            return
-        place = Place(agency="hub", table="quarantine", column="value_sealed", row=report_id)
-        self._waiting.append(
-            {
-                "report_id": report_id,
-                "agency": agency,
-                "record": named,
-                "coordinate": coordinate,
-                "reason": reason,
-                "value_sealed": self._sealer.seal(place, value),
-                "first_seen": self._clock.now(),
-            }
-        )
+            return False
+        return True
 
     async def flush(self) -> None:
         """Write what waits; what was reported before this process began is left alone."""
-        batch, self._waiting = self._waiting[:500], self._waiting[500:]
+        with self._lock:
+            batch, self._waiting = self._waiting[:500], self._waiting[500:]
         if not batch:
             return
         try:
@@ -74,7 +87,8 @@ class StoredQuarantine:
                 if fresh:
                     await connection.execute(insert(quarantine), fresh)
         except StoreError:
-            self._waiting = batch + self._waiting
+            with self._lock:
+                self._waiting = batch + self._waiting
 
     async def run(self) -> None:
         """Write now and then, until cancelled."""

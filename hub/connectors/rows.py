@@ -190,14 +190,16 @@ def _tests(rules: Sequence[Rule], row: str) -> list[str] | None:
         test = _fit(rule)
         if test is None:
             return None
-        tests.append(f"((v := {row}[{slot}]) is None or ({test.format(v='v')}))")
+        empty = "is None or" if rule.default is None else "is not None and"  # an empty value becomes its default
+        tests.append(f"((v := {row}[{slot}]) {empty} ({test.format(v='v')}))")
     return tests
 
 
 def _fit(rule: Rule) -> str | None:
     if rule.sealed:
         return "type({v}) is bytes"
-    plain = rule.codes is None and rule.format is None and rule.is_in is None and not rule.positive and not rule.present
+    read = (rule.codes, rule.format, rule.is_in, rule.factor)
+    plain = all(how is None for how in read) and not rule.positive and not rule.present
     if not plain or rule.field.shape is not Shape.VALUE or rule.field.value_type is None:
         return None
     return _FITS.get(rule.field.value_type)

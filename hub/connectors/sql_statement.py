@@ -21,6 +21,7 @@ from sqlalchemy import (
     case,
     cast,
     func,
+    literal,
     literal_column,
     null,
     or_,
@@ -120,7 +121,7 @@ class StatementBuilder:
                 .correlate(self.main)
                 .scalar_subquery()
             )
-            return self._guarded(nested.field.coordinate, rows, parts)
+            return self._guarded(nested.field.coordinate, rows, parts, otherwise=literal("[]"))  # null says: too long
         query = select(func.row(*cells, *ending)).where(joined).correlate(self.main)
         if nested.order:
             query = query.order_by(table.c[nested.order])
@@ -131,14 +132,21 @@ class StatementBuilder:
         return self._guarded(nested.field.coordinate, rows, parts)
 
     def _guarded(
-        self, coordinate: str, value: ColumnElement[Any], parts: Sequence[frozenset[str]]
+        self,
+        coordinate: str,
+        value: ColumnElement[Any],
+        parts: Sequence[frozenset[str]],
+        otherwise: ColumnElement[Any] | None = None,
     ) -> ColumnElement[Any]:
-        """`value` for the keys that may be asked for `coordinate`, null for all others."""
+        """`value` for the keys that may be asked for `coordinate`, `otherwise` (null) for all others."""
         allowed = [number for number, coordinates in enumerate(parts) if coordinate in coordinates]
         if len(allowed) == len(parts):
             return value
+        nothing = null() if otherwise is None else otherwise
+        if not allowed:
+            return nothing
         key = self.main.c[self._mapping.key]
-        return case((or_(*(self._among(key, part) for part in allowed)), value), else_=null())
+        return case((or_(*(self._among(key, part) for part in allowed)), value), else_=nothing)
 
     def _among(self, key: ColumnElement[Any], part: int) -> ColumnElement[bool]:
         if self._sqlite:

@@ -7,6 +7,8 @@ from hashlib import sha256
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 PLAIN_BYTES = 56
 _SEPARATOR = b"\x00"
@@ -19,7 +21,7 @@ class PairwiseIds:
     """
 
     def __init__(self, key: bytes) -> None:
-        self._cipher = AESSIV(key * 2 if len(key) == 32 else key)
+        self._cipher = AESSIV(_both_halves(key))
 
     def seal(self, agency: str, kind: str, payload: str) -> str:
         """URL-safe text, the same length for every payload of up to 46 bytes."""
@@ -40,6 +42,11 @@ class PairwiseIds:
             return None
         kind, payload, *_ = plain.split(_SEPARATOR)
         return kind.decode(), payload.decode()
+
+
+def _both_halves(key: bytes) -> bytes:
+    """AES-SIV needs two independent keys, one for the IV and one for the cipher (RFC 5297, section 2.2)."""
+    return HKDF(algorithm=SHA512(), length=64, salt=None, info=b"hub pairwise id").derive(key)
 
 
 class Pseudonyms:

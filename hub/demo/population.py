@@ -143,10 +143,10 @@ def recorded_number(person: Someone, dice: Random) -> str | None:
 
 
 def recorded_name(person: Someone, dice: Random) -> str:
-    """The name as an agency has it; sometimes a homophone."""
+    """The name as an agency has it; sometimes its last character is a homophone."""
     if person.guaranteed or dice.random() >= RATES["numbers"]["name_variant"]:
         return person.name
-    return "".join(HOMOPHONES.get(character, character) for character in person.name)
+    return person.name[:-1] + HOMOPHONES[person.name[-1]]
 
 
 def known_to(person: Someone, agency: str, dice: Random) -> bool:

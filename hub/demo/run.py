@@ -1,26 +1,31 @@
 """The demo from nothing: agencies, index, hub, tokens; ends everything it started."""
 
 import asyncio
+import fcntl
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 
 from hub.bootstrap import Hub, build_hub
 from hub.clock import today
-from hub.demo.launch import AgencyFleet, AgencyNotReadyError
+from hub.demo.agencies.process import MARKER, die_with_parent, made_on
+from hub.demo.launch import AgencyFleet, NotReadyError
 from hub.demo.population import World, someone
+from hub.demo.progress import Display
 from hub.domain.identity_number import IdentityNumber
 from hub.errors import SettingsError
 from hub.identity.index import Inquiry
@@ -46,29 +51,40 @@ class Prepared:
 
 
 def run_demo(*, data: Path, port: int, people: int, seed: int) -> int:
-    """Run until SIGINT or SIGTERM. Returns the exit code."""
+    """Run until SIGINT or SIGTERM. Returns the exit code.
+
+    Raises:
+        StartupError: the port or the data directory is taken, or a process of the demo ended by itself.
+    """
     settings = load_settings(data_dir=data, port=port, demo=True, persons_per_hour=100_000)
     _check_port(settings)
+    with _alone(data):
+        (data / "demo.json").unlink(missing_ok=True)  # of an earlier run; whoever waits for it waits for this one
+        return _run(settings, people, seed)
+
+
+def _run(settings: Settings, people: int, seed: int) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
-    fleet = AgencyFleet(directory=data / "agencies", people=people, seed=seed)
+    started = time.monotonic()
+    fleet = AgencyFleet(directory=settings.data_dir / "agencies", people=people, seed=seed)
     server: subprocess.Popen[bytes] | None = None
     try:
-        words.print(f"starting five simulated agencies ({people} persons released from prison, {2 * people} others) …")
-        started = time.monotonic()
-        fleet.start()
+        _say(f"starting five simulated agencies ({people} persons released from prison, {2 * people} others) …")
+        with Display(words) as display:
+            fleet.progress = display.report
+            fleet.start()
         _write_endpoints(settings, fleet)
         prepared = asyncio.run(_prepare(settings, people, seed))
-        server = _serve(settings, data)
+        server = _serve(settings)
         _await_ready(settings, server)
         _write_demo_file(settings, prepared)
         _show(settings, prepared, time.monotonic() - started)
-        return _stay(settings, prepared, fleet, server)
+        _stay(settings, prepared, fleet, server)
     except KeyboardInterrupt:
         return 0
-    except AgencyNotReadyError as error:
-        words.print(f"error AGENCY_NOT_READY: {error}")
-        return 3
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must leave no child behind
         if server is not None:
             _end(server)
         fleet.stop()
@@ -79,9 +95,14 @@ async def _prepare(settings: Settings, people: int, seed: int) -> Prepared:
     hub = build_hub(settings)
     try:
         await migrate(hub.store)
-        words.print("building the person index …")
-        report = await hub.importer.run(hub.sources["justice"].connector)
-        words.print(
+        _say("building the person index …")
+        begun = hub.clock.now()
+        with Display(words) as display:
+            report = await hub.importer.run(
+                hub.sources["justice"].connector, lambda done: display.report("person index", done, people)
+            )
+        await hub.importer.retire(begun)  # members of another --people or --seed made before in this directory
+        _say(
             f"  {report.members} members, {report.without_number} without a valid number, {report.ambiguous} ambiguous"
         )
         world = World(seed=seed, members=people, today=_made_on(settings) or today(hub.clock))
@@ -124,8 +145,8 @@ async def _open_cases(hub: Hub, inside: Sequence[str]) -> dict[str, str]:
 
 def _made_on(settings: Settings) -> date | None:
     """The day for which the simulated data were made."""
-    marker = settings.data_dir / "agencies" / "justice" / "complete.json"
-    return date.fromisoformat(json.loads(marker.read_text())["today"]) if marker.exists() else None
+    directory = settings.data_dir / "agencies" / "justice"
+    return made_on(directory) if (directory / MARKER).exists() else None
 
 
 def _write_endpoints(settings: Settings, fleet: AgencyFleet) -> None:
@@ -142,24 +163,26 @@ def _write_endpoints(settings: Settings, fleet: AgencyFleet) -> None:
     _write_private(settings.hub_dir / "agencies.toml", "\n".join([*lines, ""]))
 
 
-def _serve(settings: Settings, data: Path) -> subprocess.Popen[bytes]:
+def _serve(settings: Settings) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "HUB_DEMO": "true", "HUB_PERSONS_PER_HOUR": str(settings.persons_per_hour)}
-    command = [sys.executable, "-m", "hub.cli.main", "serve", "--data", str(data), "--port", str(settings.port)]
-    return subprocess.Popen(command, env=environment, start_new_session=True)
+    command = [sys.executable, "-m", "hub.cli.main", "serve", "--data", str(settings.data_dir)]
+    command += ["--port", str(settings.port)]
+    end = die_with_parent  # before exec: no other thread runs here, and no server may outlive its demo
+    return subprocess.Popen(command, env=environment, start_new_session=True, preexec_fn=end)  # noqa: PLW1509
 
 
 def _await_ready(settings: Settings, server: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < end:
         if server.poll() is not None:
-            raise AgencyNotReadyError("the hub itself ended")
+            raise NotReadyError("ended before it was ready", name="hub")
         try:
             with urllib.request.urlopen(f"{settings.base_url}/readyz", timeout=2) as answer:
                 if answer.status == 200:
                     return
         except OSError:
             time.sleep(0.1)
-    raise AgencyNotReadyError("the hub did not become ready")
+    raise NotReadyError(f"not ready within {READY_WITHIN_S:.0f} s", name="hub")
 
 
 def _write_demo_file(settings: Settings, prepared: Prepared) -> dict[str, Any]:
@@ -204,12 +227,11 @@ def _show(settings: Settings, prepared: Prepared, took_s: float) -> None:
     out.print("\none token per persona (also in demo.json; renewed before they expire):")
     for name, persona in held["personas"].items():
         out.print(f"  {name:16} {persona['token']}")
-    out.print("\na first query, ready to paste; ask it as judicial-office and as tax:\n")
-    out.print(
-        first_query(
-            settings, prepared.inside[0], "judicial-office", "HANDOVER", held["personas"]["judicial-office"]["case"]
-        )
-    )
+    number = prepared.inside[0]
+    for persona in ("judicial-office", "tax"):
+        known = held["personas"][persona]
+        out.print(f"\na first query, ready to paste, as {persona}:\n")
+        print(first_query(settings, number, persona, known["purpose"], known["case"]))
     out.print("\nCtrl-C ends everything.")
 
 
@@ -220,22 +242,26 @@ def first_query(settings: Settings, number: str, persona: str, purpose: str, cas
     )
     lines = [
         f"curl -s {settings.base_url}/graphql",
-        f'-H "Authorization: Bearer $(.venv/bin/hub token {persona} --data {settings.data_dir})"',
+        f'-H "Authorization: Bearer $(.venv/bin/hub token {persona} --data {shlex.quote(str(settings.data_dir))})"',
         f"-H 'Hub-Purpose: {purpose}'",
         *([f"-H 'Hub-Case: {case}'"] if case else []),
         "-H 'Content-Type: application/json'",
-        f"-d '{body}'",
+        f"-d {shlex.quote(body)}",
     ]
     return " \\\n  ".join(lines)
 
 
-def _stay(settings: Settings, prepared: Prepared, fleet: AgencyFleet, server: subprocess.Popen[bytes]) -> int:
+def _stay(settings: Settings, prepared: Prepared, fleet: AgencyFleet, server: subprocess.Popen[bytes]) -> NoReturn:
+    """Until a signal; renews the tokens in time.
+
+    Raises:
+        NotReadyError: a child ended by itself.
+    """
     renewed = time.monotonic()
     while True:
         time.sleep(0.5)
         if server.poll() is not None or fleet.ended():
-            words.print(f"error CHILD_ENDED: {', '.join(fleet.ended()) or 'the hub'} ended")
-            return 3
+            raise NotReadyError("ended by itself", name=", ".join(fleet.ended()) or "hub")
         if time.monotonic() - renewed > RENEW_EVERY_S:
             _write_demo_file(settings, prepared)
             renewed = time.monotonic()
@@ -248,6 +274,26 @@ def _check_port(settings: Settings) -> None:
             probe.bind((settings.host, settings.port))
         except OSError as exc:
             raise SettingsError(f"port {settings.port} is taken", name="--port") from exc
+
+
+@contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """Hold the data directory; a second demo in it would end the first one's promises.
+
+    Raises:
+        SettingsError: another demo holds it.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise SettingsError("another demo runs there", name="--data") from exc
+        yield
+
+
+def _say(text: str) -> None:
+    words.print(text, soft_wrap=True)
 
 
 def _write_private(path: Path, text: str) -> None:

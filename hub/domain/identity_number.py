@@ -23,6 +23,8 @@ class IdentityNumberError(ValueError):
 
 def check_character(first17: str) -> str:
     """The check character for 17 digits. Source: GB 11643-1999, ISO 7064 MOD 11-2."""
+    if len(first17) != len(WEIGHTS):
+        raise ValueError("not 17 digits")
     total = sum(map(mul, first17.encode("ascii"), WEIGHTS)) - _ZEROES
     return CHECK_CHARACTERS[total % 11]
 

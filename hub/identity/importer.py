@@ -1,11 +1,11 @@
 """Builds the index of members from the justice system's own records; running it again changes nothing but dates.
 
 A member is known by the justice key. A number that is none leaves a member without one; a number that two records bear
-marks both as ambiguous, and a look-up by it finds nobody rather than somebody.
+marks both as ambiguous, and a look-up by it finds nobody rather than somebody, also while an import runs.
 """
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -16,7 +16,7 @@ from hub.clock import Clock
 from hub.domain.agencies import JUSTICE
 from hub.domain.identity_number import IdentityNumber, IdentityNumberError
 from hub.identity.ports import Indexer, IndexRecord, IndexSource, Opener, Sealer, key_place, number_place
-from hub.identity.tables import findings, jurisdiction, link, person
+from hub.identity.tables import case_reference, consent, findings, jurisdiction, link, person
 from hub.store.engine import Store
 
 BATCH = 500
@@ -68,14 +68,28 @@ class Importer:
             progress(seen)
         return await self._mark_ambiguous(seen)
 
+    async def retire(self, before: datetime) -> int:
+        """Take out members whom no import has seen since `before`, with their links, cases and consents.
+
+        Only for a register that is known to be complete; an import never takes anybody out by itself.
+        """
+        gone = select(person.c.person_id).where(person.c.imported_at < before)
+        async with self._store.write() as connection:
+            count = await connection.scalar(select(func.count()).select_from(gone.subquery()))
+            for table in (link, jurisdiction, findings, case_reference, consent):
+                await connection.execute(delete(table).where(table.c.person_id.in_(gone)))
+            await connection.execute(delete(person).where(person.c.imported_at < before))
+        return count or 0
+
     async def _import(self, connection: AsyncConnection, batch: Sequence[IndexRecord]) -> None:
         known = await self._known(connection, batch)
+        doubtful = await self._ambiguous(connection, known.values())
         now = self._clock.now()
         people, links, offices, without = [], [], [], []
         for record in batch:
             person_id = known.get(record.key) or secrets.token_hex(16)
             rows = self.rows(person_id, record, now)
-            people.append(rows.person)
+            people.append({**rows.person, "ambiguous": person_id in doubtful})
             if rows.number is None:
                 without.append({"person_id": person_id, "kind": "NUMBER_INVALID", "count": 1})
             if record.key not in known:
@@ -105,6 +119,16 @@ class Importer:
             select(link.c.person_id, link.c.key_sealed).where(link.c.agency == JUSTICE, link.c.key_index.in_(wanted))
         )
         return {self._opener.open(key_place(JUSTICE, row[0]), row[1]): row[0] for row in rows}
+
+    async def _marked(self, connection: AsyncConnection) -> set[str]:
+        rows = await connection.execute(select(person.c.person_id).where(person.c.ambiguous.is_(True)))
+        return {row[0] for row in rows}
+
+    async def _ambiguous(self, connection: AsyncConnection, person_ids: Collection[str]) -> frozenset[str]:
+        rows = await connection.execute(
+            select(person.c.person_id).where(person.c.person_id.in_(person_ids), person.c.ambiguous.is_(True))
+        )
+        return frozenset(row[0] for row in rows)
 
     def _person(
         self, person_id: str, record: IndexRecord, now: datetime
@@ -153,10 +177,14 @@ class Importer:
             by_number: dict[str, list[str]] = {}
             for person_id, sealed in rows:
                 by_number.setdefault(self._opener.open(number_place(person_id), sealed), []).append(person_id)
-            doubles = [person_id for ids in by_number.values() if len(ids) > 1 for person_id in ids]
-            for start in range(0, len(doubles), BATCH):
-                ids = doubles[start : start + BATCH]
-                await connection.execute(update(person).where(person.c.person_id.in_(ids)).values(ambiguous=True))
+            doubles = {person_id for ids in by_number.values() if len(ids) > 1 for person_id in ids}
+            cleared = await self._marked(connection) - doubles
+            for ambiguous, marked in ((True, sorted(doubles)), (False, sorted(cleared))):
+                for start in range(0, len(marked), BATCH):
+                    ids = marked[start : start + BATCH]
+                    await connection.execute(
+                        update(person).where(person.c.person_id.in_(ids)).values(ambiguous=ambiguous)
+                    )
             missing = await connection.scalar(select(func.count()).where(person.c.number_index.is_(None)))
         return ImportReport(members=members, without_number=missing or 0, ambiguous=len(doubles))
 
@@ -176,10 +204,15 @@ def _day(raw: object) -> date | None:
 
 
 def _offices(row: Mapping[str, object], record: IndexRecord) -> list[dict[str, object]]:
+    """Responsible offices. Of several spells at one office the one that ends last counts: J asks until when."""
     raw = record.values.get("index.offices")
     offices: dict[tuple[str, str], dict[str, object]] = {}
     for region, kind, since, until in raw if isinstance(raw, list) else []:
         named = _KINDS.get(str(kind), "household")
+        end = _day(until)
+        held = offices.get((str(region), named))
+        if held is not None and not _ends_later(end, held["valid_to"]):
+            continue
         offices[str(region), named] = {
             "person_id": row["person_id"],
             "sex": row["sex"],
@@ -187,6 +220,11 @@ def _offices(row: Mapping[str, object], record: IndexRecord) -> list[dict[str, o
             "region": str(region),
             "kind": named,
             "valid_from": _day(since),
-            "valid_to": _day(until),
+            "valid_to": end,
         }
     return list(offices.values())
+
+
+def _ends_later(end: date | None, other: object) -> bool:
+    """Whether `end` is after `other`; None has no end."""
+    return isinstance(other, date) and (end is None or end > other)

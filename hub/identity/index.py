@@ -17,10 +17,15 @@ from hub.clock import Clock, today
 from hub.domain.agencies import HUB
 from hub.domain.identity_number import IdentityNumber
 from hub.identity.conditions import allowed_cases, day_values, office_regions, principal_values, region_values
-from hub.identity.ports import Indexer, Opener, key_row
+from hub.identity.ports import Indexer, Opener, Sealer, key_row, number_place
 from hub.identity.statements import Listing, LookUp, Statements
 from hub.identity.tables import link, person
 from hub.store.reader import Reader
+
+LEAST_CANDIDATES = 4
+"""Sealed numbers that a look-up opens for each number it is given, whether a member bears it or nobody does."""
+NUMBER_LENGTH = 18
+_DECOY = "decoy"  # the row that the decoy is sealed for
 
 
 class IndexedMember(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +77,7 @@ class PersonIndex:
         *,
         reader: Reader,
         opener: Opener,
+        sealer: Sealer,
         numbers: Indexer,
         clock: Clock,
         natural: Sequence[str],
@@ -86,22 +92,15 @@ class PersonIndex:
         self._clock = clock
         self._natural = tuple(natural)
         self._linked = linked
+        self._decoy = sealer.seal(number_place(_DECOY), "0" * NUMBER_LENGTH)
 
     async def find(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> Mapping[str, Known]:
         """Canonical number → member. Candidates of the blind index are opened and compared, never trusted.
 
         A number that several members bear finds nobody.
         """
-        wanted = {number.text: self._numbers.of(number.text) for number in numbers}
-        if not wanted:
-            return {}
-        rows = await self._look_up(inquiry, "numbers", sorted(set(wanted.values())))
-        found: dict[str, Known] = {}
-        for row in rows:
-            number = self._open_number(row[0], row[1])
-            if number in wanted and not row[2]:
-                found[number] = self._known(inquiry, row, number)
-        return found
+        found = await self._bearers(inquiry, numbers)
+        return {number: self._known(inquiry, row, number) for number, row in found.items()}
 
     async def members(self, inquiry: Inquiry, member_ids: Iterable[str]) -> Mapping[str, Known]:
         """Member id → member; vaulted and unknown ids are absent."""
@@ -121,8 +120,8 @@ class PersonIndex:
         Whoever is not a member gets what a member without case and consent gets.
         """
         wanted = list(numbers)
-        known = await self.find(inquiry, wanted)
-        return {number.text: _register_facts(known.get(number.text)) for number in wanted}
+        found = await self._bearers(inquiry, wanted)
+        return {number.text: _register_facts(found.get(number.text)) for number in wanted}
 
     async def persons_of_cases(self, inquiry: Inquiry, cases: Sequence[str]) -> Mapping[str, str]:
         """Case id → member id, for open cases assigned to the asker's agency and, for offices, region."""
@@ -184,6 +183,25 @@ class PersonIndex:
         rows = await self._reader.rows(self._statements.listing(kind), {**given, "after": "", "offset": 0, "limit": 1})
         return rows[0][1] if rows else 0
 
+    async def _bearers(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> dict[str, Sequence[Any]]:
+        """Canonical number → row of the one member who bears it.
+
+        Who is a member must not show in how much is opened: beside the candidates a decoy is opened until there were
+        `LEAST_CANDIDATES` openings a number. Source: SECURITY section 4.
+        """
+        wanted = {number.text: self._numbers.of(number.text) for number in numbers}
+        if not wanted:
+            return {}
+        rows = await self._look_up(inquiry, "numbers", sorted(set(wanted.values())))
+        found: dict[str, Sequence[Any]] = {}
+        for row in rows:
+            number = self._open_number(row[0], row[1])
+            if number in wanted and not row[2]:
+                found[number] = row
+        for _ in range(LEAST_CANDIDATES * len(wanted) - len(rows)):
+            self._open_number(_DECOY, self._decoy)
+        return found
+
     async def _look_up(self, inquiry: Inquiry, by: str, keys: list[Any]) -> Sequence[Sequence[Any]]:
         principal = inquiry.principal
         cases = allowed_cases(principal, inquiry.cases)
@@ -237,10 +255,10 @@ def _facts(jurisdiction: bool, term: bool, case: bool, own: bool, consent: bool,
     return Facts(jurisdiction=jurisdiction, term=term, case=case, own=own, consent=consent, key_person=key_person)
 
 
-def _register_facts(known: Known | None) -> Facts:
-    if known is None:
+def _register_facts(row: Sequence[Any] | None) -> Facts:
+    if row is None:
         return _facts(False, False, False, True, False, False)
-    return _facts(False, False, known.facts.case, True, known.facts.consent, False)
+    return _facts(False, False, bool(row[8]), True, bool(row[9]), False)
 
 
 def _leading(mine: tuple[str, ...], region: str | None) -> tuple[tuple[str, ...], bool]:

@@ -25,14 +25,10 @@ class References:
         self._clock = clock
 
     async def put_cases(self, cases: Sequence[CaseReference]) -> None:
-        """Insert or replace by (person, case id)."""
+        """Insert or replace by case id: a case concerns one person, whomever it concerned before."""
         async with self._store.write() as connection:
             for case in cases:
-                await connection.execute(
-                    delete(case_reference).where(
-                        case_reference.c.person_id == case.person_id, case_reference.c.case_id == case.case_id
-                    )
-                )
+                await connection.execute(delete(case_reference).where(case_reference.c.case_id == case.case_id))
                 await connection.execute(
                     insert(case_reference).values(
                         person_id=case.person_id,

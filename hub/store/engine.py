@@ -65,15 +65,20 @@ class Store:
         await self.engine.dispose()
 
 
-def open_store(url: str, *, readers: int = 8) -> Store:
+def open_store(url: str, *, readers: int = 8, create: bool = True) -> Store:
     """The database at `url`; connects only when first used. A SQLite file is created with mode 0600.
 
     `readers` is how many connections the read path may keep.
+
+    Raises:
+        StoreError: there is no such file and `create` is false.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         assert parsed.database is not None
         path = Path(parsed.database)
+        if not create and not path.is_file():
+            raise StoreError("there is no database here; run `hub migrate`")
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         engine = create_async_engine(parsed, pool_size=8, max_overflow=0)

@@ -13,7 +13,6 @@ from hub.audit.log import AuditLog
 from hub.audit.reader import dump, verify
 from hub.audit.tables import audit_head
 from hub.errors import AuditUnavailableError
-from hub.store.engine import open_store
 
 
 def draft(number: int = 0) -> Draft:
@@ -51,13 +50,9 @@ async def test_dump_has_the_published_names_in_order(store, clock):
     assert entry["time"] == "2026-11-24T08:00:00.000000Z"
 
 
-async def test_two_processes_append_to_one_chain_without_a_fork(store, store_url, clock):
-    second = open_store(store_url)
-    logs = [AuditLog(store, clock), AuditLog(second, clock)]
-    try:
-        await asyncio.gather(*(logs[n % 2].append(draft(n)) for n in range(200)))
-    finally:
-        await second.close()
+async def test_two_processes_append_to_one_chain_without_a_fork(store, store_url, clock, opened):
+    logs = [AuditLog(store, clock), AuditLog(opened(store_url), clock)]
+    await asyncio.gather(*(logs[n % 2].append(draft(n)) for n in range(200)))
     found = await entries(store)
     assert [entry["seq"] for entry in found] == list(range(1, 201))
     assert {entry["requestId"] for entry in found} == {f"r{n}" for n in range(200)}
@@ -111,9 +106,9 @@ async def test_a_caller_that_goes_away_leaves_its_entry(store, clock):
     assert [entry["requestId"] for entry in await entries(store)] == ["r7"]
 
 
-async def test_without_a_database_there_is_no_receipt_and_the_log_heals(tmp_path, clock):
+async def test_without_a_database_there_is_no_receipt_and_the_log_heals(tmp_path, clock, opened):
     url = f"sqlite+aiosqlite:///{tmp_path / 'a.db'}"
-    bare = open_store(url)  # no schema: writing fails
+    bare = opened(url)  # no schema: writing fails
     log = AuditLog(bare, clock)
     with pytest.raises(AuditUnavailableError):
         await log.append(draft())
@@ -123,7 +118,6 @@ async def test_without_a_database_there_is_no_receipt_and_the_log_heals(tmp_path
     await migrate(bare)
     await log.append(draft())
     assert log.writable
-    await bare.close()
 
 
 WRITER = """
@@ -150,12 +144,12 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("attempt", range(2))
 async def test_kill_9_loses_no_acknowledged_entry(store, store_url, attempt):
-    process = subprocess.Popen([sys.executable, "-c", WRITER, store_url], stdout=subprocess.PIPE, text=True)
-    acknowledged = [process.stdout.readline().strip() for _ in range(60 + attempt)]
-    os.kill(process.pid, signal.SIGKILL)
-    acknowledged += process.stdout.read().split()
-    process.wait()
-    process.stdout.close()
+    with subprocess.Popen([sys.executable, "-c", WRITER, store_url], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            acknowledged = [process.stdout.readline().strip() for _ in range(60 + attempt)]
+        finally:
+            process.kill()
+        acknowledged += process.stdout.read().split()
     ids = [entry["id"] for entry in await entries(store)]
     acknowledged = [name for name in acknowledged if len(name) == 24]
     assert all(ids.count(name) == 1 for name in acknowledged)

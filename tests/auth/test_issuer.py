@@ -60,6 +60,12 @@ def test_a_registered_client_gets_a_token_for_the_officer_it_names(issuer, endpo
     assert (found.officer, found.client, found.role, found.regions) == ("77", "c1", "tax", ("36",))
 
 
+@pytest.mark.parametrize("officer", ["", "a b", "七", "x" * 65, "8001\n"])
+def test_an_officer_who_cannot_be_named_is_refused(endpoint, client, officer):
+    status, _, body = endpoint.answer({**form(client), "officer": officer}, {})
+    assert (status, body) == (400, {"error": "invalid_request"})
+
+
 def test_an_assertion_works_once(endpoint, client):
     once = form(client)
     assert endpoint.answer(once, {})[0] == 200
@@ -115,3 +121,12 @@ def test_damaged_clients_do_not_start(tmp_path):
     (tmp_path / "clients.json").write_text("[{}]")
     with pytest.raises(SettingsError, match="is damaged"):
         read_clients(tmp_path / "clients.json")
+
+
+@pytest.mark.parametrize(("name", "region"), [("", "36"), ("a b", "36"), ("../c", "36"), ("c2", "%"), ("c2", "")])
+def test_a_client_whose_tokens_would_all_be_refused_is_not_registered(tmp_path, name, region):
+    with pytest.raises(SettingsError):
+        register_client(
+            tmp_path / "c.json", name, role="tax", agency="tax", regions=(region,), purposes=("TAX_RELIEF",)
+        )
+    assert not (tmp_path / "c.json").exists()

@@ -129,6 +129,11 @@ def test_every_cell_for_every_fact_vector(role):
                     assert found is expected(role, purpose, facts, field), (role, purpose, facts, field.coordinate)
 
 
+def test_the_cells_of_vault_and_log_hold_no_field_to_see():
+    """FG17 and FG18 are no fields of a person view: vaulted persons are nobody, the log has its own readers."""
+    assert {field.group for field in catalogue().fields.values()} == set(GROUPS)
+
+
 @pytest.mark.parametrize("role", list(MATRIX))
 def test_every_purpose_gives_what_the_first_one_gives_and_every_other_nothing(role):
     corners = [dict.fromkeys(LETTERS.values(), True), dict.fromkeys(LETTERS.values(), False)]

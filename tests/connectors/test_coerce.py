@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
@@ -42,6 +42,11 @@ SEX = rule(ValueType.CODE, code_list="sex", codes={"M": "MALE"})
         (rule(ValueType.BOOLEAN, is_in=frozenset({"1"})), "2", False),
         (rule(ValueType.BOOLEAN, positive=True), "3", True),
         (rule(ValueType.BOOLEAN, present=True), None, False),
+        (rule(ValueType.DECIMAL, factor=Decimal(10_000)), "3.5", Decimal("35000.0")),
+        (rule(ValueType.INT, factor=Decimal(12)), "3", 36),
+        (rule(ValueType.INT, factor=Decimal("0.5")), "4", 2),
+        (rule(ValueType.BOOLEAN, default=False), "", False),
+        (rule(ValueType.CODE, code_list="sex", codes={"M": "MALE"}, default="UNKNOWN"), None, "UNKNOWN"),
         (rule(ValueType.STRING, shape=Shape.VALUES, split=";"), "a;b", ["a", "b"]),
     ],
 )
@@ -65,6 +70,13 @@ def test_fitting_values(how, raw, expected):
         (rule(ValueType.DATE), "2026-02-30"),
         (rule(ValueType.DATE), "24.11.2026"),
         (rule(ValueType.MONTH), "2026-13"),
+        (rule(ValueType.DATE_TIME), "0001-01-01"),
+        (rule(ValueType.DATE_TIME), datetime(1, 1, 1)),
+        (rule(ValueType.DATE_TIME), "9999-12-31T23:59:59-12:00"),
+        (rule(ValueType.DECIMAL), "1e999999999"),
+        (rule(ValueType.INT, factor=Decimal("0.5")), "3"),
+        (rule(ValueType.INT, factor=Decimal(10**6)), "99999"),
+        (rule(ValueType.BOOLEAN, default=False), "perhaps"),
         (SEX, "X"),
         (rule(ValueType.CODE, code_list="region"), "moon"),
     ],

@@ -57,6 +57,21 @@ def test_the_shipped_mappings_cover_every_field_of_their_agencies():
         ),
         pytest.param('filings = { at = "sb" }', 'filings = "sb"', "a nested record needs `at`", id="nested"),
         pytest.param(
+            'taxOffice = "swjg"', 'taxOffice = { from = "swjg", factor = 2 }', "a factor does not fit", id="factor"
+        ),
+        pytest.param(
+            'selfEmployed = "gtjy"',
+            'selfEmployed = { from = "gtjy", default = "no" }',
+            r"tax\.toml:\d+: TaxRecord\.selfEmployed: default does not fit Boolean",
+            id="default",
+        ),
+        pytest.param(
+            '{ from = "srqj", standard = true }',
+            '{ from = "srqj", standard = true, default = "RICH" }',
+            "income-band has no RICH",
+            id="default code",
+        ),
+        pytest.param(
             "[fields.Filing]",
             '[fields.Sentence]\ncourt = "x"\n[fields.Filing]',
             r"Sentence\.court: belongs to justice",

@@ -1,3 +1,5 @@
+import asyncio
+
 from sqlalchemy import select
 
 from hub.connectors.quarantine import StoredQuarantine
@@ -47,3 +49,16 @@ async def test_a_full_queue_counts_what_it_drops(store, clock, monkeypatch):
     for number in range(5):
         one.report(agency="tax", record=f"r{number}", coordinate="TaxRecord.name", value="x", reason="bad")
     assert one.dropped == 3
+
+
+async def test_reports_from_threads_are_all_kept_while_others_are_written(store, clock):
+    one = made(store, clock)
+
+    def report(thread: int) -> None:
+        for number in range(100):
+            one.report(agency="tax", record=f"{thread}/{number}", coordinate="TaxRecord.name", value="x", reason="bad")
+
+    reporting = [asyncio.to_thread(report, thread) for thread in range(4)]
+    await asyncio.gather(*reporting, *(one.flush() for _ in range(4)))
+    await one.flush()
+    assert len(await rows(store)) == 400

@@ -84,3 +84,13 @@ def test_wrong_key_material_refuses_to_start(tmp_path, damage, text):
     damage(tmp_path)
     with pytest.raises(KeyMaterialError, match=text):
         open_key_ring(tmp_path, frozenset({"a"}), create=False)
+
+
+def test_the_two_keys_of_the_cipher_are_independent(monkeypatch):
+    used = []
+    monkeypatch.setattr("hub.crypto.pairwise.AESSIV", used.append)
+    PairwiseIds(bytes(range(32)))
+    (key,) = used
+    assert len(key) == 64
+    assert key[:32] != key[32:]
+    assert bytes(range(32)) not in (key[:32], key[32:])

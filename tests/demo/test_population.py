@@ -1,4 +1,5 @@
 from datetime import date
+from itertools import pairwise
 
 from hub.demo.agencies import civil_affairs_rows, justice_rows, police_rows, social_security_rows, tax_rows
 from hub.demo.population import RATES, World, people, someone
@@ -88,3 +89,38 @@ def test_agency_records_are_dirty_at_the_committed_rates():
         document[0] for p in EVERYBODY if not p.guaranteed and (document := tax_rows.document(WORLD, p)) is not None
     ]
     assert abs(share([number is None for number in numbers]) - RATES["numbers"]["missing_in_agency"]) < 0.02
+
+
+def test_people_conflict_vary_move_and_pair_at_the_committed_rates():
+    free = [p for p in MEMBERS if not p.guaranteed]
+    rows = {p.index: justice_rows.rows(WORLD, p)["ZF_JBXX"][0] for p in free}
+    numbers, members = RATES["numbers"], RATES["members"]
+    pairs = [(a, b) for a, b in pairwise(EVERYBODY) if a.birth == b.birth]
+    same = [a.name == b.name for a, b in pairs]
+    for found, rate, off in (
+        (share([p.deceased for p in free]), members["deceased"], 0.01),
+        (share([p.residence_county != p.county for p in free]), members["split_residence"], 0.03),
+        (share([not p.county.startswith("36") for p in free]), members["cross_province"], 0.02),
+        (share([rows[p.index]["HJDZ"] != p.address for p in free]), members["conflicting_address"], 0.015),
+        (share([rows[p.index]["SFZH"] != p.number for p in free]), numbers["bad"], 0.008),
+        (share([rows[p.index]["XM"] != p.name for p in free]), numbers["name_variant"], 0.015),
+        (len(pairs) / len(EVERYBODY), numbers["twins"] + numbers["same_name_same_birthday"], 0.006),
+        (sum(same) / len(EVERYBODY), numbers["same_name_same_birthday"], 0.004),
+        (share([n is not None and n != p.number for p, n in tax_numbers()]), numbers["wrong_in_agency"], 0.01),
+    ):
+        assert abs(found - rate) < off, (found, rate)
+
+
+def tax_numbers():
+    documents = ((p, tax_rows.document(WORLD, p)) for p in EVERYBODY if not p.guaranteed)
+    return [(p, document[0]) for p, document in documents if document is not None]
+
+
+def test_police_write_numbers_as_old_systems_do():
+    rows = [held["rk_ryxx"][0]["gmsfhm"] for p in EVERYBODY if (held := police_rows.rows(WORLD, p))]
+    kinds = {
+        "fifteen": share([len(n or "") == 15 for n in rows]),
+        "full width": share([bool(n) and not n.isascii() for n in rows]),
+        "lower case": share([bool(n) and n.endswith("x") for n in rows]),
+    }
+    assert min(kinds.values()) > 0.01, kinds

@@ -17,7 +17,7 @@ from hub.crypto.opener import Opener
 from hub.crypto.sealing import Sealer
 from hub.domain.identity_number import IdentityNumber, check_character
 from hub.identity.importer import Importer
-from hub.identity.index import Inquiry, PersonIndex
+from hub.identity.index import LEAST_CANDIDATES, Inquiry, PersonIndex
 from hub.identity.references import CaseReference, References
 from hub.identity.statements import LISTED_FACTS, among
 
@@ -66,7 +66,12 @@ def record(
 def parts(store, clock):
     importer = Importer(store=store, sealer=Sealer(RING), opener=Opener(RING), numbers=NUMBERS, keys=KEYS, clock=clock)
     index = PersonIndex(
-        reader=store.driver, opener=Opener(RING), numbers=NUMBERS, clock=clock, natural=["police", "tax"]
+        reader=store.driver,
+        opener=Opener(RING),
+        sealer=Sealer(RING),
+        numbers=NUMBERS,
+        clock=clock,
+        natural=["police", "tax"],
     )
     return importer, index, References(store, clock)
 
@@ -121,6 +126,102 @@ async def test_two_records_with_one_number_are_found_by_neither(parts):
     report = await importer.run(Justice([record("k1", 5), record("k2", 5)]))
     assert report.ambiguous == 2
     assert await find(index, 5) is None
+
+
+async def test_a_doubtful_number_finds_nobody_while_an_import_runs(parts):
+    """Marks are set at the end of an import; a batch in its middle must not wash them off."""
+    importer, index, _ = parts
+
+    class Watched(Justice):
+        seen = None
+
+        async def scan(self, coordinates, *, batch):
+            yield self.records
+            self.seen = await find(index, 5)
+
+    await importer.run(Justice([record("k1", 5), record("k2", 5)]))
+    again = Watched([record("k1", 5), record("k2", 5)])
+    await importer.run(again)
+    assert again.seen is None
+    assert await find(index, 5) is None
+
+
+async def test_a_number_that_is_put_right_at_the_source_is_found_again(parts):
+    importer, index, _ = parts
+    await importer.run(Justice([record("k1", 5), record("k2", 5)]))
+    assert (await importer.run(Justice([record("k1", 5), record("k2", 6)]))).ambiguous == 0
+    found = [await find(index, 5), await find(index, 6)]
+    assert None not in found
+    assert len(set(found)) == 2
+
+
+async def test_retiring_takes_out_whom_the_last_import_did_not_see(parts, clock):
+    importer, index, references = parts
+    await importer.run(Justice([record("k1", 1), record("k2", 2)]))
+    gone, stays = await find(index, 2), await find(index, 1)
+    await references.put_cases([CaseReference(case_id="C2", person_id=gone, agency="justice", region="360702")])
+    clock.advance(60)
+    since = clock.now()
+    await importer.run(Justice([record("k1", 1)]))
+    assert await importer.retire(since) == 1
+    assert (await find(index, 1), await find(index, 2)) == (stays, None)
+    assert await index.persons_of_cases(inquiry(), ["C2"]) == {}
+
+
+async def test_a_case_concerns_one_person(parts):
+    importer, index, references = parts
+    await importer.run(Justice([record("k1", 1), record("k2", 2)]))
+    first, second = await find(index, 1), await find(index, 2)
+    for member in (first, second):
+        await references.put_cases([CaseReference(case_id="C1", person_id=member, agency="justice", region="360702")])
+    assert await index.persons_of_cases(inquiry(), ["C1"]) == {"C1": second}
+    assert not (await facts(index, first, cases=("C1",))).case
+
+
+@pytest.mark.parametrize("turned", [False, True])
+async def test_of_several_spells_at_one_office_the_last_to_end_counts(parts, turned):
+    importer, index, _ = parts
+    spells = [["360702001", "H", "2024-01-01", None], ["360702001", "H", "2010-01-01", "2012-01-01"]]
+    await importer.run(Justice([record("k1", 1, offices=spells[::-1] if turned else spells)]))
+    assert (await facts(index, await find(index, 1))).jurisdiction
+
+
+@pytest.fixture
+def opened_values(parts, monkeypatch):
+    """Columns of the sealed values that the index opens, in order."""
+    _, index, _ = parts
+    seen: list[str] = []
+
+    def at(agency, table, column):
+        opening = Opener(RING).at(agency, table, column)
+        return lambda row, raw: (seen.append(column), opening(row, raw))[1]
+
+    monkeypatch.setattr(index._opener, "at", at)
+    monkeypatch.setattr(index, "_open_number", at("hub", "person", "number_sealed"))
+    return seen
+
+
+@pytest.mark.parametrize("count", [1, 12])
+async def test_a_hit_and_a_miss_open_the_same_number_of_sealed_numbers(parts, opened_values, count):
+    importer, index, _ = parts
+    await importer.run(Justice([record(f"k{n}", n) for n in range(1, 25)]))
+    openings = []
+    for first in (1, 300):  # members, and numbers that nobody bears
+        opened_values.clear()
+        numbers = [IdentityNumber.parse(number(first + n)) for n in range(count)]
+        assert len(await index.register_facts(inquiry(officer("tax", "tax"), "TAX_RELIEF"), numbers)) == count
+        openings.append([*opened_values])
+    assert openings == [["number_sealed"] * (LEAST_CANDIDATES * count)] * 2
+
+
+async def test_a_look_up_opens_the_padded_number_and_the_keys_of_whom_it_finds(parts, opened_values):
+    importer, index, _ = parts
+    await importer.run(Justice([record("k1", 1)]))
+    assert await find(index, 1)
+    assert sorted(opened_values) == ["key_sealed"] + ["number_sealed"] * LEAST_CANDIDATES
+    opened_values.clear()
+    assert await find(index, 300) is None
+    assert opened_values == ["number_sealed"] * LEAST_CANDIDATES
 
 
 async def test_vaulted_persons_are_nobody(parts):

@@ -102,23 +102,40 @@ def start(directory: Path, people: int = 600) -> tuple[subprocess.Popen, int]:
         [*command, "--people", str(people)], stdout=log, stderr=log, start_new_session=True, env=dict(os.environ)
     )
     log.close()
-    end = time.monotonic() + 120
-    while not (directory / "demo.json").exists():
-        assert process.poll() is None, (directory.parent / f"{directory.name}.log").read_text()
-        assert time.monotonic() < end, "the demo did not start"
-        time.sleep(0.1)
+    try:
+        _await_promise(process, directory)
+    except BaseException:
+        stop(process)
+        raise
     return process, port
+
+
+def _await_promise(process: subprocess.Popen, directory: Path) -> None:
+    """Until demo.json names a hub that answers; a file of an earlier run is withdrawn by then."""
+    end = time.monotonic() + 120
+    while "Ctrl-C ends everything" not in (text := (directory.parent / f"{directory.name}.log").read_text()):
+        assert process.poll() is None, text
+        assert time.monotonic() < end, f"the demo did not start: {text}"
+        time.sleep(0.1)
 
 
 def stop(process: subprocess.Popen) -> int:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
-    return process.wait(timeout=30)
+    try:
+        return process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
 
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory) -> Iterator[Demo]:
     directory = tmp_path_factory.mktemp("demo") / "data"
     process, port = start(directory)
-    yield Demo(directory, f"http://127.0.0.1:{port}", process.pid)
-    assert stop(process) == 0
+    try:
+        yield Demo(directory, f"http://127.0.0.1:{port}", process.pid)
+    finally:
+        code = stop(process)
+    assert code == 0

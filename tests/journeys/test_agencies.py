@@ -5,7 +5,9 @@ import csv
 import json
 import random
 import re
+import shutil
 import sqlite3
+from contextlib import closing
 from datetime import date
 from decimal import Decimal
 
@@ -114,7 +116,7 @@ def source_value(hub, directory, rule, mapping, key, nested, position):
     """The raw value where the agency itself keeps it."""
     folder = directory / "agencies" / mapping.agency
     if mapping.kind == "sql":
-        with sqlite3.connect(folder / f"{mapping.agency}.db") as database:
+        with closing(sqlite3.connect(folder / f"{mapping.agency}.db")) as database:
             variants = IdentityNumber.parse(key).variants() if mapping.variants else (key,)
             marks = ",".join("?" * len(variants))
             record = database.execute(
@@ -129,7 +131,7 @@ def source_value(hub, directory, rule, mapping, key, nested, position):
             ).fetchall()
             return rows[position][0]
     if mapping.kind == "rest":
-        with sqlite3.connect(folder / f"{mapping.agency}.db") as database:
+        with closing(sqlite3.connect(folder / f"{mapping.agency}.db")) as database:
             (text,) = database.execute("SELECT doc FROM docs WHERE id = ?", (key,)).fetchone()
         doc = json.loads(text)
         return doc[nested.at][position][rule.source] if nested else doc[rule.source]
@@ -231,7 +233,7 @@ def shape(value):
 
 def taxpayer(demo, agency, world, index):
     person = someone(world, index)
-    with sqlite3.connect(demo.directory / "agencies" / agency / f"{agency}.db") as database:
+    with closing(sqlite3.connect(demo.directory / "agencies" / agency / f"{agency}.db")) as database:
         row = database.execute("SELECT doc FROM docs WHERE id = ?", (person.number,)).fetchone()
     return person.number if row else None
 
@@ -268,6 +270,63 @@ async def test_members_and_others_get_answers_of_one_form(hub, demo, persona):
     assert forms["inside"] == forms["outside"]
     assert len(forms["inside"]) == 1
     assert hub.sources["justice"].connector.calls == 0
+
+
+@pytest.fixture
+async def memberless(hub, demo, tmp_path):
+    """The same hub in a world in which nobody was ever in prison: same keys, same registers, an empty index."""
+    shutil.copytree(demo.directory / "hub", tmp_path / "hub")
+    with closing(sqlite3.connect(tmp_path / "hub" / "hub.db")) as database, database:
+        for table in ("person", "person_link", "person_jurisdiction", "case_reference", "consent"):
+            database.execute(f"DELETE FROM {table}")
+    built = build_hub(load_settings(data_dir=tmp_path, url=demo.url, demo=True, agency_deadline_s=5), rules=hub.rules)
+    yield built
+    await built.close()
+
+
+def without_chance(body) -> str:
+    """An answer without what the design leaves out of the comparison."""
+    kept = {name: value for name, value in body["extensions"]["hub"].items() if name not in ("requestId", "auditEntry")}
+    kept["sources"] = [{**use, "latencyMs": 0} for use in kept["sources"]]
+    return json.dumps({**body, "extensions": {"hub": kept}}, sort_keys=True)
+
+
+@pytest.mark.parametrize("persona", ["tax", "social-security", "civil-affairs"])
+async def test_a_member_looks_as_in_a_world_where_nobody_is_one(hub, memberless, demo, persona):
+    """200 persons, each against the same person who was never in prison: every byte that membership could change."""
+    of_the_case, *numbers = demo.held["people"]["in"] + demo.held["people"]["out"]
+    marker = json.loads((demo.directory / "agencies" / "justice" / "complete.json").read_text())
+    world = World(seed=marker["seed"], members=marker["people"], today=date.fromisoformat(marker["today"]))
+    more = [n for i in range(world.members) if (n := someone(world, i).number) not in {of_the_case, *numbers}]
+    numbers += more[: 200 - len(numbers)]
+    assert len(numbers) == 200
+    case = demo.held["personas"][persona]["case"]  # of another person
+    for at in range(0, 200, 20):
+        one, other = [
+            await asyncio.gather(*(ask(each, persona, TAX_VIEW, (case,), n=n) for n in numbers[at : at + 20]))
+            for each in (hub, memberless)
+        ]
+        assert [without_chance(body) for body in one] == [without_chance(body) for body in other]
+
+
+async def test_out_of_term_a_member_is_there_but_hardly_seen(hub, demo):
+    who = Inquiry(principal=hub.issuer.principal_of(hub.rules.personas["judicial-office"]), purpose="HANDOVER")
+    marker = json.loads((demo.directory / "agencies" / "justice" / "complete.json").read_text())
+    world = World(seed=marker["seed"], members=marker["people"], today=date.fromisoformat(marker["today"]))
+    found = await hub.index.find(who, [IdentityNumber.parse(someone(world, i).number) for i in range(world.members)])
+    over = next(n for n, known in found.items() if known.facts.jurisdiction and not known.facts.term)
+    body = await ask(
+        hub,
+        "judicial-office",
+        """query ($n: String!) { person(lookup: {identityNumber: $n}) {
+             id name identityNumber justice { offenceChapter sentences { court } handover { outcome } } } }""",
+        n=over,
+    )
+    person = body["data"]["person"]
+    assert (person["name"], person["identityNumber"], person["justice"]["sentences"]) == (None, None, None)
+    assert person["justice"]["offenceChapter"]
+    denied = {item["coordinate"]: item["code"] for item in body["extensions"]["hub"]["denied"]}
+    assert denied["Person.name"] == denied["Sentence.court"] == "FIELD_DENIED"
 
 
 async def test_an_unknown_number_is_nobody_for_a_register_role(hub):

@@ -1,8 +1,10 @@
 """The installed command: outputs, exit codes, one-line errors."""
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -53,6 +55,7 @@ def test_keys_status_names_keys_and_shows_none(demo):
     [
         pytest.param(["token", "nobody"], 2, "unknown persona", id="unknown persona"),
         pytest.param(["token", "tax", "--purpose", "HANDOVER"], 2, "not a purpose", id="foreign purpose"),
+        pytest.param(["token", "tax", "--officer", "a b"], 2, "--officer", id="officer"),
         pytest.param(["nonsense"], 2, "No such command", id="unknown command"),
         pytest.param(["demo", "--port", "banana"], 2, "--port", id="bad option"),
     ],
@@ -89,6 +92,71 @@ def test_a_bad_setting_names_its_variable(tmp_path, monkeypatch):
     found = run("doctor", "--data", str(tmp_path))
     assert found.returncode == 3
     assert found.stderr.startswith("error SETTINGS_INVALID: HUB_AGENCY_DEADLINE_S")
+
+
+def test_a_demo_is_not_shown_to_the_network(tmp_path, monkeypatch):
+    monkeypatch.setenv("HUB_DEMO", "true")
+    found = run("serve", "--data", str(tmp_path), "--host", "0.0.0.0")
+    assert found.returncode == 3
+    assert found.stderr.startswith("error SETTINGS_INVALID: HUB_DEMO: ")
+
+
+@pytest.mark.parametrize("arguments", [["audit", "verify"], ["audit", "dump"]])
+def test_reading_a_log_that_is_not_there_makes_none(tmp_path, arguments):
+    found = run(*arguments, "--data", str(tmp_path / "data"))
+    assert found.returncode == 3
+    assert found.stderr == "error STORE_UNAVAILABLE: there is no database here; run `hub migrate`\n"
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("arguments", [["migrate"], ["demo", "--people", "200"], ["schema", "export", "--out"]])
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path, arguments):
+    (tmp_path / "file").write_text("")
+    given = [*arguments, str(tmp_path / "file" / "x")] if "--out" in arguments else [
+        *arguments, "--data", str(tmp_path / "file" / "x"),
+    ]  # fmt: skip
+    found = run(*given)
+    assert found.returncode == 3
+    assert found.stderr.startswith("error FILE_UNUSABLE: ")
+    assert found.stderr.count("\n") == 1
+
+
+def test_a_log_that_was_touched_exits_with_1(demo, tmp_path):
+    demo.ask("developer", "{ __typename }")
+    (tmp_path / "hub").mkdir()
+    places = (demo.directory / "hub" / "hub.db", tmp_path / "hub" / "hub.db")
+    with closing(sqlite3.connect(places[0])) as source, closing(sqlite3.connect(places[1])) as copy:
+        source.backup(copy)
+        assert run("audit", "verify", "--data", str(tmp_path)).returncode == 0
+        copy.execute("DELETE FROM audit_entry WHERE seq = 1")
+        copy.commit()
+    found = run("audit", "verify", "--json", "--data", str(tmp_path))
+    assert found.returncode == 1
+    assert json.loads(found.stdout)["ok"] is False
+    assert json.loads(found.stdout)["firstBad"] == 1
+
+
+BAD_PLUGINS = [
+    pytest.param(
+        "catalogue", "x.toml", "[fields.Moon]\na = 1\n", "CATALOGUE_INVALID: x.toml:1: Moon: ", id="catalogue"
+    ),
+    pytest.param("codes", "x.toml", "[x]\nzh = 'x'\n", "CODE_LIST_INVALID: x.toml:1: x: lacks ", id="codes"),
+    pytest.param("mappings", "x.toml", "agency = 'moon'\n", "MAPPING_INVALID: x.toml:1: agency: ", id="mapping"),
+    pytest.param("policies", "x.cedar", "permit (\n", "POLICY_INVALID: x.cedar:1: is not Cedar", id="policy"),
+]
+
+
+@pytest.mark.parametrize(("folder", "file", "text", "error"), BAD_PLUGINS)
+def test_a_bad_rule_starts_nothing_and_names_file_line_and_name(tmp_path, monkeypatch, folder, file, text, error):
+    (tmp_path / "plugins" / folder).mkdir(parents=True)
+    (tmp_path / "plugins" / folder / file).write_text(text)
+    monkeypatch.setenv("HUB_PLUGINS_DIR", str(tmp_path / "plugins"))
+    found = run("serve", "--data", str(tmp_path / "data"), "--port", "8999")
+    assert found.returncode == 3
+    assert found.stdout == ""
+    assert found.stderr.startswith(f"error {error}"), found.stderr
+    assert found.stderr.count("\n") == 1
+    assert not (tmp_path / "data").exists()
 
 
 def test_the_committed_schema_is_the_exported_one():

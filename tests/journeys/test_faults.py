@@ -35,9 +35,11 @@ FIELDS = {
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory):
     running = AgencyFleet(directory=tmp_path_factory.mktemp("fleet") / "agencies", people=300, seed=3)
-    running.start()
-    yield running
-    running.stop()
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
 
 
 @pytest.fixture
@@ -45,11 +47,13 @@ async def hub(fleet, tmp_path):
     settings = load_settings(data_dir=tmp_path, demo=True, agency_deadline_s=DEADLINE_S)
     _write_endpoints(settings, fleet)
     built = build_hub(settings)
-    await migrate(built.store)
-    report = await built.importer.run(built.sources["justice"].connector)
-    assert isinstance(report, ImportReport)
-    yield built
-    await built.close()
+    try:
+        await migrate(built.store)
+        report = await built.importer.run(built.sources["justice"].connector)
+        assert isinstance(report, ImportReport)
+        yield built
+    finally:
+        await built.close()
 
 
 async def switch(fleet, agency: str, fault: str) -> None:
@@ -127,16 +131,18 @@ async def test_one_broken_agency_does_not_take_the_others_along(fleet, hub, agen
 
 
 async def test_the_breaker_opens_after_five_failures_and_closes_again(fleet, hub):
-    await switch(fleet, "tax", "error")
     guard = hub.sources["tax"]
-    for _ in range(5):
-        await ask(hub)
-    assert guard.breaker_open
-    calls = guard.connector.calls
-    body, _ = await ask(hub)
-    assert guard.connector.calls == calls
-    assert {use["agency"]: use["status"] for use in body["extensions"]["hub"]["sources"]}["tax"] == "DOWN"
-    await switch(fleet, "tax", "none")
+    await switch(fleet, "tax", "error")
+    try:
+        for _ in range(5):
+            await ask(hub)
+        assert guard.breaker_open
+        calls = guard.connector.calls
+        body, _ = await ask(hub)
+        assert guard.connector.calls == calls
+        assert {use["agency"]: use["status"] for use in body["extensions"]["hub"]["sources"]}["tax"] == "DOWN"
+    finally:
+        await switch(fleet, "tax", "none")
     guard._opened_at -= 10
     await ask(hub)
     assert not guard.breaker_open
@@ -165,7 +171,7 @@ async def test_a_first_drop_that_fails_its_manifest_is_invalid(fleet, tmp_path):
     with (tmp_path / "drop" / source.name / "基本信息.csv").open("ab") as file:
         file.write(b"x")
     from hub.clock import SystemClock
-    from hub.connectors.base import Fetch, MemoryQuarantine, Part
+    from hub.connectors.base import Fetch, Layout, MemoryQuarantine, Part
     from hub.connectors.mapping_reader import read_mappings
     from hub.connectors.registry import Endpoint, build_connectors
     from tests.auth.parts import catalogue, read_codes
@@ -181,5 +187,5 @@ async def test_a_first_drop_that_fails_its_manifest_is_invalid(fleet, tmp_path):
         concurrency=1,
     )
     part = Part(keys=("360700194001011018",), coordinates=frozenset({"CivilAffairsRecord.name"}))
-    answer = await built["civil-affairs"].ask(Fetch(parts=(part,), timeout_s=5))
+    answer = await built["civil-affairs"].ask(Fetch(parts=(part,), layout=Layout(fields=("name",)), timeout_s=5))
     assert answer.state is SourceState.INVALID

@@ -1,10 +1,14 @@
 """One person, five agencies, one query, different answers."""
 
 import json
+import re
 import stat
+from base64 import urlsafe_b64decode
 from pathlib import Path
 
 import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey
 
 from hub.demo.run import QUERY_FILE
 
@@ -29,6 +33,24 @@ def test_the_judicial_office_sees_all_five_agencies(demo):
     assert [use["agency"] for use in reply.hub["sources"]] == AGENCIES
     assert {use["status"] for use in reply.hub["sources"]} == {"OK"}
     assert {item["agency"] for item in found["provenance"]} == {"police"}
+
+
+def test_the_readme_shows_the_query_that_the_demo_prints_and_what_is_answered(demo):
+    """Dates follow the day the demo was made; everything else of the two answers stands in the README as it is."""
+    text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    assert FIRST.strip() in text
+    answers = [json.loads(block.split("```", 1)[0]) for block in text.split("```json\n")[1:]]
+    for persona, shown in zip(("judicial-office", "tax"), answers, strict=True):
+        found = person(demo, persona, "360700194001011018").json["data"]["person"]
+        assert without_dates({name: found[name] for name in shown}) == without_dates(shown)
+
+
+def without_dates(value):
+    if isinstance(value, dict):
+        return {name: without_dates(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [without_dates(inner) for inner in value]
+    return re.sub(r"\d{4}-\d{2}(-\d{2})?", "date", value) if isinstance(value, str) else value
 
 
 def test_tax_sees_the_taxpayer_and_nothing_of_prison(demo):
@@ -203,6 +225,44 @@ def test_demo_json_has_the_published_form(demo):
     assert len(held["people"]["in"]) >= 50
     assert len(held["people"]["out"]) >= 50
     assert Path(held["signingKey"]).read_bytes().startswith(b"-----BEGIN PRIVATE KEY-----")
+
+
+def test_tokens_have_the_published_header_and_claims(demo):
+    held = demo.held
+    for name, persona in held["personas"].items():
+        head, claims, _ = (urlsafe_b64decode(part + "==") for part in persona["token"].split("."))
+        assert json.loads(head) == {"alg": "ES256", "typ": "at+jwt", "kid": held["kid"]}
+        found = json.loads(claims)
+        assert found.keys() == {
+            "iss", "aud", "sub", "client_id", "act", "jti", "iat", "nbf", "exp", "agency", "role", "regions", "purposes",
+        }  # fmt: skip
+        assert (found["iss"], found["aud"]) == (held["issuer"], [f"{held['url']}/graphql"])
+        assert found["sub"].startswith("officer:")
+        assert found["act"] == {"sub": f"client:{found['client_id']}"}
+        assert (found["agency"], found["role"], found["regions"]) == (persona["agency"], name, persona["regions"])
+        assert (persona["purpose"] is None) is (found["purposes"] == [])
+        assert persona["purpose"] is None or persona["purpose"] in found["purposes"]
+        assert {type(found[time]) for time in ("iat", "nbf", "exp")} == {int}
+        assert found["exp"] - found["iat"] <= 3600
+
+
+def test_a_token_signed_with_the_signing_key_is_taken(demo):
+    held = demo.held
+    key = ECKey.import_key(Path(held["signingKey"]).read_bytes())
+    claims = json.loads(urlsafe_b64decode(held["personas"]["tax"]["token"].split(".")[1] + "=="))
+    token = jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": held["kid"]}, {**claims, "sub": "officer:42"}, key)
+    reply = demo.ask("tax", "{ viewer { officer } }", Authorization=f"Bearer {token}")
+    assert reply.json["data"]["viewer"] == {"officer": "42"}
+
+
+def test_the_case_of_a_persona_concerns_the_first_person_inside(demo):
+    case = demo.held["personas"]["judicial-office"]["case"]
+    query = "query ($l: PersonLookup!) { person(lookup: $l) { id } }"
+    by_case, by_number = (
+        demo.ask("judicial-office", query, {"l": lookup}).json["data"]["person"]
+        for lookup in ({"caseNumber": case}, {"identityNumber": demo.held["people"]["in"][0]})
+    )
+    assert by_case == by_number is not None
 
 
 @pytest.mark.parametrize("index", [0, 25, 49])

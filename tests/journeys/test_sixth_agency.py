@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ QUERY = """query ($n: String!) { person(lookup: {identityNumber: $n}) {
 async def hub(demo, tmp_path):
     shutil.copytree(demo.directory / "hub", tmp_path / "hub")
     registry = tmp_path / "registry.db"
-    with sqlite3.connect(registry) as database:
+    with closing(sqlite3.connect(registry)) as database, database:
         database.execute("CREATE TABLE registry (owner_id TEXT, registry_no TEXT, bad TEXT, updated TEXT)")
         database.execute("CREATE TABLE licence (registry_no TEXT, n INT, trade_name TEXT, issued TEXT)")
         number = demo.held["people"]["in"][0].lower()
@@ -28,7 +29,6 @@ async def hub(demo, tmp_path):
         database.executemany(
             "INSERT INTO licence VALUES ('M1', ?, ?, ?)", [(2, "郭记小吃", "2025-03-01"), (1, "郭记五金", "2024-01-01")]
         )
-    database.close()
     with (tmp_path / "hub" / "agencies.toml").open("a") as file:
         file.write(f'\n[agencies."market-supervision"]\nurl = "sqlite+aiosqlite:///{registry}"\n')
     settings = load_settings(data_dir=tmp_path, url=demo.url, demo=True, plugins_dir=PLUGIN, agency_deadline_s=5)

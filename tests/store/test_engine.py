@@ -7,7 +7,7 @@ from hub.audit.tables import audit_head
 from hub.errors import StoreError
 from hub.store.engine import open_store
 
-ROW = {"one": 1, "seq": 0, "time_us": 0, "chain": bytes(32)}
+ROW = {"one": 2, "seq": 0, "time_us": 0, "chain": bytes(32)}
 
 
 async def test_a_failed_write_leaves_nothing(store):
@@ -16,27 +16,30 @@ async def test_a_failed_write_leaves_nothing(store):
             await connection.execute(insert(audit_head).values(**ROW))
             raise RuntimeError
     async with store.read() as connection:
-        assert await connection.scalar(select(func.count()).select_from(audit_head)) == 0
+        assert await connection.scalar(select(func.count()).where(audit_head.c.one == 2)) == 0
 
 
-async def test_database_file_is_private(tmp_path):
-    store = open_store(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")
+async def test_database_file_is_private(tmp_path, opened):
+    opened(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")
     assert stat.S_IMODE((tmp_path / "x.db").stat().st_mode) == 0o600
-    await store.close()
 
 
-async def test_sqlite_syncs_every_commit(tmp_path):
-    store = open_store(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")
+def test_a_file_that_is_not_there_is_not_made_for_reading(tmp_path):
+    with pytest.raises(StoreError):
+        open_store(f"sqlite+aiosqlite:///{tmp_path / 'data' / 'x.db'}", create=False)
+    assert not (tmp_path / "data").exists()
+
+
+async def test_sqlite_syncs_every_commit(tmp_path, opened):
+    store = opened(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")
     async with store.read() as connection:
         assert (await connection.exec_driver_sql("PRAGMA synchronous")).scalar() == 2
         assert (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar() == "wal"
-    await store.close()
 
 
-async def test_a_database_that_is_not_there_is_a_store_error():
-    store = open_store("postgresql+asyncpg://nobody@127.0.0.1:9/none")
+async def test_a_database_that_is_not_there_is_a_store_error(opened):
+    store = opened("postgresql+asyncpg://nobody@127.0.0.1:9/none")
     assert not await store.ping()
     with pytest.raises(StoreError):
         async with store.read():
             pass
-    await store.close()

@@ -4,7 +4,6 @@ from alembic.runtime.migration import MigrationContext
 import hub.audit.tables
 import hub.connectors.tables
 import hub.identity.tables
-from hub.store.engine import open_store
 from hub.store.metadata import METADATA
 from hub.store.migration import is_current, migrate
 
@@ -23,7 +22,5 @@ async def test_migrating_twice_changes_nothing(store):
     assert await is_current(store)
 
 
-async def test_an_empty_database_is_not_current(store_url):
-    empty = open_store(store_url)
-    assert not await is_current(empty)
-    await empty.close()
+async def test_an_empty_database_is_not_current(store_url, opened):
+    assert not await is_current(opened(store_url))

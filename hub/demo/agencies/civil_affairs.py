@@ -14,12 +14,12 @@ from pathlib import Path
 from hub.demo.agencies.civil_affairs_rows import FILES, rows
 from hub.demo.agencies.process import (
     Arguments,
+    count_aloud,
     die_with_parent,
     is_complete,
     mark_complete,
     parse_arguments,
     say_ready,
-    show_progress,
     until_signal,
 )
 from hub.demo.agencies.truth import write_truth
@@ -35,17 +35,16 @@ def write_drop(arguments: Arguments) -> Path:
     temporary.mkdir(parents=True)
     files = {name: (temporary / name).open("w", encoding="gb18030", newline="") for name in FILES}
     counts = dict.fromkeys(FILES, 0)
-    progress, step = show_progress("civil-affairs", world.total)
+    step = count_aloud(world.total)
     try:
         writers = {name: csv.DictWriter(file, FILES[name]) for name, file in files.items()}
         for writer in writers.values():
             writer.writeheader()
-        with progress:
-            for person in people(world):
-                step()
-                for name, held in (rows(world, person) or {}).items():
-                    writers[name].writerows(held)
-                    counts[name] += len(held)
+        for person in people(world):
+            step()
+            for name, held in (rows(world, person) or {}).items():
+                writers[name].writerows(held)
+                counts[name] += len(held)
     finally:
         for file in files.values():
             file.close()

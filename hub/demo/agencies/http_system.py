@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -21,12 +22,12 @@ from starlette.routing import Route
 
 from hub.demo.agencies.process import (
     Arguments,
+    count_aloud,
     die_with_parent,
     is_complete,
     mark_complete,
     parse_arguments,
     say_ready,
-    show_progress,
 )
 from hub.demo.population import Someone, World, people
 
@@ -55,7 +56,7 @@ def run_http_system(
     arguments = parse_arguments(agency)
     file = arguments.directory / f"{agency}.db"
     if not is_complete(arguments):
-        _fill(arguments, agency, str(file), document)
+        _fill(arguments, str(file), document)
         mark_complete(arguments)
     database = sqlite3.connect(file, check_same_thread=False)
     app = _app(database, path, latency_s, calls_per_second)
@@ -77,12 +78,11 @@ def run_http_system(
 
 def _fill(
     arguments: Arguments,
-    agency: str,
     file: str,
     document: Callable[[World, Someone], tuple[str | None, dict[str, Any]] | None],
 ) -> None:
-    progress, step = show_progress(agency, arguments.world.total)
-    with sqlite3.connect(file) as database, progress:
+    step = count_aloud(arguments.world.total)
+    with closing(sqlite3.connect(file)) as database, database:
         database.execute("PRAGMA synchronous=OFF")
         database.execute("DROP TABLE IF EXISTS docs")
         database.execute("CREATE TABLE docs (id TEXT, doc TEXT)")
@@ -96,7 +96,6 @@ def _fill(
 
         database.executemany("INSERT INTO docs VALUES (?, ?)", made())
         database.execute("CREATE INDEX docs_id ON docs (id)")
-    database.close()
 
 
 def _app(database: sqlite3.Connection, path: str, latency_s: tuple[float, float], calls_per_second: int) -> Starlette:

@@ -1,24 +1,25 @@
-"""What every simulated system's process has in common: arguments, data made once, a ready line, an orderly end."""
+"""What every simulated system's process has in common: arguments, data made once, an orderly end.
+
+Its stdout is for whoever started it, a JSON object a line: how far making the data has come, then where it is.
+"""
 
 import argparse
 import asyncio
 import ctypes
 import json
 import signal
-import sys
+import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
-
-from rich.console import Console
-from rich.progress import Progress
 
 from hub.demo.population import RATES, World
 
 _PR_SET_PDEATHSIG = 1
 MARKER = "complete.json"
+SAY_EVERY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +40,11 @@ def parse_arguments(agency: str) -> Arguments:
     parser.add_argument("--database-url", default=None)
     given = parser.parse_args()
     given.dir.mkdir(parents=True, exist_ok=True)
-    today = given.today or _marked_day(given.dir) or date.today()
-    world = World(seed=given.seed, members=given.people, today=today)
-    return Arguments(directory=given.dir, world=world, port=given.port, database_url=given.database_url)
+    world = World(seed=given.seed, members=given.people, today=given.today or date.today())
+    arguments = Arguments(directory=given.dir, world=world, port=given.port, database_url=given.database_url)
+    if not is_complete(arguments):
+        return arguments
+    return replace(arguments, world=replace(world, today=made_on(given.dir)))
 
 
 def is_complete(arguments: Arguments) -> bool:
@@ -72,11 +75,18 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def show_progress(name: str, total: int) -> tuple[Progress, Callable[[], None]]:
-    """A bar on a terminal, nothing but a last line elsewhere."""
-    progress = Progress(console=Console(stderr=True), disable=not sys.stderr.isatty() or total < 20_000)
-    task = progress.add_task(name, total=total)
-    return progress, lambda: progress.advance(task)
+def count_aloud(total: int) -> Callable[[], None]:
+    """A function to call once a person; says now and then how many are done."""
+    done, said_at = 0, time.monotonic()
+
+    def step() -> None:
+        nonlocal done, said_at
+        done += 1
+        if time.monotonic() - said_at > SAY_EVERY_S:
+            said_at = time.monotonic()
+            print(json.dumps({"made": done, "of": total}), flush=True)
+
+    return step
 
 
 def say_ready(agency: str, **where: object) -> None:
@@ -93,6 +103,6 @@ async def until_signal(end: Callable[[], Awaitable[None]] | None = None) -> None
         await end()
 
 
-def _marked_day(directory: Path) -> date | None:
-    path = directory / MARKER
-    return date.fromisoformat(json.loads(path.read_text())["today"]) if path.exists() else None
+def made_on(directory: Path) -> date:
+    """The day for which the data of a system were made."""
+    return date.fromisoformat(json.loads((directory / MARKER).read_text())["today"])

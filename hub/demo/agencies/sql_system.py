@@ -17,12 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from hub.demo.agencies.process import (
     Arguments,
+    count_aloud,
     die_with_parent,
     is_complete,
     mark_complete,
     parse_arguments,
     say_ready,
-    show_progress,
     until_signal,
 )
 from hub.demo.population import Someone, World, people
@@ -56,7 +56,7 @@ def run_sql_system(
     def make(connection: Connection) -> None:
         metadata.drop_all(connection)
         metadata.create_all(connection)
-        _fill(connection, arguments, agency, built, rows)
+        _fill(connection, arguments, built, rows)
         if dictionary is not None:
             words = [
                 {"DMLB": lb, "DM": dm, "MC": mc} for lb, items in (lists or {}).items() for dm, mc in items.items()
@@ -102,11 +102,10 @@ def _table(
 def _fill(
     connection: Connection,
     arguments: Arguments,
-    agency: str,
     tables: dict[str, Table],
     rows: Callable[[World, Someone], Rows | None],
 ) -> None:
-    progress, step = show_progress(agency, arguments.world.total)
+    step = count_aloud(arguments.world.total)
 
     def made() -> Iterator[Rows]:
         for person in people(arguments.world):
@@ -116,12 +115,11 @@ def _fill(
                 yield held
 
     stream = made()
-    with progress:
-        while batch := list(islice(stream, BATCH)):
-            for name, table in tables.items():
-                values = [row for held in batch for row in held[name]]
-                if values:
-                    connection.execute(insert(table), values)
+    while batch := list(islice(stream, BATCH)):
+        for name, table in tables.items():
+            values = [row for held in batch for row in held[name]]
+            if values:
+                connection.execute(insert(table), values)
 
 
 async def _watch(arguments: Arguments, engine: AsyncEngine, main: str, columns: tuple[str, ...], key: str) -> None:
