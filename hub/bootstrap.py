@@ -3,30 +3,22 @@
 import asyncio
 import gc
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import strawberry
-from graphql import GraphQLSchema, lexicographic_sort_schema, print_schema
 from starlette.types import ASGIApp
 
 from hub.audit.entry import Draft, Kind, Outcome
 from hub.audit.log import AuditLog
-from hub.auth.cedar_schema import cedar_schema
+from hub.audit.refusals import RefusalSummary
 from hub.auth.clients import read_clients
 from hub.auth.issuer import Issuer, IssuerKey, TokenEndpoint, open_issuer_key
-from hub.auth.judge import CedarJudge
-from hub.auth.personas import Persona, read_personas
-from hub.auth.policy_reader import read_bundle
-from hub.auth.purposes import Purposes, read_purposes
 from hub.auth.token import TokenVerifier
 from hub.clock import Clock, SystemClock
 from hub.connectors.guard import Guard
 from hub.connectors.mapping import AgencyMapping
-from hub.connectors.mapping_reader import MAPPINGS_DIR, read_mappings
 from hub.connectors.quarantine import StoredQuarantine
 from hub.connectors.registry import build_connectors, read_endpoints
 from hub.connectors.rows import layout_of
@@ -37,26 +29,24 @@ from hub.crypto.pairwise import PairwiseIds, Pseudonyms
 from hub.crypto.sealing import Sealer
 from hub.domain.agencies import HUB, JUSTICE
 from hub.domain.catalogue import Catalogue
-from hub.domain.catalogue_reader import CATALOGUE_DIR, read_catalogue
-from hub.domain.codes import Codes
-from hub.domain.codes_reader import CODES_DIR, read_codes
-from hub.errors import AuditUnavailableError, StoreError
+from hub.domain.catalogue_reader import read_catalogue
+from hub.domain.codes_reader import read_codes
+from hub.errors import StoreError
 from hub.gateway.fetching import Questions
 from hub.gateway.gateway import Gateway
 from hub.gateway.plan import Planner
 from hub.gateway.quota import PersonQuota
 from hub.gateway.release import Releaser, SealedColumn
 from hub.gateway.resolve import Resolver
-from hub.gateway.survivorship import RULES_FILE, read_survivorship
+from hub.gateway.survivorship import read_survivorship
 from hub.gateway.view import ViewBuilder
 from hub.identity.importer import Importer
 from hub.identity.index import PersonIndex
 from hub.identity.references import References
+from hub.rules import Rules, read_rules
 from hub.schema.cost import CostModel
 from hub.schema.documents import Documents
 from hub.schema.operations import Operations
-from hub.schema.query import build_query
-from hub.schema.records import RecordTypes, schema_config
 from hub.schema.service import GraphQLService
 from hub.schema.shapes import PersonShapes
 from hub.schema.weights import read_weights
@@ -67,60 +57,20 @@ from hub.telemetry import Metrics, configure_logging
 from hub.web.app import WebParts, create_app
 from hub.web.graphql_endpoint import GraphQLEndpoint
 
-POLICIES_DIR = Path(__file__).parent.parent / "policies"
 MEMBERS_ONLY = frozenset({JUSTICE})  # agencies whose register is membership itself
 BLIND_BITS = 16  # sqrt(X) < 2^16 < X / 2 for the province's 172,000 persons
-SUMMARY_EVERY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """Everything that is text in the tree, read and held against each other; nothing secret, nothing running."""
+class _Secrets:
+    """What is made of the key ring."""
 
-    codes: Codes
-    catalogue: Catalogue
-    purposes: Purposes
-    cedar_schema: str
-    judge: CedarJudge
-    mappings: Mapping[str, AgencyMapping]
-    schema: GraphQLSchema
-    personas: Mapping[str, Persona]
-    survivorship_file: Path = RULES_FILE
-
-    @property
-    def sdl(self) -> str:
-        return print_schema(lexicographic_sort_schema(self.schema)) + "\n"
-
-
-def read_rules(settings: Settings) -> Rules:
-    """Read catalogue, codes, policies and mappings.
-
-    Raises:
-        StartupError: any of them is wrong; names file, line and name.
-    """
-    codes = read_codes(_with_plugins(CODES_DIR, settings, "codes"))
-    catalogue = read_catalogue(codes, _with_plugins(CATALOGUE_DIR, settings, "catalogue"))
-    purposes = read_purposes(POLICIES_DIR / "purposes.toml")
-    generated = cedar_schema(catalogue, purposes)
-    bundle = read_bundle(_with_plugins(POLICIES_DIR, settings, "policies"), generated)
-    return Rules(
-        codes=codes,
-        catalogue=catalogue,
-        purposes=purposes,
-        cedar_schema=generated,
-        judge=CedarJudge(bundle, catalogue, purposes),
-        mappings=read_mappings(catalogue, codes, _with_plugins(MAPPINGS_DIR, settings, "mappings")),
-        schema=build_schema(catalogue, codes),
-        personas=read_personas(purposes),
-    )
-
-
-def build_schema(catalogue: Catalogue, codes: Codes) -> GraphQLSchema:
-    types = RecordTypes(catalogue, codes)
-    query = build_query(types, types.enum("sex"))
-    built = strawberry.Schema(query=query, types=[types.person], config=schema_config())
-    schema: GraphQLSchema = built._schema  # Strawberry's way to the graphql-core schema it stands on
-    return schema
+    sealer: Sealer
+    opener: Opener
+    pseudonyms: Pseudonyms
+    ids: PairwiseIds
+    numbers: BlindIndex
+    keys: BlindIndex
 
 
 @dataclass(slots=True, kw_only=True)
@@ -161,53 +111,13 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     """
     clock = clock or SystemClock()
     rules = rules or read_rules(settings)
-    ring = build_key_ring(settings, rules.catalogue)
+    secrets = _secrets(build_key_ring(settings, rules.catalogue))
     store = open_store(settings.store_url, readers=settings.store_readers)
-    sealer, opener = Sealer(ring), Opener(ring)
-    pseudonyms = Pseudonyms(ring.current("pseudonym")[1])
-    ids = PairwiseIds(ring.current("pairwise")[1])
-    numbers = BlindIndex(key=ring.current("index:identityNumber")[1], field="identityNumber", bits=BLIND_BITS)
-    keys = BlindIndex(key=ring.current("index:agencyKey")[1], field="agencyKey", bits=BLIND_BITS)
-    quarantine = StoredQuarantine(store, sealer, lambda text: pseudonyms.of("record", text), clock)
-    endpoints_file = settings.hub_dir / "agencies.toml"
-    endpoints = read_endpoints(endpoints_file) if endpoints_file.exists() else {}
-    sources = build_connectors(
-        rules.mappings, endpoints, rules.codes, quarantine, clock, concurrency=settings.agency_concurrency
-    )
-    natural = [agency for agency in sources if agency not in MEMBERS_ONLY]
-    index = PersonIndex(
-        reader=store.driver,
-        opener=opener,
-        sealer=sealer,
-        numbers=numbers,
-        clock=clock,
-        natural=natural,
-    )
+    quarantine = StoredQuarantine(store, secrets.sealer, lambda text: secrets.pseudonyms.of("record", text), clock)
+    sources = _sources(settings, rules, quarantine, clock)
+    index = _index(store, secrets, sources, clock)
     log = AuditLog(store, clock)
     issuer_key = open_issuer_key(settings.hub_dir / "keys" / "issuer.pem", create=settings.demo)
-    issuer = Issuer(issuer_key, url=settings.issuer_url, audience=settings.audience, clock=clock)
-    metrics = Metrics()
-    resolver = Resolver(people=index, ids=ids)
-    releaser = Releaser(opener, sealed_columns(rules.mappings))
-    types = {record.agency: record.name for record in rules.catalogue.agency_types()}
-    gateway = Gateway(
-        judge=rules.judge,
-        planner=Planner(
-            rules.catalogue, read_survivorship(rules.catalogue, rules.survivorship_file), members_only=MEMBERS_ONLY
-        ),
-        resolver=resolver,
-        people=index,
-        sources=sources,
-        questions=Questions(
-            lambda agency, coordinates: layout_of(rules.catalogue, types[agency], coordinates),
-            deadline_s=settings.agency_deadline_s,
-        ),
-        views=ViewBuilder(resolver=resolver, pseudonyms=pseudonyms, releaser=releaser),
-        pseudonyms=pseudonyms,
-        quota=PersonQuota(limit=max(1, settings.persons_per_hour // settings.workers), clock=clock),
-        members_only=MEMBERS_ONLY,
-        clock=clock,
-    )
     hub = Hub(
         settings=settings,
         rules=rules,
@@ -215,26 +125,75 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         store=store,
         log=log,
         index=index,
-        importer=Importer(store=store, sealer=sealer, opener=opener, numbers=numbers, keys=keys, clock=clock),
+        importer=_importer(store, secrets, clock),
         references=References(store, clock),
         sources=sources,
         quarantine=quarantine,
-        issuer=issuer,
+        issuer=Issuer(issuer_key, url=settings.issuer_url, audience=settings.audience, clock=clock),
         issuer_key=issuer_key,
-        pseudonyms=pseudonyms,
-        ids=ids,
-        metrics=metrics,
-        service=_service(settings, rules, gateway, PersonShapes(rules.catalogue, releaser), log, clock),
+        pseudonyms=secrets.pseudonyms,
+        ids=secrets.ids,
+        metrics=Metrics(),
+        service=_service(settings, rules, secrets, index, sources, log, clock),
         app=_nothing,
     )
-    hub.app = _front(hub, hub.service)
+    hub.app = _front(hub)
     return hub
 
 
+def _secrets(ring: KeyRing) -> _Secrets:
+    return _Secrets(
+        sealer=Sealer(ring),
+        opener=Opener(ring),
+        pseudonyms=Pseudonyms(ring.current("pseudonym")[1]),
+        ids=PairwiseIds(ring.current("pairwise")[1]),
+        numbers=BlindIndex(key=ring.current("index:identityNumber")[1], field="identityNumber", bits=BLIND_BITS),
+        keys=BlindIndex(key=ring.current("index:agencyKey")[1], field="agencyKey", bits=BLIND_BITS),
+    )
+
+
+def _sources(settings: Settings, rules: Rules, quarantine: StoredQuarantine, clock: Clock) -> Mapping[str, Guard]:
+    file = settings.hub_dir / "agencies.toml"
+    endpoints = read_endpoints(file) if file.exists() else {}
+    return build_connectors(
+        rules.mappings, endpoints, rules.codes, quarantine, clock, concurrency=settings.agency_concurrency
+    )
+
+
+def _index(store: Store, secrets: _Secrets, sources: Mapping[str, Guard], clock: Clock) -> PersonIndex:
+    return PersonIndex(
+        reader=store.driver,
+        opener=secrets.opener,
+        sealer=secrets.sealer,
+        numbers=secrets.numbers,
+        clock=clock,
+        natural=[agency for agency in sources if agency not in MEMBERS_ONLY],
+    )
+
+
+def _importer(store: Store, secrets: _Secrets, clock: Clock) -> Importer:
+    return Importer(
+        store=store,
+        sealer=secrets.sealer,
+        opener=secrets.opener,
+        numbers=secrets.numbers,
+        keys=secrets.keys,
+        clock=clock,
+    )
+
+
 def _service(
-    settings: Settings, rules: Rules, gateway: Gateway, shapes: PersonShapes, log: AuditLog, clock: Clock
+    settings: Settings,
+    rules: Rules,
+    secrets: _Secrets,
+    index: PersonIndex,
+    sources: Mapping[str, Guard],
+    log: AuditLog,
+    clock: Clock,
 ) -> GraphQLService:
-    weights = read_weights(rules.catalogue, rules.mappings, read_survivorship(rules.catalogue, rules.survivorship_file))
+    survivorship = read_survivorship(rules.catalogue, rules.survivorship_file)
+    releaser = Releaser(secrets.opener, sealed_columns(rules.mappings))
+    weights = read_weights(rules.catalogue, rules.mappings, survivorship)
     costs = CostModel(rules.schema, weights)
     return GraphQLService(
         schema=rules.schema,
@@ -242,8 +201,17 @@ def _service(
         costs=costs,
         operations=Operations(
             rules.schema,
-            gateway,
-            shapes,
+            _gateway(
+                settings,
+                rules,
+                secrets,
+                index,
+                sources,
+                Planner(rules.catalogue, survivorship, members_only=MEMBERS_ONLY),
+                releaser,
+                clock,
+            ),
+            PersonShapes(rules.catalogue, releaser),
             purposes=frozenset(rules.purposes.purposes),
             deadline_s=settings.request_deadline_s,
         ),
@@ -253,9 +221,39 @@ def _service(
     )
 
 
-def _front(hub: Hub, service: GraphQLService) -> ASGIApp:
+def _gateway(
+    settings: Settings,
+    rules: Rules,
+    secrets: _Secrets,
+    index: PersonIndex,
+    sources: Mapping[str, Guard],
+    planner: Planner,
+    releaser: Releaser,
+    clock: Clock,
+) -> Gateway:
+    types = {record.agency: record.name for record in rules.catalogue.agency_types()}
+    resolver = Resolver(people=index, ids=secrets.ids)
+    return Gateway(
+        judge=rules.judge,
+        planner=planner,
+        resolver=resolver,
+        people=index,
+        sources=sources,
+        questions=Questions(
+            lambda agency, coordinates: layout_of(rules.catalogue, types[agency], coordinates),
+            deadline_s=settings.agency_deadline_s,
+        ),
+        views=ViewBuilder(resolver=resolver, pseudonyms=secrets.pseudonyms, releaser=releaser),
+        pseudonyms=secrets.pseudonyms,
+        quota=PersonQuota(limit=max(1, settings.persons_per_hour // settings.workers), clock=clock),
+        members_only=MEMBERS_ONLY,
+        clock=clock,
+    )
+
+
+def _front(hub: Hub) -> ASGIApp:
     settings = hub.settings
-    metadata_url = f"{settings.base_url}/.well-known/oauth-protected-resource"
+    metadata = _protected_resource(settings)
     verifier = TokenVerifier(
         issuer=settings.issuer_url,
         audience=settings.audience,
@@ -263,34 +261,28 @@ def _front(hub: Hub, service: GraphQLService) -> ASGIApp:
         agency_of={role.name: role.agency for role in hub.rules.purposes.roles.values()},
         clock=hub.clock,
     )
-    refusals: dict[str, int] = {}
+    refusals = RefusalSummary(hub.log)
 
     def count_refusal(code: str) -> None:
-        refusals[code] = refusals.get(code, 0) + 1
+        refusals.count(code)
         hub.metrics.refusals.labels(code).inc()
 
-    tokens = TokenEndpoint(hub.issuer, read_clients(settings.hub_dir / "clients.json"))
     return create_app(
         WebParts(
             endpoint=GraphQLEndpoint(
                 verifier=verifier,
-                service=service,
-                resource_metadata=metadata_url,
+                service=hub.service,
+                resource_metadata=str(metadata["resource_metadata"]),
                 count_refusal=count_refusal,
                 observe=hub.metrics.observe,
             ),
             verifier=verifier,
-            sdl=service.sdl,
+            sdl=hub.service.sdl,
             readiness=lambda: _readiness(hub),
             metrics=hub.metrics.registry,
-            protected_resource={
-                "resource": settings.audience,
-                "authorization_servers": [settings.issuer_url],
-                "bearer_methods_supported": ["header"],
-                "resource_metadata": metadata_url,
-            },
+            protected_resource=metadata,
             jwks=hub.issuer_key.jwks,
-            token=tokens.answer,
+            token=TokenEndpoint(hub.issuer, read_clients(settings.hub_dir / "clients.json")).answer,
             personas=(lambda: _personas(settings)) if settings.demo else None,
             cors_origins=settings.cors_origins,
             lifespan=lambda _app: _lifespan(hub, refusals),
@@ -298,23 +290,35 @@ def _front(hub: Hub, service: GraphQLService) -> ASGIApp:
     )
 
 
+def _protected_resource(settings: Settings) -> Mapping[str, Any]:
+    """Where tokens for this hub come from. Source: RFC 9728."""
+    return {
+        "resource": settings.audience,
+        "authorization_servers": [settings.issuer_url],
+        "bearer_methods_supported": ["header"],
+        "resource_metadata": f"{settings.base_url}/.well-known/oauth-protected-resource",
+    }
+
+
 @asynccontextmanager
-async def _lifespan(hub: Hub, refusals: dict[str, int]) -> AsyncIterator[None]:
+async def _lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
     """Runs with the server: refuses a database that is behind, records the start, keeps the background tasks."""
     configure_logging(hub.settings.log_level)
     if not await is_current(hub.store):
         raise StoreError("the database is not at this program's schema; run `hub migrate`")
     digest = hub.rules.judge.policy_digest
     await hub.log.append(Draft(kind=Kind.STARTUP, request_id="startup", policy_digest=digest, outcome=Outcome.OK))
+    for source in hub.sources.values():
+        await source.start()
     _settle_garbage_collector()
-    tasks = [asyncio.create_task(hub.quarantine.run()), asyncio.create_task(_summaries(hub.log, refusals))]
+    tasks = [asyncio.create_task(hub.quarantine.run()), asyncio.create_task(refusals.run())]
     try:
         yield
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await _summarise(hub.log, refusals)
+        await refusals.flush()
         await hub.close()
 
 
@@ -327,28 +331,6 @@ def _settle_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-
-
-async def _summaries(log: AuditLog, refusals: dict[str, int]) -> None:
-    while True:
-        await asyncio.sleep(SUMMARY_EVERY_S)
-        await _summarise(log, refusals)
-
-
-async def _summarise(log: AuditLog, refusals: dict[str, int]) -> None:
-    """One entry for all refusals before a valid token since the last one."""
-    if not refusals:
-        return
-    counts = dict(refusals)
-    refusals.clear()
-    draft = Draft(
-        kind=Kind.REFUSALS, request_id="refusals", outcome=Outcome.DENIED, code="UNAUTHENTICATED", note=counts
-    )
-    try:
-        await log.append(draft)
-    except AuditUnavailableError:
-        for code, count in counts.items():
-            refusals[code] = refusals.get(code, 0) + count
 
 
 async def _readiness(hub: Hub) -> Mapping[str, bool]:
@@ -392,11 +374,6 @@ def sealed_columns(mappings: Mapping[str, AgencyMapping]) -> Mapping[str, Sealed
                         agency=mapping.agency, table=table, column=rule.source, nested=nested_table
                     )
     return sealed
-
-
-def _with_plugins(base: Path, settings: Settings, name: str) -> Sequence[Path]:
-    extra = settings.plugins_dir / name if settings.plugins_dir else None
-    return (base, extra) if extra is not None and extra.is_dir() else (base,)
 
 
 async def _nothing(_scope: Any, _receive: Any, _send: Any) -> None:

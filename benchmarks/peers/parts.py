@@ -13,11 +13,11 @@ from hub.auth.judge import CedarJudge
 from hub.auth.personas import read_personas
 from hub.auth.policy_reader import read_bundle
 from hub.auth.purposes import read_purposes
-from hub.bootstrap import POLICIES_DIR, Rules, build_schema
 from hub.connectors.mapping_reader import read_mappings
 from hub.domain.catalogue_reader import read_catalogue
 from hub.domain.codes import Codes
 from hub.domain.codes_reader import read_codes
+from hub.rules import POLICIES_DIR, Rules, build_schema
 from hub.settings import Settings, load_settings
 
 HERE = Path(__file__).resolve().parent

@@ -18,10 +18,11 @@ import asyncpg
 from benchmarks.peers.members import import_members
 from benchmarks.peers.parts import STORE, bench_rules, bench_settings, database_url
 from benchmarks.peers.sealed_tables import SCHEMA, build_sealed, build_views, check_mapped
-from hub.bootstrap import Hub, Rules, build_hub, build_key_ring
+from hub.bootstrap import Hub, build_hub, build_key_ring
 from hub.clock import today
 from hub.crypto.opener import Opener
 from hub.crypto.sealing import Sealer
+from hub.rules import Rules
 from hub.settings import Settings
 from hub.store.migration import migrate
 

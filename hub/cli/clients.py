@@ -6,8 +6,8 @@ import typer
 
 from hub.auth.clients import register_client
 from hub.auth.purposes import read_purposes
-from hub.bootstrap import POLICIES_DIR
 from hub.cli.options import DEFAULT_DATA, DataOption
+from hub.rules import POLICIES_DIR
 from hub.settings import load_settings
 
 app = typer.Typer(help="Clients of the built-in issuer.", no_args_is_help=True)

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 
 import typer
 
-from hub.bootstrap import build_hub, build_key_ring, read_rules
+from hub.bootstrap import build_hub, build_key_ring
 from hub.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from hub.errors import HubError, StoreError
+from hub.rules import read_rules
 from hub.settings import Settings, load_settings
 from hub.store.engine import open_store
 from hub.store.migration import is_current

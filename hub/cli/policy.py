@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from hub.auth.matrix import render_matrix
-from hub.bootstrap import read_rules
 from hub.cli.options import DEFAULT_DATA, DataOption, JsonOption
+from hub.rules import read_rules
 from hub.settings import load_settings
 
 app = typer.Typer(help="Access policies.", no_args_is_help=True)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hub.bootstrap import read_rules
+from hub.rules import read_rules
 from hub.settings import load_settings
 
 app = typer.Typer(help="The GraphQL schema.", no_args_is_help=True)

@@ -8,10 +8,10 @@ import typer
 from hub.auth.issuer import OFFICER, Issuer, open_issuer_key
 from hub.auth.personas import read_personas
 from hub.auth.purposes import read_purposes
-from hub.bootstrap import POLICIES_DIR
 from hub.cli.options import DEFAULT_DATA, DataOption
 from hub.clock import SystemClock
 from hub.errors import SettingsError
+from hub.rules import POLICIES_DIR
 from hub.settings import load_settings
 
 

@@ -132,6 +132,10 @@ class Connector(Protocol):
         """Every record the agency holds, in batches, for the person index; only where the mapping allows it."""
         ...
 
+    async def start(self) -> None:
+        """Begin, in the background, what the first fetch would have to wait for."""
+        ...
+
     async def close(self) -> None: ...
 
 

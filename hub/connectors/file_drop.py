@@ -110,6 +110,9 @@ class FileDropConnector:
         raise SourceFailure(self.agency, SourceState.INVALID, f"cannot be scanned ({len(coordinates)}, {batch})")
         yield []
 
+    async def start(self) -> None:
+        await self._look()
+
     async def close(self) -> None:
         self._closed = True  # ends the thread that loads
         if self._loading is not None:
@@ -146,14 +149,8 @@ class FileDropConnector:
         return row
 
     async def _current(self) -> _Drop:
-        """The newest usable drop; looks for a newer one each time, which costs one directory listing.
-
-        A load outlives the call that began it, so that a deadline shorter than a load costs one load, not one a call.
-        """
-        newest = await asyncio.to_thread(self._newest)
-        seen = (self._broken, self._drop.mark if self._drop else None)
-        if newest is not None and newest not in seen and self._loading is None:
-            self._loading = asyncio.create_task(self._switch(newest))
+        """The newest usable drop; looks for a newer one each time, which costs one directory listing."""
+        await self._look()
         if self._loading is not None:
             await asyncio.wait({self._loading}, timeout=None if self._drop is None else SWITCH_WITHIN_S)
         if self._drop is not None:
@@ -161,6 +158,16 @@ class FileDropConnector:
         if self._broken is not None:
             raise SourceFailure(self.agency, SourceState.INVALID, "drop fails its manifest")
         raise SourceFailure(self.agency, SourceState.DOWN, "no drop")
+
+    async def _look(self) -> None:
+        """Begin to load a drop that was not seen before.
+
+        A load outlives the call that began it, so that a deadline shorter than a load costs one load, not one a call.
+        """
+        newest = await asyncio.to_thread(self._newest)
+        seen = (self._broken, self._drop.mark if self._drop else None)
+        if newest is not None and newest not in seen and self._loading is None:
+            self._loading = asyncio.create_task(self._switch(newest))
 
     def _newest(self) -> _Mark | None:
         name = max((path.name for path in self._folder.glob("[0-9]*") if path.is_dir()), default=None)

@@ -90,6 +90,9 @@ class Guard:
             records=kept,
         )
 
+    async def start(self) -> None:
+        await self._connector.start()
+
     async def close(self) -> None:
         await self._connector.close()
 

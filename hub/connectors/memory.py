@@ -37,6 +37,9 @@ class MemoryConnector:
         for start in range(0, len(records), batch):
             yield records[start : start + batch]
 
+    async def start(self) -> None:
+        return None
+
     async def close(self) -> None:
         return None
 

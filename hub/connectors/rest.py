@@ -76,6 +76,9 @@ class RestConnector:
         raise SourceFailure(self.agency, SourceState.INVALID, f"cannot be scanned ({len(coordinates)}, {batch})")
         yield []
 
+    async def start(self) -> None:
+        return None
+
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()

@@ -89,6 +89,9 @@ class SqlConnector:
             yield [self._scanned(row, fields) for row in rows]
             last = rows[-1][0]
 
+    async def start(self) -> None:
+        return None
+
     async def close(self) -> None:
         await self._reader.close()
 

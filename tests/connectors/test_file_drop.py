@@ -93,6 +93,22 @@ async def test_a_load_outlives_the_call_that_began_it(source, monkeypatch):
     assert len(loads) == 1
 
 
+async def test_starting_begins_the_one_load_that_the_first_call_finds(source, monkeypatch):
+    loads = []
+    load = source._load
+    monkeypatch.setattr(source, "_load", lambda mark: (loads.append(mark), load(mark))[1])
+    await source.start()
+    assert source._loading is not None
+    assert await source.fetch(NAME)
+    assert len(loads) == 1
+
+
+async def test_starting_without_a_drop_is_no_error(source, folder):
+    shutil.rmtree(folder / "2026-11-24")
+    await source.start()
+    assert source._loading is None
+
+
 async def test_the_old_drop_answers_while_a_newer_one_loads(source, folder, monkeypatch):
     await source.fetch(NAME)
     load, gate = source._load, threading.Event()

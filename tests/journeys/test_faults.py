@@ -1,6 +1,8 @@
 """Each agency down, slow, lying, huge: the others' data is answered inside the deadline, and `sources` says so."""
 
 import asyncio
+import csv
+import hashlib
 import json
 import shutil
 import time
@@ -10,13 +12,18 @@ import psutil
 import pytest
 
 from hub.bootstrap import build_hub
-from hub.connectors.base import SourceState
+from hub.clock import SystemClock
+from hub.connectors.base import Fetch, Layout, MemoryQuarantine, Part, SourceState
+from hub.connectors.mapping_reader import read_mappings
+from hub.connectors.registry import Endpoint, build_connectors
 from hub.demo.launch import AgencyFleet
 from hub.demo.run import _write_endpoints
 from hub.identity.importer import ImportReport
+from hub.rules import read_rules
 from hub.schema.service import GraphQLRequest
 from hub.settings import load_settings
 from hub.store.migration import migrate
+from tests.auth.parts import catalogue, read_codes
 
 DEADLINE_S = 1.5
 QUERY = """{ people(first: 5) { edges { node {
@@ -42,11 +49,16 @@ def fleet(tmp_path_factory):
         running.stop()
 
 
+@pytest.fixture(scope="module")
+def rules():
+    return read_rules(load_settings())
+
+
 @pytest.fixture
-async def hub(fleet, tmp_path):
+async def hub(fleet, rules, tmp_path):
     settings = load_settings(data_dir=tmp_path, demo=True, agency_deadline_s=DEADLINE_S)
     _write_endpoints(settings, fleet)
-    built = build_hub(settings)
+    built = build_hub(settings, rules=rules)
     try:
         await migrate(built.store)
         report = await built.importer.run(built.sources["justice"].connector)
@@ -56,8 +68,19 @@ async def hub(fleet, tmp_path):
         await built.close()
 
 
-async def switch(fleet, agency: str, fault: str) -> None:
+async def switch(fleet, hub, agency: str, fault: str) -> None:
     folder = fleet.directory / agency
+    if agency == "civil-affairs":
+        switch_drop(folder / "drop", fault)
+        source = hub.sources[agency].connector
+        if fault == "slow":
+            load = source._load
+            source._load = lambda mark: (time.sleep(0.5), load(mark))[1]
+            return
+        await source.start()
+        if source._loading is not None:
+            await source._loading
+        return
     if fleet.endpoints[agency]["kind"] == "sql":
         (folder / "faults.json").write_text(json.dumps({"fault": fault}))
         for _ in range(200):
@@ -69,6 +92,33 @@ async def switch(fleet, agency: str, fault: str) -> None:
     url = f"{base[0]}//{base[2]}/_faults"
     async with aiohttp.ClientSession() as session, session.post(url, json={"fault": fault}) as answer:
         assert answer.status == 200
+
+
+def switch_drop(folder, fault: str) -> None:
+    """A newer drop that is broken in its own way, or none at all; `none` brings back what was there."""
+    newer, aside = folder / "9999-01-01", folder / "aside"
+    if fault == "none":
+        shutil.rmtree(newer, ignore_errors=True)
+        for drop in aside.glob("[0-9]*"):
+            drop.rename(folder / drop.name)
+        return
+    last = max(folder.glob("[0-9]*"))
+    if fault == "down":
+        aside.mkdir(exist_ok=True)
+        last.rename(aside / last.name)
+        return
+    shutil.copytree(last, newer)
+    manifest = json.loads((newer / "manifest.json").read_text("utf-8"))
+    if fault == "lie":
+        manifest["created"] = "?? {}"
+    if fault == "huge":  # lists of hundreds of rows
+        name = "社会救助.csv"
+        with (newer / name).open(encoding="gb18030", newline="") as file:
+            header, *rows = csv.reader(file)
+        with (newer / name).open("w", encoding="gb18030", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([header, *(row for row in rows for _ in range(201))])
+        manifest["files"][name]["sha256"] = hashlib.sha256((newer / name).read_bytes()).hexdigest()
+    (newer / "manifest.json").write_text(json.dumps(manifest), "utf-8")
 
 
 async def ask(hub):
@@ -92,6 +142,9 @@ FAULTS = [
     ("social-security", "throttle", "THROTTLED"),
     ("tax", "error", "DOWN"),
     ("tax", "hang", "TIMEOUT"),
+    ("tax", "slow", "OK"),
+    ("tax", "lie", "INVALID"),
+    ("tax", "huge", "INVALID"),
     ("police", "down", "DOWN"),
     ("police", "slow", "OK"),
     ("police", "hang", "TIMEOUT"),
@@ -99,7 +152,13 @@ FAULTS = [
     ("police", "huge", "INVALID"),
     ("justice", "down", "DOWN"),
     ("justice", "hang", "TIMEOUT"),
+    ("justice", "slow", "OK"),
     ("justice", "lie", "INVALID"),
+    ("justice", "huge", "INVALID"),
+    ("civil-affairs", "down", "DOWN"),
+    ("civil-affairs", "slow", "OK"),
+    ("civil-affairs", "lie", "INVALID"),
+    ("civil-affairs", "huge", "INVALID"),
 ]
 
 
@@ -108,11 +167,11 @@ async def test_one_broken_agency_does_not_take_the_others_along(fleet, hub, agen
     healthy, _ = await ask(hub)
     assert {use["status"] for use in healthy["extensions"]["hub"]["sources"]} == {"OK"}
     before = psutil.Process().memory_info().rss
-    await switch(fleet, agency, fault)
+    await switch(fleet, hub, agency, fault)
     try:
         body, took_s = await ask(hub)
     finally:
-        await switch(fleet, agency, "none")
+        await switch(fleet, hub, agency, "none")
     assert "errors" not in body
     states = {use["agency"]: use["status"] for use in body["extensions"]["hub"]["sources"]}
     assert states.pop(agency) in ({state, "TIMEOUT"} if fault in ("throttle", "slow", "huge") else {state})
@@ -132,7 +191,7 @@ async def test_one_broken_agency_does_not_take_the_others_along(fleet, hub, agen
 
 async def test_the_breaker_opens_after_five_failures_and_closes_again(fleet, hub):
     guard = hub.sources["tax"]
-    await switch(fleet, "tax", "error")
+    await switch(fleet, hub, "tax", "error")
     try:
         for _ in range(5):
             await ask(hub)
@@ -142,7 +201,7 @@ async def test_the_breaker_opens_after_five_failures_and_closes_again(fleet, hub
         assert guard.connector.calls == calls
         assert {use["agency"]: use["status"] for use in body["extensions"]["hub"]["sources"]}["tax"] == "DOWN"
     finally:
-        await switch(fleet, "tax", "none")
+        await switch(fleet, hub, "tax", "none")
     guard._opened_at -= 10
     await ask(hub)
     assert not guard.breaker_open
@@ -170,12 +229,6 @@ async def test_a_first_drop_that_fails_its_manifest_is_invalid(fleet, tmp_path):
     shutil.copytree(source, tmp_path / "drop" / source.name)
     with (tmp_path / "drop" / source.name / "基本信息.csv").open("ab") as file:
         file.write(b"x")
-    from hub.clock import SystemClock
-    from hub.connectors.base import Fetch, Layout, MemoryQuarantine, Part
-    from hub.connectors.mapping_reader import read_mappings
-    from hub.connectors.registry import Endpoint, build_connectors
-    from tests.auth.parts import catalogue, read_codes
-
     codes = read_codes()
     endpoint = Endpoint(agency="civil-affairs", path=str(tmp_path / "drop"))
     built = build_connectors(

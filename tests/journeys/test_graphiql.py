@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from graphql import parse, validate
 
-from hub.bootstrap import read_rules
 from hub.demo.run import QUERY_FILE
+from hub.rules import read_rules
 from hub.settings import load_settings
 from hub.web.app import ASSETS
 

@@ -24,7 +24,7 @@ from graphql import (
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hub import bootstrap
+from hub import rules
 from hub.connectors.mapping import DEFAULT_ASSUMED, Price
 from hub.connectors.mapping_reader import read_mappings
 from hub.errors import CostLimitError
@@ -208,7 +208,7 @@ def test_measure_is_compile_and_evaluate():
 
 # The real schema, over generated documents and generated answers.
 
-SCHEMA = build_schema(print_schema(bootstrap.build_schema(catalogue(), read_codes())))  # without its resolvers
+SCHEMA = build_schema(print_schema(rules.build_schema(catalogue(), read_codes())))  # without its resolvers
 REAL = read_weights(catalogue(), read_mappings(catalogue(), read_codes()), read_survivorship(catalogue()))
 HUB = CostModel(SCHEMA, REAL)
 LEAVES = {"Int": 1, "Boolean": True}

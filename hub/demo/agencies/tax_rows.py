@@ -70,13 +70,15 @@ def _deductions(world: World, dice: Random) -> list[dict[str, Any]]:
     if dice.random() >= 0.08:
         return []
     day = world.today - timedelta(days=dice.randrange(30, 900))
+    kind, used = dice.choice("12"), dice.randrange(0, 20)
     return [
         {
-            "lx": dice.choice("12"),
+            "lx": kind,
             "q": day.isoformat(),
             "z": (day + timedelta(days=1095)).isoformat(),
             "xe": "20000.00",
-            "ysy": f"{dice.randrange(0, 20)}000.00",
+            "ysy": f"{used}000.00",
+            "syed": f"{20 - used}000.00",
             "zsbh": f"JY{dice.randrange(10**8):08d}",
         }
     ]
