@@ -31,7 +31,7 @@ from hub.domain.agencies import HUB, JUSTICE
 from hub.domain.catalogue import Catalogue
 from hub.domain.catalogue_reader import read_catalogue
 from hub.domain.codes_reader import read_codes
-from hub.errors import StoreError
+from hub.errors import RequestError, SettingsError, StoreError
 from hub.gateway.fetching import Questions
 from hub.gateway.gateway import Gateway
 from hub.gateway.plan import Planner
@@ -137,6 +137,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         service=_service(settings, rules, secrets, index, sources, log, clock),
         app=_nothing,
     )
+    _warm(hub)
     hub.app = _front(hub)
     return hub
 
@@ -320,6 +321,20 @@ async def _lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
         await refusals.flush()
         await hub.close()
+
+
+def _warm(hub: Hub) -> None:
+    """Plan the documents that clients are known to send.
+
+    Raises:
+        SettingsError: one of them would be refused; names its file.
+    """
+    folder = hub.settings.documents_dir
+    for path in sorted(folder.glob("*.graphql")) if folder else ():
+        try:
+            hub.service.warm(path.read_text("utf-8"))
+        except (RequestError, OSError, UnicodeDecodeError) as exc:
+            raise SettingsError(f"{path.name}: {exc}", name="HUB_DOCUMENTS_DIR") from exc
 
 
 def _settle_garbage_collector() -> None:

@@ -29,6 +29,8 @@ class Settings(BaseSettings):
     """Issuer of access tokens; default: the hub's own URL (built-in issuer)."""
     database_url: str | None = None
     """SQLAlchemy URL with an async driver; default: SQLite under the data directory."""
+    documents_dir: Path | None = None
+    """Folder of `*.graphql` documents that clients are known to send; planned at start, where a bad one is told."""
     plugins_dir: Path | None = None
     """Folder with `catalogue/`, `mappings/` and `policies/` of further agencies."""
     demo: bool = False

@@ -39,6 +39,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     operation: OperationDefinitionNode
     digest: str
     cost: Cost
+    size: int  # of the text, in characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,12 @@ class Documents:
             self._remember(digest, known)
         else:
             self._valid.move_to_end(digest)
-        return Prepared(document=known.document, operation=operation, digest=digest, cost=cost)
+        return Prepared(document=known.document, operation=operation, digest=digest, cost=cost, size=known.size)
+
+    def operation_names(self, text: str) -> list[str | None]:
+        """Names of the operations in a document, in order; None for one without a name."""
+        found = [node for node in self._parse(text).definitions if isinstance(node, OperationDefinitionNode)]
+        return [node.name.value if node.name else None for node in found]
 
     def _plan(self, known: _Known, name: str | None) -> tuple[OperationDefinitionNode, CostPlan]:
         found = known.plans.get(name)

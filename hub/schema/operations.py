@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from graphql import GraphQLField, GraphQLSchema, OperationDefinitionNode
+from graphql import GraphQLField, GraphQLSchema
 from graphql.execution.values import VariableValues
-from graphql.language import DocumentNode
 
 from hub.auth.principal import Principal
 from hub.engine.execute import Engine, Executed
@@ -22,13 +21,14 @@ from hub.errors import DeadlineExceededError, HubError, PurposeNotAllowedError, 
 from hub.gateway.gateway import Gateway
 from hub.gateway.reading import Ask, AskAnswer, Asker, Reading
 from hub.schema.context import OperationContext
+from hub.schema.documents import Prepared
 from hub.schema.roots import PeopleFetcher, viewer
 from hub.schema.shapes import PersonShapes
 
 MAX_OBJECTS = 10_000
 """Objects (not leaves) that one answer may hold (SECURITY section 1)."""
-MAX_KNOWN = 1024
-"""Operations whose plans are kept."""
+MAX_KNOWN_CHARACTERS = 4 * 1024 * 1024
+"""Operations are kept with their plans while their documents add up to no more; a plan grows with its document."""
 MAX_VARIANTS = 16
 """Plans kept of one operation, which `@skip` and `@include` make differ."""
 
@@ -39,11 +39,9 @@ class VariablesError(RequestError):
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """A valid document with the operation to run, and who runs it for what. `digest` names the document."""
+    """A valid document with the operation to run, and who runs it for what."""
 
-    digest: str
-    document: DocumentNode
-    definition: OperationDefinitionNode
+    prepared: Prepared
     variables: dict[str, Any]
     principal: Principal
     purpose: str | None
@@ -54,6 +52,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 class _Known:
     """What is remembered of an operation: its variables, and its plans by the values of `conditions`."""
 
+    size: int
     variables: Variables
     conditions: tuple[str, ...]
     plans: dict[tuple[Any, ...], OperationPlan] = field(default_factory=dict)
@@ -86,6 +85,7 @@ class Operations:
         self._purposes = purposes
         self._deadline_s = deadline_s
         self._known: OrderedDict[tuple[str, str | None], _Known] = OrderedDict()
+        self._characters = 0
 
     async def run(self, operation: Operation, reading: Reading) -> Executed:
         """Execute; everything that was read is noted in `reading` even if execution fails later.
@@ -93,11 +93,11 @@ class Operations:
         Raises:
             RequestError: the request is refused as a whole (purpose, variables, deadline, limits).
         """
-        known = self._look_up(operation)
+        known = self._look_up(operation.prepared)
         variables = known.variables.coerce(operation.variables)
         if variables is None:
             raise VariablesError("variables do not fit")
-        plan = self._plan(operation, known, variables)
+        plan = self._plan(known, operation.prepared, variables)
         if any(item.name in PeopleFetcher.FIELDS for item in plan.root.fields):
             self._check_purpose(operation)
         asker = Asker(principal=operation.principal, purpose=operation.purpose or "", cases=operation.cases)
@@ -117,27 +117,35 @@ class Operations:
                 raise fault.error  # nothing here fails but by our own errors
         return executed
 
-    def _plan(self, operation: Operation, known: _Known, variables: VariableValues) -> OperationPlan:
+    def warm(self, prepared: Prepared) -> None:
+        """Plan an operation before anybody asks for it; one whose variables decide its shape is planned when asked."""
+        known = self._look_up(prepared)
+        if not known.conditions:
+            self._plan(known, prepared, VariableValues({}, {}))
+
+    def _plan(self, known: _Known, prepared: Prepared, variables: VariableValues) -> OperationPlan:
         chosen = tuple(variables.coerced.get(name) for name in known.conditions)
         plan = known.plans.get(chosen)
         if plan is None:
-            plan = known.plans[chosen] = self._engine.plan(operation.document, operation.definition, variables)
+            plan = known.plans[chosen] = self._engine.plan(prepared.document, prepared.operation, variables)
             if len(known.plans) > MAX_VARIANTS:
                 known.plans.pop(next(iter(known.plans)))
         return plan
 
-    def _look_up(self, operation: Operation) -> _Known:
-        """What is remembered of the operation; the least recently used is forgotten beyond `MAX_KNOWN`."""
-        name = operation.definition.name.value if operation.definition.name else None
-        key = (operation.digest, name)
+    def _look_up(self, prepared: Prepared) -> _Known:
+        """What is remembered of the operation; the least recently used are forgotten beyond the bound."""
+        name = prepared.operation.name.value if prepared.operation.name else None
+        key = (prepared.digest, name)
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = _Known(
-                variables=Variables(self._schema, operation.definition),
-                conditions=condition_variables(operation.document),
+                size=prepared.size,
+                variables=Variables(self._schema, prepared.operation),
+                conditions=condition_variables(prepared.document),
             )
-            if len(self._known) > MAX_KNOWN:
-                self._known.popitem(last=False)
+            self._characters += prepared.size
+            while self._characters > MAX_KNOWN_CHARACTERS:
+                self._characters -= self._known.popitem(last=False)[1].size
         else:
             self._known.move_to_end(key)
         return known

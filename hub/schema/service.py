@@ -113,6 +113,15 @@ class GraphQLService:
         course = _Course(principal=principal, request=request, started=self._clock.monotonic())
         return await self._refused(course, error)
 
+    def warm(self, text: str) -> None:
+        """Parse, validate and plan every operation of a document that clients are known to send.
+
+        Raises:
+            RequestError: the document would be refused.
+        """
+        for name in self._documents.operation_names(text):
+            self._operations.warm(self._documents.prepare(text, name, {}))
+
     async def _execute(self, course: _Course) -> Executed:
         request = course.request
         course.prepared = prepared = self._documents.prepare(request.query, request.operation_name, request.variables)
@@ -120,9 +129,7 @@ class GraphQLService:
             raise InvalidDocumentError([])
         return await self._operations.run(
             Operation(
-                digest=prepared.digest,
-                document=prepared.document,
-                definition=prepared.operation,
+                prepared=prepared,
                 variables=dict(request.variables),
                 principal=course.principal,
                 purpose=request.purpose,
