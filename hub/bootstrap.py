@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import strawberry
-from graphql import GraphQLSchema, lexicographic_sort_schema, print_schema
+from graphql import GraphQLDeferDirective, GraphQLSchema, lexicographic_sort_schema, print_schema
 from starlette.types import ASGIApp
 
 from hub.audit.entry import Draft, Kind, Outcome
@@ -120,6 +120,7 @@ def build_schema(catalogue: Catalogue, codes: Codes) -> GraphQLSchema:
     query = build_query(types, types.enum("sex"))
     built = strawberry.Schema(query=query, types=[types.person], config=schema_config())
     schema: GraphQLSchema = built._schema  # Strawberry's way to the graphql-core schema it stands on
+    schema.directives = (*schema.directives, GraphQLDeferDirective)
     return schema
 
 

@@ -68,7 +68,7 @@ class Part:
         return OperationPlan(root=self.spine)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True, eq=False)
 class Split:
     """An operation in pieces; no coordinate of `parts` alone is in `first`."""
 

@@ -14,7 +14,7 @@ from hub.connectors.base import SourceState
 from hub.demo.launch import AgencyFleet
 from hub.demo.run import _write_endpoints
 from hub.identity.importer import ImportReport
-from hub.schema.service import GraphQLRequest
+from hub.schema.request import GraphQLRequest
 from hub.settings import load_settings
 from hub.store.migration import migrate
 
