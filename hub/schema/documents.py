@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 from graphql import GraphQLError, GraphQLSchema, GraphQLSyntaxError, OperationDefinitionNode, parse, validate
-from graphql.language import DocumentNode
+from graphql.language import DocumentNode, Node
 
 from hub.errors import RequestError
 from hub.schema.cost import Cost, CostModel, CostPlan
 from hub.schema.limits import ParseFailedError, check_tokens
+from hub.schema.split_cost import SplitCost, split_cost
 
 MAX_VALIDATION_ERRORS = 5
 MAX_REMEMBERED_BYTES = 8 * 1024 * 1024
@@ -84,6 +85,10 @@ class Documents:
         """Names of the operations in a document, in order; None for one without a name."""
         found = [node for node in self._parse(text).definitions if isinstance(node, OperationDefinitionNode)]
         return [node.name.value if node.name else None for node in found]
+
+    def split_cost(self, prepared: Prepared, nodes: Sequence[Node]) -> SplitCost:
+        """The cost of what is answered first and of each deferred fragment among `nodes`."""
+        return split_cost(self._costs, prepared.document, prepared.operation, nodes)
 
     def _plan(self, known: _Known, name: str | None) -> tuple[OperationDefinitionNode, CostPlan]:
         found = known.plans.get(name)

@@ -21,7 +21,7 @@ from hub.demo.population import World, someone
 from hub.domain.catalogue import Shape, ValueType
 from hub.domain.identity_number import IdentityNumber, check_character
 from hub.identity.index import Inquiry
-from hub.schema.service import GraphQLRequest
+from hub.schema.request import GraphQLRequest
 from hub.settings import load_settings
 from tests.conftest import FULL
 
