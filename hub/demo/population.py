@@ -82,16 +82,12 @@ def someone(world: World, index: int) -> Someone:
     """Person number `index`. Cost: about 60 µs."""
     dice = Random(f"{world.seed}/{index}")
     member = index < world.members
-    # Others have guaranteed ones in the same share, so that clean records do not tell members apart.
-    rank = index if member else (index - world.members) // RATES["others_per_member"]
-    guaranteed_in = rank < RATES["guaranteed"]["window"] and rank % 3 == 0
-    guaranteed = guaranteed_in or (rank < RATES["guaranteed"]["window"] and rank % 3 == 1)
+    guaranteed, guaranteed_in = _guaranteed(world, index)
     rates = RATES["members"]
     male = dice.random() < 0.9
     like = _sibling(dice, index, guaranteed)
     day = (index if like is None else index - 1) * STRIDE % BIRTH_DAYS
     birth = FIRST_BIRTH + timedelta(days=day)
-    place = (index // BIRTH_DAYS * 77 + day * 31) % SEQUENCES
     name = _name(dice)
     if like == "same":
         name = _name(_after_first(Random(f"{world.seed}/{index - 1}")))
@@ -99,7 +95,7 @@ def someone(world: World, index: int) -> Someone:
     township = f"{county}{1 + dice.randrange(8):03d}"
     moved = dice.random() < rates["split_residence"]
     residence_county = dice.choice(_counties()) if moved and not guaranteed else county
-    slot = (2 if like else 0) + (1 if male else 0)
+    sequence = 4 * ((index // BIRTH_DAYS * 77 + day * 31) % SEQUENCES) + (2 if like else 0) + (1 if male else 0)
     released, term_end, correction = _release(dice, world, member=member, in_term=guaranteed_in)
     vaulted = member and not guaranteed and dice.random() < rates["vaulted"]
     if vaulted:  # sealed by law: not yet 18 at the offence
@@ -112,7 +108,7 @@ def someone(world: World, index: int) -> Someone:
         name=name,
         male=male,
         birth=birth,
-        number=_number(f"{county[:4]}00", birth, 100 + 4 * place + slot),
+        number=_number(f"{county[:4]}00", birth, 100 + sequence),
         ethnicity="01" if dice.random() < 0.97 else f"{dice.randrange(2, 57):02d}",
         county=county,
         township=township,
@@ -159,6 +155,16 @@ def add_years(day: date, years: int) -> date:
         return day.replace(year=day.year + years)
     except ValueError:
         return day.replace(year=day.year + years, day=28)
+
+
+def _guaranteed(world: World, index: int) -> tuple[bool, bool]:
+    """Whether this person has clean records everywhere, and whether also in term in the demo county.
+
+    Others have guaranteed ones in the same share as members, so that clean records do not tell members apart.
+    """
+    rank = index if index < world.members else (index - world.members) // RATES["others_per_member"]
+    within = rank < RATES["guaranteed"]["window"]
+    return within and rank % 3 < 2, within and rank % 3 == 0
 
 
 def _sibling(dice: Random, index: int, guaranteed: bool) -> str | None:

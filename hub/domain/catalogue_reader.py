@@ -1,7 +1,7 @@
 """Reads the field catalogue from `catalogue/*.toml`; what is undeclared, unclassified or doubtful does not start."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,31 @@ def _read_field(document: Document, type_name: str, name: str, entry: dict[str, 
 
     if not _FIELD_NAME.fullmatch(name):
         raise fail("is not a field name")
+    kind = _check_entry(entry, fail)
+    shape, value_type, code_list, record_type = _read_type(kind, entry[kind], codes, fail)
+    return Field(
+        type_name=type_name,
+        name=name,
+        shape=shape,
+        value_type=value_type,
+        code_list=code_list,
+        record_type=record_type,
+        owner=document.data.get("agency", HUB),
+        group=entry["group"],
+        facet=entry.get("facet", "detail"),
+        sensitivity=Sensitivity(str(entry["class"])),
+        mask=entry.get("mask"),
+        sealed=bool(entry.get("sealed", False)),
+        indexed=bool(entry.get("indexed", False)),
+        zh=entry["zh"],
+        en=entry["en"],
+        file=document.file,
+        line=document.line("fields", type_name, name) or 0,
+    )
+
+
+def _check_entry(entry: dict[str, Any], fail: Callable[[str], CatalogueError]) -> str:
+    """The one key that tells the field's type; the entry says everything a field must say, and nothing unknown."""
     if unknown := entry.keys() - _KEYS:
         raise fail(f"unknown key {min(unknown)}")
     kinds = [key for key in _TYPE_KEYS if key in entry]
@@ -138,29 +163,9 @@ def _read_field(document: Document, type_name: str, name: str, entry: dict[str, 
         raise fail(f"unknown facet {facet} of {group}")
     if not entry.get("zh") or not entry.get("en"):
         raise fail("needs a description in both languages")
-    mask = entry.get("mask")
-    if mask is not None and mask not in MASKS:
-        raise fail(f"unknown mask {mask}")
-    shape, value_type, code_list, record_type = _read_type(kinds[0], entry[kinds[0]], codes, fail)
-    return Field(
-        type_name=type_name,
-        name=name,
-        shape=shape,
-        value_type=value_type,
-        code_list=code_list,
-        record_type=record_type,
-        owner=document.data.get("agency", HUB),
-        group=group,
-        facet=facet,
-        sensitivity=Sensitivity(str(entry["class"])),
-        mask=mask,
-        sealed=bool(entry.get("sealed", False)),
-        indexed=bool(entry.get("indexed", False)),
-        zh=entry["zh"],
-        en=entry["en"],
-        file=document.file,
-        line=document.line("fields", type_name, name) or 0,
-    )
+    if entry.get("mask") is not None and entry["mask"] not in MASKS:
+        raise fail(f"unknown mask {entry['mask']}")
+    return kinds[0]
 
 
 def _read_type(

@@ -42,6 +42,15 @@ class State:
     calls: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=10_000))
     recent: deque[float] = field(default_factory=deque)
 
+    def throttles(self, now: float, calls_per_second: int) -> bool:
+        """Whether a call at `now` is one too many; counts it if not. 0: no limit."""
+        while self.recent and self.recent[0] < now - 1:
+            self.recent.popleft()
+        if self.fault == "throttle" or (calls_per_second and len(self.recent) >= calls_per_second):
+            return True
+        self.recent.append(now)
+        return False
+
 
 def run_http_system(
     agency: str,
@@ -105,12 +114,8 @@ def _app(database: sqlite3.Connection, path: str, latency_s: tuple[float, float]
     async def batch(request: Request) -> Response:
         if request.headers.get("x-api-key") != API_KEY:
             return JSONResponse({"error": "key"}, status_code=401)
-        now = asyncio.get_running_loop().time()
-        while state.recent and state.recent[0] < now - 1:
-            state.recent.popleft()
-        if state.fault == "throttle" or (calls_per_second and len(state.recent) >= calls_per_second):
+        if state.throttles(asyncio.get_running_loop().time(), calls_per_second):
             return JSONResponse({"error": "too many calls"}, status_code=429, headers={"Retry-After": "1"})
-        state.recent.append(now)
         try:
             body = await request.json()
             parts = [{"ids": list(part["ids"]), "fields": list(part["fields"])} for part in body["parts"]]
@@ -124,10 +129,7 @@ def _app(database: sqlite3.Connection, path: str, latency_s: tuple[float, float]
         broken = await _broken(state.fault, ids)
         if broken is not None:
             return broken
-        start = int(body.get("page", 0)) * PAGE
-        items = [item for part in parts for item in _items(database, part["ids"], part["fields"])]
-        following = int(body.get("page", 0)) + 1 if len(items) > start + PAGE else None
-        return JSONResponse({"items": _lied(state.fault, items[start : start + PAGE]), "next": following})
+        return JSONResponse(_page(database, parts, int(body.get("page", 0)), state.fault))
 
     async def faults(request: Request) -> Response:
         state.fault = (await request.json())["fault"]
@@ -143,6 +145,12 @@ def _app(database: sqlite3.Connection, path: str, latency_s: tuple[float, float]
             Route("/_calls", calls),
         ]
     )
+
+
+def _page(database: sqlite3.Connection, parts: list[dict[str, Any]], page: int, fault: str) -> dict[str, Any]:
+    items = [item for part in parts for item in _items(database, part["ids"], part["fields"])]
+    end = (page + 1) * PAGE
+    return {"items": _lied(fault, items[page * PAGE : end]), "next": page + 1 if len(items) > end else None}
 
 
 def _items(database: sqlite3.Connection, ids: list[str], fields: list[str]) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """The justice system's own database: pinyin-abbreviated columns, code tables of its own, one row a prisoner."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from random import Random
 from typing import Any
 
@@ -119,22 +119,7 @@ def _criminal_record(out: Rows, key: str, person: Someone, dice: Random) -> str:
     assert person.released is not None
     main = ""
     for order in range(1, (3 if person.reoffended else 2)):
-        months = dice.randrange(8, 120)
-        started = person.released - timedelta(days=months * 30 + (order - 1) * 3000)
-        court = f"{dice.choice(('章贡区', '南康区', '信丰县', '于都县'))}人民法院"
-        out["ZF_XF"].append(
-            {
-                "ZFBH": key,
-                "XH": order,
-                "PJSH": f"({started.year})赣刑初{dice.randrange(1, 999)}号",
-                "FY": court,
-                "PJRQ": started.isoformat(),
-                "XZ": "1",
-                "XQY": months,
-                "QR": started.isoformat(),
-                "ZR": (started + timedelta(days=months * 30)).isoformat(),
-            }
-        )
+        out["ZF_XF"].append(_sentence(key, order, person.released, dice))
         for code, name, chapter in dice.sample(OFFENCES, 1 + (dice.random() < 0.2)):
             letter = chr(64 + int(chapter))
             first = not main
@@ -167,6 +152,23 @@ def _criminal_record(out: Rows, key: str, person: Someone, dice: Random) -> str:
             }
         )
     return main
+
+
+def _sentence(key: str, order: int, released: date, dice: Random) -> dict[str, Any]:
+    months = dice.randrange(8, 120)
+    started = released - timedelta(days=months * 30 + (order - 1) * 3000)
+    court = f"{dice.choice(('章贡区', '南康区', '信丰县', '于都县'))}人民法院"
+    return {
+        "ZFBH": key,
+        "XH": order,
+        "PJSH": f"({started.year})赣刑初{dice.randrange(1, 999)}号",
+        "FY": court,
+        "PJRQ": started.isoformat(),
+        "XZ": "1",
+        "XQY": months,
+        "QR": started.isoformat(),
+        "ZR": (started + timedelta(days=months * 30)).isoformat(),
+    }
 
 
 def _custody(out: Rows, key: str, person: Someone, dice: Random) -> None:
@@ -263,9 +265,28 @@ def _assistance(out: Rows, key: str, world: World, person: Someone, dice: Random
             "MB": "稳定住所，落实就业",
         }
     )
-    every = 30 if person.key_person else 90
+    _visits(out, key, person, until=min(world.today, person.term_end), dice=dice)
+    if dice.random() < 0.9:
+        out["ZF_AZ"].append(_placement(key, person.released, dice))
+
+
+def _placement(key: str, released: date, dice: Random) -> dict[str, Any]:
+    return {
+        "ZFBH": key,
+        "XH": 1,
+        "QK": f"0{dice.randrange(1, 8)}",
+        "JD": "赣州市过渡性安置基地" if dice.random() < 0.3 else None,
+        "QSRQ": (released + timedelta(days=20)).isoformat(),
+        "ZZRQ": None,
+        "BT": f"{dice.choice((0, 0, 3000, 10000))}.00",
+    }
+
+
+def _visits(out: Rows, key: str, person: Someone, *, until: date, dice: Random) -> None:
+    assert person.released is not None
+    every = timedelta(days=30 if person.key_person else 90)
     day, order = person.released + timedelta(days=7), 1
-    while day < min(world.today, person.term_end) and order <= 12:
+    while day < until and order <= 12:
         out["ZF_ZF"].append(
             {
                 "ZFBH": key,
@@ -274,22 +295,10 @@ def _assistance(out: Rows, key: str, world: World, person: Someone, dice: Random
                 "FS": dice.choice("1123"),
                 "ZY": dice.choice(("思想稳定", "求职中", "家庭和睦", "情绪低落，已疏导")),
                 "XQ": dice.choice((None, "就业", "低保", "医保")),
-                "XC": (day + timedelta(days=every)).isoformat(),
+                "XC": (day + every).isoformat(),
             }
         )
-        day, order = day + timedelta(days=every), order + 1
-    if dice.random() < 0.9:
-        out["ZF_AZ"].append(
-            {
-                "ZFBH": key,
-                "XH": 1,
-                "QK": f"0{dice.randrange(1, 8)}",
-                "JD": "赣州市过渡性安置基地" if dice.random() < 0.3 else None,
-                "QSRQ": (person.released + timedelta(days=20)).isoformat(),
-                "ZZRQ": None,
-                "BT": f"{dice.choice((0, 0, 3000, 10000))}.00",
-            }
-        )
+        day, order = day + every, order + 1
 
 
 def _offices(out: Rows, key: str, person: Someone) -> None:
