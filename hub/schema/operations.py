@@ -4,7 +4,6 @@ Every field that reads persons goes through one read of the gateway, so that eac
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,13 +21,15 @@ from hub.errors import DeadlineExceededError, HubError, PurposeNotAllowedError, 
 from hub.gateway.gateway import Gateway
 from hub.gateway.reading import Ask, AskAnswer, Asker, Reading
 from hub.schema.context import OperationContext
+from hub.schema.remembered import Remembered
 from hub.schema.roots import PeopleFetcher, viewer
 from hub.schema.shapes import PersonShapes
 
 MAX_OBJECTS = 10_000
 """Objects (not leaves) that one answer may hold (SECURITY section 1)."""
-MAX_KNOWN = 1024
-"""Operations whose plans are kept."""
+MAX_KNOWN_BYTES = 32 * 1024 * 1024
+"""Memory, estimated, of the operations whose plans are kept: their documents, and `BYTES_A_FIELD` in each plan."""
+BYTES_A_FIELD = 1_500
 MAX_VARIANTS = 16
 """Plans kept of one operation, which `@skip` and `@include` make differ."""
 
@@ -39,9 +40,15 @@ class VariablesError(RequestError):
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """A valid document with the operation to run, and who runs it for what. `digest` names the document."""
+    """A valid document with the operation to run, and who runs it for what.
+
+    `digest` names the document, `size_bytes` is the memory that it takes, `fields` how many are selected, fragments
+    expanded.
+    """
 
     digest: str
+    size_bytes: int
+    fields: int
     document: DocumentNode
     definition: OperationDefinitionNode
     variables: dict[str, Any]
@@ -85,7 +92,11 @@ class Operations:
         self._gateway = gateway
         self._purposes = purposes
         self._deadline_s = deadline_s
-        self._known: OrderedDict[tuple[str, str | None], _Known] = OrderedDict()
+        self._known = Remembered[tuple[str, str | None], _Known](limit_bytes=MAX_KNOWN_BYTES)
+
+    @property
+    def remembered_bytes(self) -> int:
+        return self._known.size_bytes
 
     async def run(self, operation: Operation, reading: Reading) -> Executed:
         """Execute; everything that was read is noted in `reading` even if execution fails later.
@@ -124,29 +135,33 @@ class Operations:
             plan = known.plans[chosen] = self._engine.plan(operation.document, operation.definition, variables)
             if len(known.plans) > MAX_VARIANTS:
                 known.plans.pop(next(iter(known.plans)))
+            self._remember(operation, known)
         return plan
 
     def _look_up(self, operation: Operation) -> _Known:
-        """What is remembered of the operation; the least recently used is forgotten beyond `MAX_KNOWN`."""
-        name = operation.definition.name.value if operation.definition.name else None
-        key = (operation.digest, name)
-        known = self._known.get(key)
+        """What is remembered of the operation."""
+        known = self._known.get(_key(operation))
         if known is None:
-            known = self._known[key] = _Known(
+            known = _Known(
                 variables=Variables(self._schema, operation.definition),
                 conditions=condition_variables(operation.document),
             )
-            if len(self._known) > MAX_KNOWN:
-                self._known.popitem(last=False)
-        else:
-            self._known.move_to_end(key)
+            self._remember(operation, known)
         return known
+
+    def _remember(self, operation: Operation, known: _Known) -> None:
+        size_bytes = operation.size_bytes + len(known.plans) * operation.fields * BYTES_A_FIELD
+        self._known.put(_key(operation), known, size_bytes)
 
     def _check_purpose(self, operation: Operation) -> None:
         if operation.purpose is None:
             raise PurposeRequiredError("no Hub-Purpose on a personal root field")
         if operation.purpose not in self._purposes or operation.purpose not in operation.principal.purposes:
             raise PurposeNotAllowedError("purpose is unknown or not in the token")
+
+
+def _key(operation: Operation) -> tuple[str, str | None]:
+    return operation.digest, operation.definition.name.value if operation.definition.name else None
 
 
 def _member_name(_type: str, name: str, field: GraphQLField) -> str:

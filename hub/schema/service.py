@@ -118,6 +118,8 @@ class GraphQLService:
         return await self._operations.run(
             Operation(
                 digest=prepared.digest,
+                size_bytes=prepared.size_bytes,
+                fields=prepared.cost.fields,
                 document=prepared.document,
                 definition=prepared.operation,
                 variables=dict(request.variables),
