@@ -22,6 +22,9 @@ from hub.engine.plan import TYPENAME, FieldPlan, MemberName, OperationPlan, Sele
 from hub.engine.shape import Shape
 from hub.errors import CostLimitError
 
+MAX_BUILDERS = 64
+"""Builders kept for one selection: one for each shape of its rows, which is one for each class of decisions."""
+
 
 class FieldCall(msgspec.Struct, frozen=True, kw_only=True):
     """One field over all its parents: what a resolver or fetcher is asked. `field.coordinates` is all below it."""
@@ -273,6 +276,8 @@ class _Execution:
         for key, (shape, positions) in groups.items():
             builder: Builder | None = selection.builders.get(key)
             if builder is None:
+                if len(selection.builders) > MAX_BUILDERS:
+                    selection.builders.clear()  # shapes that nothing else holds any more would pile up
                 builder = selection.builders[key] = compile_builder(selection, shape)
             chosen = rows if len(groups) == 1 else [rows[position] for position in positions]
             built, objects = builder.build(chosen)

@@ -1,6 +1,6 @@
 """From the text of a document to an operation that fits the schema, or a refusal in our own words."""
 
-from collections import OrderedDict
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -13,10 +13,13 @@ from graphql.language import DocumentNode, Node
 from hub.errors import RequestError
 from hub.schema.cost import Cost, CostModel, CostPlan
 from hub.schema.limits import ParseFailedError, check_tokens
+from hub.schema.remembered import Remembered
 from hub.schema.split_cost import SplitCost, split_cost
 
 MAX_VALIDATION_ERRORS = 5
-MAX_REMEMBERED_BYTES = 8 * 1024 * 1024
+MAX_REMEMBERED_BYTES = 32 * 1024 * 1024
+BYTES_A_TOKEN = 640
+"""Memory of a parsed document: the most that was measured of a token with its node (tests/engine/test_growth.py)."""
 
 
 class OperationNameError(RequestError):
@@ -36,11 +39,13 @@ class InvalidDocumentError(RequestError):
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """`size_bytes`: the memory that the document takes, estimated."""
+
     document: DocumentNode
     operation: OperationDefinitionNode
     digest: str
+    size_bytes: int
     cost: Cost
-    size: int  # of the text, in characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +53,21 @@ class _Known:
     """A parsed document with the cost plans of its operations so far, by operation name."""
 
     document: DocumentNode
-    size: int
+    size_bytes: int
     plans: dict[str | None, tuple[OperationDefinitionNode, CostPlan]] = field(default_factory=dict)
 
 
 class Documents:
-    """Parses and validates against one schema; valid documents are remembered, bounded by their bytes."""
+    """Parses and validates against one schema; valid documents are remembered, bounded by their memory."""
 
     def __init__(self, schema: GraphQLSchema, costs: CostModel) -> None:
         self._schema = schema
         self._costs = costs
-        self._valid: OrderedDict[str, _Known] = OrderedDict()
-        self._bytes = 0
+        self._valid = Remembered[str, _Known](limit_bytes=MAX_REMEMBERED_BYTES)
+
+    @property
+    def remembered_bytes(self) -> int:
+        return self._valid.size_bytes
 
     def prepare(self, text: str, operation_name: str | None, variables: Mapping[str, Any]) -> Prepared:
         """In the order of SECURITY section 1: tokens, parse, cost, validation.
@@ -69,21 +77,21 @@ class Documents:
         """
         digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         kept = self._valid.get(digest)
-        known = kept or _Known(document=self._parse(text), size=len(text))
+        known = kept or self._parse(text)
         operation, plan = self._plan(known, operation_name)
         cost = plan.evaluate(variables)
         if kept is None:
             errors = validate(self._schema, known.document, max_errors=MAX_VALIDATION_ERRORS)
             if errors:
                 raise InvalidDocumentError([_shown(error) for error in errors[:MAX_VALIDATION_ERRORS]])
-            self._remember(digest, known)
-        else:
-            self._valid.move_to_end(digest)
-        return Prepared(document=known.document, operation=operation, digest=digest, cost=cost, size=known.size)
+            self._valid.put(digest, known, known.size_bytes)
+        return Prepared(
+            document=known.document, operation=operation, digest=digest, size_bytes=known.size_bytes, cost=cost
+        )
 
     def operation_names(self, text: str) -> list[str | None]:
         """Names of the operations in a document, in order; None for one without a name."""
-        found = [node for node in self._parse(text).definitions if isinstance(node, OperationDefinitionNode)]
+        found = [node for node in self._parse(text).document.definitions if isinstance(node, OperationDefinitionNode)]
         return [node.name.value if node.name else None for node in found]
 
     def split_cost(self, prepared: Prepared, nodes: Sequence[Node]) -> SplitCost:
@@ -97,19 +105,13 @@ class Documents:
             found = known.plans[name] = (operation, self._costs.compile(known.document, operation))
         return found
 
-    def _parse(self, text: str) -> DocumentNode:
-        check_tokens(text)
+    def _parse(self, text: str) -> _Known:
+        tokens = check_tokens(text)
         try:
-            return parse(text)
+            document = parse(text)
         except (GraphQLSyntaxError, RecursionError) as exc:
             raise ParseFailedError("syntax error") from exc
-
-    def _remember(self, digest: str, known: _Known) -> None:
-        self._valid[digest] = known
-        self._bytes += known.size
-        while self._bytes > MAX_REMEMBERED_BYTES:
-            _, dropped = self._valid.popitem(last=False)
-            self._bytes -= dropped.size
+        return _Known(document=document, size_bytes=tokens * BYTES_A_TOKEN + 2 * sys.getsizeof(text))
 
 
 def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

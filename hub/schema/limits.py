@@ -23,8 +23,8 @@ class ParseFailedError(RequestError):
     public = "The document is not GraphQL."
 
 
-def check_tokens(text: str) -> None:
-    """Count tokens, brackets, directives before a parser recurses over them.
+def check_tokens(text: str) -> int:
+    """Count tokens, brackets, directives before a parser recurses over them; returns the number of tokens.
 
     Raises:
         ParseFailedError: not GraphQL's alphabet. CostLimitError: beyond a limit.
@@ -44,3 +44,4 @@ def check_tokens(text: str) -> None:
                 raise CostLimitError("document is too large")
     except GraphQLSyntaxError as exc:
         raise ParseFailedError("lexical error") from exc
+    return tokens

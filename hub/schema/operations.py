@@ -4,7 +4,6 @@ Every field that reads persons goes through one read of the gateway, so that eac
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,13 +31,15 @@ from hub.gateway.gateway import Gateway
 from hub.gateway.reading import Ask, AskAnswer, Asker, Reading
 from hub.schema.context import OperationContext
 from hub.schema.documents import Prepared
+from hub.schema.remembered import Remembered
 from hub.schema.roots import PeopleFetcher, viewer
 from hub.schema.shapes import PersonShapes
 
 MAX_OBJECTS = 10_000
 """Objects (not leaves) that one answer may hold (SECURITY section 1)."""
-MAX_KNOWN_CHARACTERS = 4 * 1024 * 1024
-"""Operations are kept with their plans while their documents add up to no more; a plan grows with its document."""
+MAX_KNOWN_BYTES = 32 * 1024 * 1024
+"""Memory, estimated, of the operations whose plans are kept: their documents, and `BYTES_A_FIELD` in each plan."""
+BYTES_A_FIELD = 1_500
 MAX_VARIANTS = 16
 """Plans kept of one operation, which `@skip` and `@include` make differ."""
 
@@ -65,7 +66,6 @@ class _Known:
     `defers`: some fragment carries `@defer`. A split is None where with these values nothing comes later.
     """
 
-    size: int
     variables: Variables
     conditions: tuple[str, ...]
     defers: bool
@@ -128,8 +128,11 @@ class Operations:
         self._gateway = gateway
         self._purposes = purposes
         self._deadline_s = deadline_s
-        self._known: OrderedDict[tuple[str, str | None], _Known] = OrderedDict()
-        self._characters = 0
+        self._known = Remembered[tuple[str, str | None], _Known](limit_bytes=MAX_KNOWN_BYTES)
+
+    @property
+    def remembered_bytes(self) -> int:
+        return self._known.size_bytes
 
     async def run(self, operation: Operation, reading: Reading) -> Executed:
         """Execute; everything that was read is noted in `reading` even if execution fails later.
@@ -213,6 +216,7 @@ class Operations:
             plan = known.plans[chosen] = self._engine.plan(prepared.document, prepared.operation, variables)
             if len(known.plans) > MAX_VARIANTS:
                 known.plans.pop(next(iter(known.plans)))
+            self._remember(prepared, known)
         return plan
 
     def _split(self, known: _Known, prepared: Prepared, variables: VariableValues) -> Split | None:
@@ -221,26 +225,25 @@ class Operations:
             known.splits[chosen] = self._engine.split(prepared.document, prepared.operation, variables)
             if len(known.splits) > MAX_VARIANTS:
                 known.splits.pop(next(iter(known.splits)))
+            self._remember(prepared, known)
         return known.splits[chosen]
 
     def _look_up(self, prepared: Prepared) -> _Known:
-        """What is remembered of the operation; the least recently used are forgotten beyond the bound."""
-        name = prepared.operation.name.value if prepared.operation.name else None
-        key = (prepared.digest, name)
-        known = self._known.get(key)
+        """What is remembered of the operation."""
+        known = self._known.get(_key(prepared))
         if known is None:
-            known = self._known[key] = _Known(
-                size=prepared.size,
+            known = _Known(
                 variables=Variables(self._schema, prepared.operation),
                 conditions=condition_variables(prepared.document),
                 defers=mentions_defer(prepared.document),
             )
-            self._characters += prepared.size
-            while self._characters > MAX_KNOWN_CHARACTERS:
-                self._characters -= self._known.popitem(last=False)[1].size
-        else:
-            self._known.move_to_end(key)
+            self._remember(prepared, known)
         return known
+
+    def _remember(self, prepared: Prepared, known: _Known) -> None:
+        plans = len(known.plans) + len(known.splits)
+        size_bytes = prepared.size_bytes + plans * prepared.cost.fields * BYTES_A_FIELD
+        self._known.put(_key(prepared), known, size_bytes)
 
     def _check_purpose(self, operation: Operation, *plans: OperationPlan) -> None:
         if not any(item.name in PeopleFetcher.FIELDS for plan in plans for item in plan.root.fields):
@@ -256,6 +259,10 @@ def _coerced(known: _Known, operation: Operation) -> VariableValues:
     if variables is None:
         raise VariablesError("variables do not fit")
     return variables
+
+
+def _key(prepared: Prepared) -> tuple[str, str | None]:
+    return prepared.digest, prepared.operation.name.value if prepared.operation.name else None
 
 
 def _member_name(_type: str, name: str, field: GraphQLField) -> str:

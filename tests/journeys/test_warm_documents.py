@@ -22,8 +22,9 @@ def settings(tmp_path, **documents: str):
 
 async def test_every_operation_of_a_known_document_is_planned_before_it_is_asked_for(tmp_path):
     hub = build_hub(settings(tmp_path, good=GOOD))
-    assert {name for _, name in hub.service._operations._known} == {"A", "B"}
-    assert all(known.plans for known in hub.service._operations._known.values())
+    kept = hub.service._operations._known._kept
+    assert {name for _, name in kept} == {"A", "B"}
+    assert all(known.plans for known, _ in kept.values())
     await hub.close()
 
 
