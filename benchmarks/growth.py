@@ -115,9 +115,11 @@ def main() -> None:
     people = {(kind, size): [kinds[kind].make(n) for n in range(size)] for kind in kinds for size in SIZES}
     times: dict[tuple[str, int], list[float]] = {case: [] for case in people}
     for _ in range(given.rounds):
-        for kind, size in people:
-            times[kind, size].append(kinds[kind].time_us(people[kind, size]))
-    print(f"{'rows':12} {'persons':>8} {'us':>9} {'us/person':>10} {'ratio':>6} {'peak kB':>8} {'kB/person':>10} {'ratio':>6}")
+        for (kind, size), taken in times.items():
+            taken.append(kinds[kind].time_us(people[kind, size]))
+    print(
+        f"{'rows':12} {'persons':>8} {'us':>9} {'us/person':>10} {'ratio':>6} {'peak kB':>8} {'kB/person':>10} {'ratio':>6}"
+    )
     for kind, answering in kinds.items():
         before: tuple[float, float] | None = None
         for size in SIZES:
@@ -126,7 +128,9 @@ def main() -> None:
             each = took / size, peak / size
             ratios = (1.0, 1.0) if before is None else (each[0] / before[0], each[1] / before[1])
             before = each
-            print(f"{kind:12} {size:8} {took:9.0f} {each[0]:10.2f} {ratios[0]:6.2f} {peak:8.1f} {each[1]:10.2f} {ratios[1]:6.2f}")
+            print(
+                f"{kind:12} {size:8} {took:9.0f} {each[0]:10.2f} {ratios[0]:6.2f} {peak:8.1f} {each[1]:10.2f} {ratios[1]:6.2f}"
+            )
 
 
 if __name__ == "__main__":
