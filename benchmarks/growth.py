@@ -115,8 +115,8 @@ def main() -> None:
     people = {(kind, size): [kinds[kind].make(n) for n in range(size)] for kind in kinds for size in SIZES}
     times: dict[tuple[str, int], list[float]] = {case: [] for case in people}
     for _ in range(given.rounds):
-        for (kind, size), persons in people.items():
-            times[kind, size].append(kinds[kind].time_us(persons))
+        for (kind, size), taken in times.items():
+            taken.append(kinds[kind].time_us(people[kind, size]))
     print(
         f"{'rows':12} {'persons':>8} {'us':>9} {'us/person':>10} {'ratio':>6} {'peak kB':>8} {'kB/person':>10} {'ratio':>6}"
     )
