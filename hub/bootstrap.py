@@ -31,7 +31,7 @@ from hub.domain.agencies import HUB, JUSTICE
 from hub.domain.catalogue import Catalogue
 from hub.domain.catalogue_reader import read_catalogue
 from hub.domain.codes_reader import read_codes
-from hub.errors import StoreError
+from hub.errors import RequestError, SettingsError, StoreError
 from hub.gateway.fetching import Questions
 from hub.gateway.gateway import Gateway
 from hub.gateway.plan import Planner
@@ -137,6 +137,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         service=_service(settings, rules, secrets, index, sources, log, clock),
         app=_nothing,
     )
+    _warm(hub)
     hub.app = _front(hub)
     return hub
 
@@ -194,9 +195,11 @@ def _service(
     survivorship = read_survivorship(rules.catalogue, rules.survivorship_file)
     releaser = Releaser(secrets.opener, sealed_columns(rules.mappings))
     weights = read_weights(rules.catalogue, rules.mappings, survivorship)
+    costs = CostModel(rules.schema, weights)
     return GraphQLService(
         schema=rules.schema,
-        documents=Documents(rules.schema, CostModel(rules.schema, weights)),
+        documents=Documents(rules.schema, costs),
+        costs=costs,
         operations=Operations(
             rules.schema,
             _gateway(
@@ -243,7 +246,7 @@ def _gateway(
         ),
         views=ViewBuilder(resolver=resolver, pseudonyms=secrets.pseudonyms, releaser=releaser),
         pseudonyms=secrets.pseudonyms,
-        quota=PersonQuota(limit=settings.persons_per_hour, clock=clock),
+        quota=PersonQuota(limit=max(1, settings.persons_per_hour // settings.workers), clock=clock),
         members_only=MEMBERS_ONLY,
         clock=clock,
     )
@@ -318,6 +321,20 @@ async def _lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
         await refusals.flush()
         await hub.close()
+
+
+def _warm(hub: Hub) -> None:
+    """Plan the documents that clients are known to send.
+
+    Raises:
+        SettingsError: one of them would be refused; names its file.
+    """
+    folder = hub.settings.documents_dir
+    for path in sorted(folder.glob("*.graphql")) if folder else ():
+        try:
+            hub.service.warm(path.read_text("utf-8"))
+        except (RequestError, OSError, UnicodeDecodeError) as exc:
+            raise SettingsError(f"{path.name}: {exc}", name="HUB_DOCUMENTS_DIR") from exc
 
 
 def _settle_garbage_collector() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import strawberry
-from graphql import GraphQLSchema, lexicographic_sort_schema, print_schema
+from graphql import GraphQLDeferDirective, GraphQLSchema, lexicographic_sort_schema, print_schema
 
 from hub.auth.cedar_schema import cedar_schema
 from hub.auth.judge import CedarJudge
@@ -76,6 +76,7 @@ def build_schema(catalogue: Catalogue, codes: Codes) -> GraphQLSchema:
     query = build_query(types, types.enum("sex"))
     built = strawberry.Schema(query=query, types=[types.person], config=schema_config())
     schema: GraphQLSchema = built._schema  # Strawberry's way to the graphql-core schema it stands on
+    schema.directives = (*schema.directives, GraphQLDeferDirective)
     return schema
 
 

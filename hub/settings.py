@@ -21,12 +21,16 @@ class Settings(BaseSettings):
     """The data directory; the hub stores only under `data_dir/hub`."""
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that serve. Limits that are counted in a process are divided among them."""
     url: str | None = None
     """Public base URL, `http://127.0.0.1:8000` form; default from host and port."""
     issuer: str | None = None
     """Issuer of access tokens; default: the hub's own URL (built-in issuer)."""
     database_url: str | None = None
     """SQLAlchemy URL with an async driver; default: SQLite under the data directory."""
+    documents_dir: Path | None = None
+    """Folder of `*.graphql` documents that clients are known to send; planned at start, where a bad one is told."""
     plugins_dir: Path | None = None
     """Folder with `catalogue/`, `mappings/` and `policies/` of further agencies."""
     demo: bool = False

@@ -55,10 +55,14 @@ class SourceSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry before the log gives it number, id and time."""
+    """An entry before the log gives it number, id and time.
+
+    `parent`: for a later part of an answer the id of the entry of the first; only such entries have the member.
+    """
 
     kind: Kind = Kind.OPERATION
     request_id: str
+    parent: str | None = None
     agency: str = ""
     client: str = ""
     officer: str = ""
@@ -87,7 +91,7 @@ def encode(draft: Draft, *, seq: int, entry_id: str, time_us: int) -> bytes:
         number = numbers.setdefault(id(pattern), len(patterns))
         patterns.setdefault(id(pattern), pattern)
         persons.append((person, number))
-    body = {
+    body: dict[str, Any] = {
         "agency": draft.agency,
         "case": list(draft.cases),
         "client": draft.client,
@@ -115,6 +119,8 @@ def encode(draft: Draft, *, seq: int, entry_id: str, time_us: int) -> bytes:
         ],
         "time": time_us,
     }
+    if draft.parent is not None:
+        body["parent"] = draft.parent
     return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
 
 

@@ -1,8 +1,9 @@
 """`hub serve` and `hub migrate`."""
 
 import asyncio
+import os
 import socket
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvicorn
@@ -10,35 +11,47 @@ import uvicorn
 from hub.bootstrap import build_hub
 from hub.cli.options import DEFAULT_DATA, DataOption
 from hub.errors import SettingsError
-from hub.settings import load_settings
+from hub.settings import Settings, load_settings
 from hub.store.engine import open_store
 from hub.store.migration import migrate as run_migrations
+from hub.web.protocol import BoundedHttp
 
 
 def serve(
     data: DataOption = DEFAULT_DATA,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that serve.", min=1, max=64)] = None,
 ) -> None:
     """Serve the hub until SIGINT or SIGTERM."""
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    options = (("host", host), ("port", port), ("workers", workers))
+    given = {name: value for name, value in options if value is not None}
     settings = load_settings(data_dir=data, **given)
     if not port_is_free(settings.host, settings.port):
         raise SettingsError(f"port {settings.port} is taken", name="HUB_PORT")
-    hub = build_hub(settings)
-    uvicorn.run(
-        hub.app,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="h11",
-        lifespan="on",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # nothing of a request is believed but its token
-        log_level="warning",
-        timeout_graceful_shutdown=10,
+    if settings.workers == 1:
+        uvicorn.run(build_hub(settings).app, **_options(settings))
+        return
+    build_hub(settings)  # what is wrong is told once, here, before any worker starts
+    os.environ.update(
+        {"HUB_DATA_DIR": str(data), **{f"HUB_{name.upper()}": str(value) for name, value in given.items()}}
     )
+    uvicorn.run("hub.cli.serving:create", factory=True, workers=settings.workers, **_options(settings))
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "loop": "uvloop",
+        "http": BoundedHttp,
+        "lifespan": "on",
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,  # nothing of a request is believed but its token
+        "log_level": "warning",
+        "timeout_graceful_shutdown": 10,
+    }
 
 
 def migrate(data: DataOption = DEFAULT_DATA) -> None:

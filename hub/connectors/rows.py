@@ -60,6 +60,8 @@ class RowReader:
             for name, inner in layout.nested
         )
         self._flat_fit = _fit_test(self._flat)
+        self._never_fit = tuple(slot for slot, rule in enumerate(self._flat) if _fit(rule) is None)
+        self._rest_fit = _compiled(f" return {' and '.join(_tests(self._flat, 'r', some=True) or ()) or 'True'}")
         self._nested_fit = tuple(_fit_test(rules) for _, rules in self._nested)
         self._is_fit = _whole_fit_test(self._flat, self._nested)
 
@@ -82,7 +84,8 @@ class RowReader:
         values: Sequence[Any] = raw
         misfits = 0
         if not self._flat_fit(raw):
-            values, misfits = self._coerced(name, self._flat, raw)
+            slots = self._never_fit if self._rest_fit(raw) else range(len(self._flat))
+            values, misfits = self._coerced(name, self._flat, raw, slots)
         values, bad = self._with_nested(name, values)
         return SourceRecord(key, name, moment, values, misfits + bad)
 
@@ -126,11 +129,14 @@ class RowReader:
             misfits += bad
         return out, misfits
 
-    def _coerced(self, record: str, rules: tuple[Rule, ...], raw: Sequence[Any]) -> tuple[list[Any], int]:
-        """Value by value; whatever follows the layout's own values in `raw` stays."""
+    def _coerced(
+        self, record: str, rules: tuple[Rule, ...], raw: Sequence[Any], slots: Sequence[int] | None = None
+    ) -> tuple[list[Any], int]:
+        """Value by value, or those of `slots` alone; whatever follows the layout's own values in `raw` stays."""
         values = list(raw)
         misfits = 0
-        for slot, rule in enumerate(rules):
+        for slot in range(len(rules)) if slots is None else slots:
+            rule = rules[slot]
             try:
                 values[slot] = coerce(rule, values[slot], self._codes)
             except UnfitValueError as exc:
@@ -184,11 +190,14 @@ def _compiled(body: str) -> FitTest:
     return test
 
 
-def _tests(rules: Sequence[Rule], row: str) -> list[str] | None:
+def _tests(rules: Sequence[Rule], row: str, *, some: bool = False) -> list[str] | None:
+    """A test for each rule; None if one can never hold, which with `some` is left out instead."""
     tests: list[str] = []
     for slot, rule in enumerate(rules):
         test = _fit(rule)
         if test is None:
+            if some:
+                continue
             return None
         empty = "is None or" if rule.default is None else "is not None and"  # an empty value becomes its default
         tests.append(f"((v := {row}[{slot}]) {empty} ({test.format(v='v')}))")

@@ -109,10 +109,9 @@ class SqlConnector:
         return ready
 
     def _record(self, ready: _Ready, row: Sequence[Any], canonical: Mapping[str, str]) -> SourceRecord:
-        whole = row[1]
-        if whole is None:
-            raise self._invalid("answer is too large")
-        return ready.reader.record(self._key(row[0], canonical), whole[-2], whole[-1], whole)
+        if row[-1] is None:
+            raise self._invalid("answer is too large, or has no time stamp")
+        return ready.reader.record(self._key(row[-TAIL], canonical), row[-2], row[-1], row)
 
     def _sqlite_record(self, ready: _Ready, row: Sequence[Any], canonical: Mapping[str, str]) -> SourceRecord:
         values = list(row)

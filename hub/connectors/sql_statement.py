@@ -64,7 +64,8 @@ class StatementBuilder:
     def fetch(self, layout: Layout, parts: Sequence[frozenset[str]]) -> Select[Any]:
         """The statement for parts that may be asked for these coordinates.
 
-        PostgreSQL answers (key, row or null): a row larger than `ROOM` is not sent at all. SQLite answers the row.
+        A row has the layout's columns, then key, record id and time stamp. Of a row larger than `ROOM` PostgreSQL sends
+        nothing but its key.
         """
         columns = [self._flat(self._mapping.rules[name], parts).label(f"f{n}") for n, name in enumerate(layout.fields)]
         for number, (name, inner) in enumerate(layout.nested):
@@ -75,10 +76,18 @@ class StatementBuilder:
         statement = select(*columns, *(column.label(f"t{n}") for n, column in enumerate(tail))).where(asked)
         if self._sqlite:
             return statement
-        rows = statement.offset(literal_column("0", Integer)).subquery("r")  # a fence: nothing is computed twice
-        whole: ColumnElement[Any] = literal_column("r.*")
-        fits = func.pg_column_size(whole) <= bindparam(ROOM, type_=Integer)
-        return select(rows.c.t0, case((fits, whole))).select_from(rows)
+        # OFFSET 0 is a fence: nothing above it makes anything below it be computed twice.
+        rows = statement.offset(literal_column("0", Integer)).subquery("r")
+        size: ColumnElement[Any] = func.pg_column_size(literal_column("r.*"))
+        measured = select(*rows.c, (size <= bindparam(ROOM, type_=Integer)).label("fits"))
+        sent = measured.offset(literal_column("0", Integer)).subquery("s")
+        return select(
+            *(
+                column if name == "t0" else case((sent.c.fits, column))
+                for name, column in sent.c.items()
+                if name != "fits"
+            )
+        )
 
     def scan(self, fields: Sequence[str], batch: int) -> Select[Any]:
         """Records after the parameter `after`, by key: key, record, time stamp, `fields`, index columns, offices."""

@@ -16,6 +16,7 @@ from graphql.language import DocumentNode
 
 from hub.engine.builder import Builder, compile_builder
 from hub.engine.columns import FAILED, Column, Columns, flatten
+from hub.engine.deferral import Split, split_operation
 from hub.engine.faults import FieldFault, Level, shown
 from hub.engine.plan import TYPENAME, FieldPlan, MemberName, OperationPlan, SelectionPlan, plan_operation
 from hub.engine.shape import Shape
@@ -62,6 +63,7 @@ class Engine:
         shaped: frozenset[str] = frozenset(),
         member_name: MemberName = lambda _type, name, _field: name,
         max_objects: int = 10_000,
+        identities: Mapping[str, str] | None = None,
     ) -> None:
         self.schema = schema
         self.resolvers = resolvers or {}
@@ -69,11 +71,20 @@ class Engine:
         self.shaped = shaped
         self._member_name = member_name
         self._max_objects = max_objects
+        self._identities = identities or {}
 
     def plan(
         self, document: DocumentNode, operation: OperationDefinitionNode, variables: VariableValues
     ) -> OperationPlan:
         return plan_operation(self.schema, document, operation, variables, self._member_name)
+
+    def split(
+        self, document: DocumentNode, operation: OperationDefinitionNode, variables: VariableValues
+    ) -> Split | None:
+        """The plans of an operation with active `@defer`; None where nothing comes later."""
+        return split_operation(
+            self.schema, document, operation, variables, self._member_name, identities=self._identities
+        )
 
     async def execute(
         self,

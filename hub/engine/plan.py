@@ -4,7 +4,7 @@ Made once per (document, operation, values of the variables that `@skip` and `@i
 holds no value of a request; arguments that read variables are coerced per request.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,7 +81,7 @@ class OperationPlan:
 
 
 def condition_variables(document: DocumentNode) -> tuple[str, ...]:
-    """Names of the variables that decide what is selected, sorted."""
+    """Names of the variables that decide what is selected and when, sorted."""
     reader = _ConditionReader()
     visit(document, reader)
     return tuple(sorted(reader.names))
@@ -101,8 +101,14 @@ def plan_operation(
     root_type = schema.get_root_type(operation.operation)
     if root_type is None:
         raise TypeError("the schema has no such root")
-    planner = _Planner(schema, document, operation, variables, member_name)
+    planner = Planner(schema, document, operation, variables, member_name)
     return OperationPlan(root=planner.selection(root_type, (operation.selection_set,)))
+
+
+def coordinates_of(parent: GraphQLObjectType, fields: Sequence[FieldPlan]) -> frozenset[str]:
+    """Coordinates of `fields` and of everything below them."""
+    own = {f"{parent.name}.{item.name}" for item in fields if not item.name.startswith("__")}
+    return frozenset(own).union(*(item.coordinates for item in fields))
 
 
 class _ConditionReader(Visitor):
@@ -111,12 +117,14 @@ class _ConditionReader(Visitor):
         self.names: set[str] = set()
 
     def enter_directive(self, node: Any, *_args: Any) -> None:
-        if node.name.value in ("skip", "include"):
+        if node.name.value in ("skip", "include", "defer"):
             values = [argument.value for argument in node.arguments or ()]
             self.names.update(value.name.value for value in values if isinstance(value, VariableNode))
 
 
-class _Planner:
+class Planner:
+    """Plans selections; one value serves one operation. `deferral` plans what `@defer` splits."""
+
     def __init__(
         self,
         schema: GraphQLSchema,
@@ -129,7 +137,7 @@ class _Planner:
         self._operation = operation
         self._variables = variables
         self._member_name = member_name
-        self._fragments: Mapping[str, FragmentDefinitionNode] = {
+        self.fragments: Mapping[str, FragmentDefinitionNode] = {
             definition.name.value: definition
             for definition in document.definitions
             if isinstance(definition, FragmentDefinitionNode)
@@ -150,15 +158,11 @@ class _Planner:
         for selections in sets:
             for node in self._fields(parent, selections, spread):
                 grouped.setdefault((node.alias or node.name).value, []).append(node)
-        fields = tuple(self._field(parent, key, tuple(nodes)) for key, nodes in grouped.items())
-        own = {f"{parent.name}.{item.name}" for item in fields if not item.name.startswith("__")}
-        return SelectionPlan(
-            type=parent,
-            fields=fields,
-            coordinates=frozenset(own).union(*(item.coordinates for item in fields)),
-        )
+        fields = tuple(self.field(parent, key, tuple(nodes)) for key, nodes in grouped.items())
+        return SelectionPlan(type=parent, fields=fields, coordinates=coordinates_of(parent, fields))
 
-    def _field(self, parent: GraphQLObjectType, key: str, nodes: tuple[FieldNode, ...]) -> FieldPlan:
+    def field(self, parent: GraphQLObjectType, key: str, nodes: tuple[FieldNode, ...]) -> FieldPlan:
+        """What `nodes` of one response key select on `parent`."""
         name = nodes[0].name.value
         definition = _TYPENAME_FIELD if name == TYPENAME else self._definition(parent, name)
         children: dict[str, SelectionPlan] = {}
@@ -184,7 +188,7 @@ class _Planner:
     def _introspection(self, name: str, nodes: tuple[FieldNode, ...]) -> Introspection | None:
         if name not in META_FIELDS:
             return None
-        return Introspection(self._schema, self._operation, nodes, tuple(self._fragments.values()))
+        return Introspection(self._schema, self._operation, nodes, tuple(self.fragments.values()))
 
     def _definition(self, parent: GraphQLObjectType, name: str) -> GraphQLField:
         found = self._schema.get_field(parent, name)
@@ -195,38 +199,41 @@ class _Planner:
     def _fields(self, parent: GraphQLObjectType, selections: SelectionSetNode, spread: set[str]) -> Iterator[FieldNode]:
         """Field nodes that apply to `parent`, fragments opened, each named fragment once."""
         for selection in selections.selections:
-            if not self._included(selection):
+            if not self.included(selection):
                 continue
             if isinstance(selection, FieldNode):
                 yield selection
             elif isinstance(selection, InlineFragmentNode):
-                if self._applies(selection.type_condition, parent):
+                if self.applies(selection.type_condition, parent):
                     yield from self._fields(parent, selection.selection_set, spread)
             else:
                 name = selection.name.value  # type: ignore[attr-defined]  # a fragment spread: nothing else is left
                 if name in spread:
                     continue
                 spread.add(name)
-                definition = self._fragments[name]
-                if self._applies(definition.type_condition, parent):
+                definition = self.fragments[name]
+                if self.applies(definition.type_condition, parent):
                     yield from self._fields(parent, definition.selection_set, spread)
 
-    def _applies(self, condition: Any, parent: GraphQLObjectType) -> bool:
+    def applies(self, condition: Any, parent: GraphQLObjectType) -> bool:
+        """Whether a fragment on `condition` is for `parent`."""
         if condition is None or condition.name.value == parent.name:
             return True
         named = self._schema.get_type(condition.name.value)
         return is_abstract_type(named) and self._schema.is_sub_type(named, parent)
 
-    def _included(self, selection: Node) -> bool:
+    def included(self, selection: Node) -> bool:
+        """Whether `@skip` and `@include` let a selection be."""
         for directive in getattr(selection, "directives", None) or ():
             name: NameNode = directive.name
             if name.value in ("skip", "include"):
-                wanted = self._condition(directive.arguments[0].value)
+                wanted = self.condition(directive.arguments[0].value)
                 if wanted is (name.value == "skip"):
                     return False
         return True
 
-    def _condition(self, value: Any) -> bool:
+    def condition(self, value: Any) -> bool:
+        """The value of a directive's `if`."""
         if isinstance(value, BooleanValueNode):
             return value.value
         return bool(self._variables.coerced[value.name.value])

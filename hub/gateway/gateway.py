@@ -96,7 +96,7 @@ class Gateway:
         }
         plans = [self._plans(item, tables, visible, through_registers=through_registers) for item in named]
         keys = {ref.key: self._keys(ref) for ref in refs if ref.key in visible}
-        fetched, layouts = await self._fetch(asker, named, plans, keys, through_registers=through_registers)
+        fetched, layouts = await self._fetch(asker, named, plans, keys, reading, through_registers=through_registers)
         if through_registers:
             visible = {
                 ref.key for ref in refs if ref.key in visible and self._registered(asker, ref.identity_number, fetched)
@@ -208,10 +208,12 @@ class Gateway:
         named: Sequence[_Named],
         plans: Sequence[Mapping[Facts, ClassPlan]],
         keys: Mapping[str, Mapping[str, tuple[str, ...]]],
+        reading: Reading,
         *,
         through_registers: bool,
     ) -> tuple[dict[str, Fetched], dict[str, Layout]]:
         wanted: dict[str, dict[str, frozenset[str]]] = {}
+        asked: dict[str, set[str]] = {}
         registers = self._registers(asker) if through_registers else ()
         for item, of_item in zip(named, plans, strict=True):
             for ref in item.refs:
@@ -220,12 +222,16 @@ class Gateway:
                 held = keys[ref.key]
                 for agency, share in of_item[ref.facts].agencies.items():
                     by_key = wanted.setdefault(agency, {})
+                    asked.setdefault(agency, set()).add(ref.key)
                     for key in held.get(agency, ()):
                         before = by_key.get(key)
                         by_key[key] = share.fetch if before is None or before is share.fetch else before | share.fetch
                 for agency in registers:
+                    asked.setdefault(agency, set()).add(ref.key)
                     for key in held.get(agency, ()):
                         wanted.setdefault(agency, {}).setdefault(key, frozenset())
+        for agency, persons in asked.items():
+            reading.asked[agency] = reading.asked.get(agency, 0) + len(persons)
         questions = {agency: self._questions.fetch(agency, by_key) for agency, by_key in wanted.items()}
         calls = [self._sources[agency].ask(question) for agency, question in questions.items() if question.parts]
         answers = [await calls[0]] if len(calls) == 1 else await asyncio.gather(*calls)

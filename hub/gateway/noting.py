@@ -31,7 +31,7 @@ def note(
     """Enter everything into `reading`. `outsider`: what is said, if anything, of who is not there or not yours."""
     for agency, answer in fetched.items():
         reading.sources[agency] = _use(answer)
-        reading.records[agency] = reading.records.get(agency, 0) + len(answer.records)
+        reading.calls[agency] = reading.calls.get(agency, 0) + 1
     plans: dict[int, ClassPlan] = {}
     by_person: dict[str, tuple[PersonRef, list[Pattern]]] = {}
     for item in noted:

@@ -184,7 +184,8 @@ class Reading:
     """Everything an operation has read so far; the only mutable value here, owned by one request."""
 
     sources: dict[str, SourceUse] = field(default_factory=dict)
-    records: dict[str, int] = field(default_factory=dict)  # records received, by agency
+    calls: dict[str, int] = field(default_factory=dict)  # questions put to each agency
+    asked: dict[str, int] = field(default_factory=dict)  # persons whom each agency was asked for
     denied: set[Denied] = field(default_factory=set)
     access: list[tuple[str, Pattern]] = field(default_factory=list)  # (pseudonym, what was asked of this person)
     policies: set[str] = field(default_factory=set)

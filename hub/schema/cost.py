@@ -25,9 +25,9 @@ from graphql.language import DocumentNode
 
 from hub.connectors.mapping import DEFAULT_ASSUMED, Price
 from hub.errors import CostLimitError
-from hub.schema.limits import MAX_COST
+from hub.schema.limits import MAX_COST, MAX_DEFERS
 from hub.schema.list_size import Slicer
-from hub.schema.selection import Selected, select
+from hub.schema.selection import Deferring, Selected, select
 from hub.schema.weights import PERSON, Weights
 
 SIZED_FIELDS = frozenset({"edges", "nodes"})
@@ -74,6 +74,7 @@ class CostPlan:
     introspection: int
     total: Figure
     registers: Mapping[str, Figure]
+    defers: tuple[Deferring, ...] = ()
 
     def evaluate(self, variables: Mapping[str, Any], *, registers: Collection[str] = ()) -> Cost:
         """The static cost with these variables as they were sent, missing and unfit ones included.
@@ -89,6 +90,8 @@ class CostPlan:
         total = self.total.at(variables) + sum(self.registers[agency].at(variables) for agency in registers)
         if total > MAX_COST:
             raise CostLimitError("too expensive")
+        if len(self.defers) > MAX_DEFERS and self._active(variables) > MAX_DEFERS:
+            raise CostLimitError("too many deferred fragments")
         return Cost(
             fields=self.fields,
             depth=self.depth,
@@ -96,6 +99,9 @@ class CostPlan:
             introspection=self.introspection,
             total=total,
         )
+
+    def _active(self, variables: Mapping[str, Any]) -> int:
+        return sum(item.variable is None or bool(variables.get(item.variable, item.default)) for item in self.defers)
 
 
 class CostModel:
@@ -127,6 +133,7 @@ class CostModel:
             introspection=selection.introspection,
             total=summed.total(),
             registers={agency: summed.register(agency) for agency in self._weights.prices},
+            defers=tuple(selection.defers),
         )
 
     def measure(self, document: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Cost:

@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 from graphql import GraphQLError, GraphQLSchema, GraphQLSyntaxError, OperationDefinitionNode, parse, validate
-from graphql.language import DocumentNode
+from graphql.language import DocumentNode, Node
 
 from hub.errors import RequestError
 from hub.schema.cost import Cost, CostModel, CostPlan
 from hub.schema.limits import ParseFailedError, check_tokens
+from hub.schema.split_cost import SplitCost, split_cost
 
 MAX_VALIDATION_ERRORS = 5
 MAX_REMEMBERED_BYTES = 8 * 1024 * 1024
@@ -39,6 +40,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     operation: OperationDefinitionNode
     digest: str
     cost: Cost
+    size: int  # of the text, in characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,16 @@ class Documents:
             self._remember(digest, known)
         else:
             self._valid.move_to_end(digest)
-        return Prepared(document=known.document, operation=operation, digest=digest, cost=cost)
+        return Prepared(document=known.document, operation=operation, digest=digest, cost=cost, size=known.size)
+
+    def operation_names(self, text: str) -> list[str | None]:
+        """Names of the operations in a document, in order; None for one without a name."""
+        found = [node for node in self._parse(text).definitions if isinstance(node, OperationDefinitionNode)]
+        return [node.name.value if node.name else None for node in found]
+
+    def split_cost(self, prepared: Prepared, nodes: Sequence[Node]) -> SplitCost:
+        """The cost of what is answered first and of each deferred fragment among `nodes`."""
+        return split_cost(self._costs, prepared.document, prepared.operation, nodes)
 
     def _plan(self, known: _Known, name: str | None) -> tuple[OperationDefinitionNode, CostPlan]:
         found = known.plans.get(name)

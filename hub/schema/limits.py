@@ -13,6 +13,7 @@ MAX_ALIASES = 30
 MAX_ROOT_FIELDS = 20
 MAX_FIELDS = 500
 MAX_SELECTIONS = 1_000  # fields, spreads and inline fragments, with fragments expanded
+MAX_DEFERS = 10  # active ones
 MAX_COST = 100_000
 INTROSPECTION_DEPTH = 16
 

@@ -10,25 +10,35 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from graphql import GraphQLField, GraphQLSchema, OperationDefinitionNode
+from graphql import GraphQLField, GraphQLSchema
 from graphql.execution.values import VariableValues
-from graphql.language import DocumentNode
 
 from hub.auth.principal import Principal
+from hub.engine.deferral import Part, Split, clean, mentions_defer
+from hub.engine.delivery import Delivery, Spot, deliver, locate, places
 from hub.engine.execute import Engine, Executed
+from hub.engine.faults import Path
 from hub.engine.plan import OperationPlan, condition_variables
 from hub.engine.variables import Variables
-from hub.errors import DeadlineExceededError, HubError, PurposeNotAllowedError, PurposeRequiredError, RequestError
+from hub.errors import (
+    CostLimitError,
+    DeadlineExceededError,
+    HubError,
+    PurposeNotAllowedError,
+    PurposeRequiredError,
+    RequestError,
+)
 from hub.gateway.gateway import Gateway
 from hub.gateway.reading import Ask, AskAnswer, Asker, Reading
 from hub.schema.context import OperationContext
+from hub.schema.documents import Prepared
 from hub.schema.roots import PeopleFetcher, viewer
 from hub.schema.shapes import PersonShapes
 
 MAX_OBJECTS = 10_000
 """Objects (not leaves) that one answer may hold (SECURITY section 1)."""
-MAX_KNOWN = 1024
-"""Operations whose plans are kept."""
+MAX_KNOWN_CHARACTERS = 4 * 1024 * 1024
+"""Operations are kept with their plans while their documents add up to no more; a plan grows with its document."""
 MAX_VARIANTS = 16
 """Plans kept of one operation, which `@skip` and `@include` make differ."""
 
@@ -39,11 +49,9 @@ class VariablesError(RequestError):
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """A valid document with the operation to run, and who runs it for what. `digest` names the document."""
+    """A valid document with the operation to run, and who runs it for what."""
 
-    digest: str
-    document: DocumentNode
-    definition: OperationDefinitionNode
+    prepared: Prepared
     variables: dict[str, Any]
     principal: Principal
     purpose: str | None
@@ -52,11 +60,44 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """What is remembered of an operation: its variables, and its plans by the values of `conditions`."""
+    """What is remembered of an operation: its variables, and its plans by the values of `conditions`.
 
+    `defers`: some fragment carries `@defer`. A split is None where with these values nothing comes later.
+    """
+
+    size: int
     variables: Variables
     conditions: tuple[str, ...]
+    defers: bool
     plans: dict[tuple[Any, ...], OperationPlan] = field(default_factory=dict)
+    splits: dict[tuple[Any, ...], Split | None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Course:
+    """One execution: when it must end, and how many objects its parts may still hold."""
+
+    operation: Operation
+    variables: VariableValues
+    ends: float
+    left: int
+
+
+class LatePart(msgspec.Struct, frozen=True, kw_only=True):
+    """A part that comes later, and where."""
+
+    part: Part
+    spot: Spot
+    places: tuple[Path, ...]
+    course: _Course
+
+
+class Begun(msgspec.Struct, frozen=True, kw_only=True):
+    """The first answer. Without `parts` it is the whole one; `split` is what the operation was split into."""
+
+    executed: Executed
+    split: Split | None = None
+    parts: tuple[LatePart, ...] = ()
 
 
 class Operations:
@@ -81,11 +122,14 @@ class Operations:
             shaped=frozenset({"Person"}),
             member_name=_member_name,
             max_objects=max_objects,
+            identities={"Person": "id"},
         )
+        self._max_objects = max_objects
         self._gateway = gateway
         self._purposes = purposes
         self._deadline_s = deadline_s
         self._known: OrderedDict[tuple[str, str | None], _Known] = OrderedDict()
+        self._characters = 0
 
     async def run(self, operation: Operation, reading: Reading) -> Executed:
         """Execute; everything that was read is noted in `reading` even if execution fails later.
@@ -93,13 +137,49 @@ class Operations:
         Raises:
             RequestError: the request is refused as a whole (purpose, variables, deadline, limits).
         """
-        known = self._look_up(operation)
-        variables = known.variables.coerce(operation.variables)
-        if variables is None:
-            raise VariablesError("variables do not fit")
-        plan = self._plan(operation, known, variables)
-        if any(item.name in PeopleFetcher.FIELDS for item in plan.root.fields):
-            self._check_purpose(operation)
+        known = self._look_up(operation.prepared)
+        variables = _coerced(known, operation)
+        plan = self._plan(known, operation.prepared, variables)
+        self._check_purpose(operation, plan)
+        return await self._execute(self._course(operation, variables), plan, reading)
+
+    async def begin(self, operation: Operation, reading: Reading) -> Begun:
+        """Execute what is answered first, for a caller who takes the rest later; `finish` brings each part.
+
+        Raises:
+            RequestError: as `run`; parts are not even tried then.
+        """
+        known = self._look_up(operation.prepared)
+        split = self._split(known, operation.prepared, _coerced(known, operation)) if known.defers else None
+        if split is None:
+            return Begun(executed=await self.run(operation, reading))
+        self._check_purpose(operation, split.first, *(part.plan for part in split.parts))
+        course = self._course(operation, _coerced(known, operation))
+        executed = await self._execute(course, split.first, reading)
+        found = [(part, locate(part, executed.data)) for part in split.parts]
+        clean(executed.data)
+        parts = [
+            LatePart(part=part, spot=spot, places=tuple(places(spot)), course=course)
+            for part, spot in found
+            if spot is not None and places(spot)
+        ]
+        return Begun(executed=executed, split=split, parts=tuple(parts))
+
+    async def finish(self, late: LatePart, reading: Reading) -> tuple[Executed, list[Delivery]]:
+        """Execute a part; its deadline is that of the whole operation, and so is the number of its objects.
+
+        Raises:
+            RequestError: nothing of this part is answered.
+        """
+        executed = await self._execute(late.course, late.part.plan, reading)
+        return executed, deliver(late.spot, executed)
+
+    def _course(self, operation: Operation, variables: VariableValues) -> _Course:
+        ends = asyncio.get_running_loop().time() + self._deadline_s
+        return _Course(operation, variables, ends, self._max_objects)
+
+    async def _execute(self, course: _Course, plan: OperationPlan, reading: Reading) -> Executed:
+        operation = course.operation
         asker = Asker(principal=operation.principal, purpose=operation.purpose or "", cases=operation.cases)
 
         async def read(asks: Sequence[Ask]) -> Sequence[AskAnswer]:
@@ -107,46 +187,75 @@ class Operations:
 
         context = OperationContext(principal=operation.principal, read=read, reading=reading)
         try:
-            async with asyncio.timeout(self._deadline_s):
-                executed = await self._engine.execute(plan, variables, context, given=operation.variables)
+            async with asyncio.timeout_at(course.ends):
+                executed = await self._engine.execute(plan, course.variables, context, given=operation.variables)
         except TimeoutError as exc:
             raise DeadlineExceededError("operation deadline") from exc
-        reading.objects = executed.objects
+        reading.objects = executed.objects - 1  # the root is nobody's object
+        course.left -= executed.objects
+        if course.left < 0:
+            raise CostLimitError("too many objects")
         for fault in executed.faults:
             if not isinstance(fault.error, HubError):
                 raise fault.error  # nothing here fails but by our own errors
         return executed
 
-    def _plan(self, operation: Operation, known: _Known, variables: VariableValues) -> OperationPlan:
+    def warm(self, prepared: Prepared) -> None:
+        """Plan an operation before anybody asks for it; one whose variables decide its shape is planned when asked."""
+        known = self._look_up(prepared)
+        if not known.conditions:
+            self._plan(known, prepared, VariableValues({}, {}))
+
+    def _plan(self, known: _Known, prepared: Prepared, variables: VariableValues) -> OperationPlan:
         chosen = tuple(variables.coerced.get(name) for name in known.conditions)
         plan = known.plans.get(chosen)
         if plan is None:
-            plan = known.plans[chosen] = self._engine.plan(operation.document, operation.definition, variables)
+            plan = known.plans[chosen] = self._engine.plan(prepared.document, prepared.operation, variables)
             if len(known.plans) > MAX_VARIANTS:
                 known.plans.pop(next(iter(known.plans)))
         return plan
 
-    def _look_up(self, operation: Operation) -> _Known:
-        """What is remembered of the operation; the least recently used is forgotten beyond `MAX_KNOWN`."""
-        name = operation.definition.name.value if operation.definition.name else None
-        key = (operation.digest, name)
+    def _split(self, known: _Known, prepared: Prepared, variables: VariableValues) -> Split | None:
+        chosen = tuple(variables.coerced.get(name) for name in known.conditions)
+        if chosen not in known.splits:
+            known.splits[chosen] = self._engine.split(prepared.document, prepared.operation, variables)
+            if len(known.splits) > MAX_VARIANTS:
+                known.splits.pop(next(iter(known.splits)))
+        return known.splits[chosen]
+
+    def _look_up(self, prepared: Prepared) -> _Known:
+        """What is remembered of the operation; the least recently used are forgotten beyond the bound."""
+        name = prepared.operation.name.value if prepared.operation.name else None
+        key = (prepared.digest, name)
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = _Known(
-                variables=Variables(self._schema, operation.definition),
-                conditions=condition_variables(operation.document),
+                size=prepared.size,
+                variables=Variables(self._schema, prepared.operation),
+                conditions=condition_variables(prepared.document),
+                defers=mentions_defer(prepared.document),
             )
-            if len(self._known) > MAX_KNOWN:
-                self._known.popitem(last=False)
+            self._characters += prepared.size
+            while self._characters > MAX_KNOWN_CHARACTERS:
+                self._characters -= self._known.popitem(last=False)[1].size
         else:
             self._known.move_to_end(key)
         return known
 
-    def _check_purpose(self, operation: Operation) -> None:
+    def _check_purpose(self, operation: Operation, *plans: OperationPlan) -> None:
+        if not any(item.name in PeopleFetcher.FIELDS for plan in plans for item in plan.root.fields):
+            return
         if operation.purpose is None:
             raise PurposeRequiredError("no Hub-Purpose on a personal root field")
         if operation.purpose not in self._purposes or operation.purpose not in operation.principal.purposes:
             raise PurposeNotAllowedError("purpose is unknown or not in the token")
+
+
+def _coerced(known: _Known, operation: Operation) -> VariableValues:
+    variables = known.variables.coerce(operation.variables)
+    if variables is None:
+        raise VariablesError("variables do not fit")
+    return variables
 
 
 def _member_name(_type: str, name: str, field: GraphQLField) -> str:

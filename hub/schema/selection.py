@@ -4,10 +4,11 @@ Fragments are expanded along their own path, so a cycle ends where it closes; ea
 no document takes longer than `MAX_SELECTIONS` visits. A type that the schema does not know is None.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graphql import (
+    BooleanValueNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -18,8 +19,11 @@ from graphql import (
     InlineFragmentNode,
     NamedTypeNode,
     OperationDefinitionNode,
+    SelectionNode,
     SelectionSetNode,
     TypeNameMetaFieldDef,
+    ValueNode,
+    VariableNode,
     get_named_type,
     is_abstract_type,
 )
@@ -43,6 +47,14 @@ _Places = list[tuple[GraphQLNamedType | None, SelectionSetNode, tuple[str, ...]]
 """Selection sets to read: the type each is read on, and the fragments that were expanded on the way to it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deferring:
+    """One `@defer`: always active, or where `variable` (or else its default) is true."""
+
+    variable: str | None
+    default: bool
+
+
 @dataclass(slots=True, kw_only=True)
 class Selected:
     """One field of the answer. `parent` and `definition` are None where the schema knows no such thing."""
@@ -63,6 +75,7 @@ class Selection:
     depth: int = 0
     aliases: int = 0
     introspection: int = 0
+    defers: list[Deferring] = field(default_factory=list)
 
 
 def select(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Selection:
@@ -128,7 +141,9 @@ class _Walk:
                 self._count()
                 if isinstance(selection, FieldNode):
                     self._field(groups, parent, selection, path, depth, introspection=introspection)
-                elif isinstance(selection, InlineFragmentNode):
+                    continue
+                self._defers(selection)
+                if isinstance(selection, InlineFragmentNode):
                     places.append((self._narrowed(parent, selection.type_condition), selection.selection_set, path))
                 elif isinstance(selection, FragmentSpreadNode):
                     name = selection.name.value
@@ -168,6 +183,12 @@ class _Walk:
             child = get_named_type(definition.type) if definition is not None else None
             group.below.append((child, node.selection_set, path))
 
+    def _defers(self, selection: SelectionNode) -> None:
+        for directive in selection.directives or ():
+            if directive.name.value == "defer":
+                given = [item.value for item in directive.arguments or () if item.name.value == "if"]
+                self._found.defers.extend(_deferring(given[0] if given else None, self._defaults))
+
     def _count(self) -> None:
         self._visited += 1
         if self._visited > MAX_SELECTIONS:
@@ -179,6 +200,15 @@ class _Walk:
             return parent
         named = self._schema.type_map.get(condition.name.value)
         return parent if isinstance(parent, GraphQLObjectType) and is_abstract_type(named) else named
+
+
+def _deferring(condition: ValueNode | None, defaults: Mapping[str, ValueNode | None]) -> Iterator[Deferring]:
+    if isinstance(condition, VariableNode):
+        default = defaults.get(condition.name.value)
+        active = isinstance(default, BooleanValueNode) and default.value
+        yield Deferring(variable=condition.name.value, default=active)
+    elif not (isinstance(condition, BooleanValueNode) and not condition.value):
+        yield Deferring(variable=None, default=True)
 
 
 def _definition(parent: GraphQLNamedType | None, name: str) -> GraphQLField | None:

@@ -4,61 +4,46 @@ The audit entry is durable before the answer is returned; if it cannot be writte
 entry too.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 import orjson
 from graphql import GraphQLSchema, OperationType, print_schema
 
-from hub.audit.entry import Draft, Outcome, SourceSeen
-from hub.audit.log import AuditLog, Waiting
+from hub.audit.entry import Outcome
+from hub.audit.log import AuditLog
 from hub.auth.decision import Judge
 from hub.auth.principal import Principal
 from hub.clock import Clock
-from hub.connectors.base import SourceState
+from hub.engine.deferral import Split
 from hub.engine.execute import Executed
-from hub.errors import AuditUnavailableError, HubError, RateLimitedError, RequestError
-from hub.gateway.reading import Reading
-from hub.schema.documents import Documents, InvalidDocumentError, OperationNameError, Prepared
+from hub.errors import AuditUnavailableError, RateLimitedError, RequestError
+from hub.schema.cost import CostModel
+from hub.schema.course import Clerk, Course, first_code, outcome_of, refused
+from hub.schema.documents import Documents, InvalidDocumentError, OperationNameError
 from hub.schema.errors import STATUS, field_errors, request_error
+from hub.schema.later import LaterParts
 from hub.schema.limits import ParseFailedError
-from hub.schema.operations import Operation, Operations, VariablesError
+from hub.schema.operations import Begun, Operation, Operations, VariablesError
+from hub.schema.request import GraphQLRequest
+from hub.schema.split_cost import SplitCost
 
 _DOCUMENT_ERRORS = (ParseFailedError, InvalidDocumentError, OperationNameError, VariablesError)
 """Errors of the document itself: 200 for callers that accept only application/json (GraphQL over HTTP, 6.4.1)."""
 
 
-class GraphQLRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A request as the web hands it over, media types and sizes checked."""
-
-    query: str
-    operation_name: str | None = None
-    variables: Mapping[str, Any] = msgspec.field(default_factory=dict)
-    purpose: str | None = None
-    cases: tuple[str, ...] = ()
-    request_id: str
-
-
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """`status` is the one under application/graphql-response+json; `well_formed`: 200 under application/json."""
+    """`status` is the one under application/graphql-response+json; `well_formed`: 200 under application/json.
+
+    `later`: payloads that follow `body`; whoever gets them closes them.
+    """
 
     status: int
     body: bytes
     well_formed: bool
     retry_after_s: int | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class _Course:
-    """What is known of a request so far, for its audit entry."""
-
-    principal: Principal
-    request: GraphQLRequest
-    started: float
-    reading: Reading = field(default_factory=Reading)
-    prepared: Prepared | None = None
+    later: LaterParts | None = None
 
 
 class GraphQLService:
@@ -67,6 +52,7 @@ class GraphQLService:
         *,
         schema: GraphQLSchema,
         documents: Documents,
+        costs: CostModel,
         operations: Operations,
         judge: Judge,
         log: AuditLog,
@@ -75,9 +61,8 @@ class GraphQLService:
         self._schema = schema
         self._documents = documents
         self._operations = operations
-        self._judge = judge
-        self._log = log
-        self._clock = clock
+        self._clerk = Clerk(log, judge, costs, clock)
+        self._costs: WeakKeyDictionary[Split, SplitCost] = WeakKeyDictionary()
 
     def sdl(self, _principal: Principal) -> str:
         """The caller's view of the schema."""
@@ -85,58 +70,87 @@ class GraphQLService:
 
     async def answer(self, principal: Principal, request: GraphQLRequest) -> Answer:
         """Execute `request`. Never raises but on cancellation, which leaves an entry ABORTED."""
-        course = _Course(principal=principal, request=request, started=self._clock.monotonic())
+        course = Course(principal=principal, request=request, started=self._clerk.now())
         try:
-            result = await self._execute(course)
+            begun = await self._execute(course)
         except RequestError as error:
             return await self._refused(course, error)
         except Exception as error:
-            await self._record(course, Outcome.FAILED, "INTERNAL")
+            await self._clerk.record(course, Outcome.FAILED, "INTERNAL")
             raise error
         except BaseException:
-            await self._record(course, Outcome.ABORTED, None)
+            await self._clerk.record(course, Outcome.ABORTED, None)
             raise
         try:
-            waiting = self._submit(course, _outcome(course.reading, result), _first_code(result))
-            body = self._encode(course, result, waiting.entry_id)  # while the entry is being written
+            result = begun.executed
+            later = self._later(course, begun) if begun.parts else None
+            waiting = self._clerk.submit(course, outcome_of(course.reading, result), first_code(result))
+            body = self._encode(course, result, waiting.entry_id, later)  # while the entry is being written
             await waiting.durable()
         except AuditUnavailableError as error:
             return self._refusal(course, error, None)
-        return Answer(status=200, body=body, well_formed=True)
+        if later is not None:
+            later.start(waiting.entry_id)
+        return Answer(status=200, body=body, well_formed=True, later=later)
 
     async def refuse(self, principal: Principal, request_id: str, error: RequestError) -> Answer:
         """The answer and the entry for a verified caller whose request does not get as far as a document."""
         request = GraphQLRequest(query="", request_id=request_id)
-        course = _Course(principal=principal, request=request, started=self._clock.monotonic())
+        course = Course(principal=principal, request=request, started=self._clerk.now())
         return await self._refused(course, error)
 
-    async def _execute(self, course: _Course) -> Executed:
+    def warm(self, text: str) -> None:
+        """Parse, validate and plan every operation of a document that clients are known to send.
+
+        Raises:
+            RequestError: the document would be refused.
+        """
+        for name in self._documents.operation_names(text):
+            self._operations.warm(self._documents.prepare(text, name, {}))
+
+    async def _execute(self, course: Course) -> Begun:
         request = course.request
         course.prepared = prepared = self._documents.prepare(request.query, request.operation_name, request.variables)
+        course.cost = prepared.cost.total
         if prepared.operation.operation is not OperationType.QUERY:
             raise InvalidDocumentError([])
-        return await self._operations.run(
-            Operation(
-                digest=prepared.digest,
-                document=prepared.document,
-                definition=prepared.operation,
-                variables=dict(request.variables),
-                principal=course.principal,
-                purpose=request.purpose,
-                cases=request.cases,
-            ),
-            course.reading,
+        operation = Operation(
+            prepared=prepared,
+            variables=dict(request.variables),
+            principal=course.principal,
+            purpose=request.purpose,
+            cases=request.cases,
+        )
+        if request.incremental:
+            return await self._operations.begin(operation, course.reading)
+        return Begun(executed=await self._operations.run(operation, course.reading))
+
+    def _later(self, course: Course, begun: Begun) -> LaterParts:
+        """What comes later; from here on `course` has the cost of the first answer alone."""
+        assert begun.split is not None
+        assert course.prepared is not None
+        costs = self._costs.get(begun.split)
+        if costs is None:
+            nodes = [part.node for part in begun.split.parts]
+            costs = self._costs[begun.split] = self._documents.split_cost(course.prepared, nodes)
+        course.cost, of_parts = costs.evaluate(course.request.variables)
+        ranks = {id(part): rank for rank, part in enumerate(begun.split.parts)}
+        return LaterParts(
+            self._operations,
+            self._clerk,
+            course,
+            begun.parts,
+            [of_parts[ranks[id(late.part)]] for late in begun.parts],
         )
 
-    async def _refused(self, course: _Course, error: RequestError) -> Answer:
-        outcome = Outcome.FAILED if STATUS[error.code] >= 500 else Outcome.DENIED
+    async def _refused(self, course: Course, error: RequestError) -> Answer:
         try:
-            entry = await self._record(course, outcome, error.code)
+            entry = await self._clerk.record(course, refused(error), error.code)
         except AuditUnavailableError as unavailable:
             return self._refusal(course, unavailable, None)
         return self._refusal(course, error, entry)
 
-    def _refusal(self, course: _Course, error: RequestError, entry: str | None) -> Answer:
+    def _refusal(self, course: Course, error: RequestError, entry: str | None) -> Answer:
         errors = [request_error(error)]
         if isinstance(error, InvalidDocumentError) and error.errors:
             errors = [dict(shown) for shown in error.errors]
@@ -149,78 +163,10 @@ class GraphQLService:
             retry_after_s=error.retry_after_s if isinstance(error, RateLimitedError) else None,
         )
 
-    def _encode(self, course: _Course, result: Executed, entry: str) -> bytes:
-        reading = course.reading
-        hub = {
-            "requestId": course.request.request_id,
-            "auditEntry": entry,
-            "sources": [
-                {
-                    "agency": use.agency,
-                    "status": use.state.value,
-                    "asOf": use.as_of.isoformat() if use.as_of else None,
-                    "latencyMs": use.latency_ms,
-                }
-                for _, use in sorted(reading.sources.items())
-            ],
-            "cost": course.prepared.cost.total if course.prepared else 0,
-            "denied": [
-                {"coordinate": denied.coordinate, "code": denied.code.value}
-                for denied in sorted(reading.denied, key=lambda item: (item.coordinate, item.code))
-            ],
-        }
-        body: dict[str, Any] = {"data": result.data, "extensions": {"hub": hub}}
+    def _encode(self, course: Course, result: Executed, entry: str, later: LaterParts | None) -> bytes:
+        body: dict[str, Any] = {"data": result.data, "extensions": {"hub": self._clerk.hub(course, entry)}}
         if result.faults:
             body = {"errors": field_errors(result.faults), **body}
+        if later is not None:
+            body = {**body, "pending": later.pending(), "hasNext": True}
         return orjson.dumps(body)
-
-    async def _record(self, course: _Course, outcome: Outcome, code: str | None) -> str:
-        return (await self._submit(course, outcome, code).durable()).entry_id
-
-    def _submit(self, course: _Course, outcome: Outcome, code: str | None) -> Waiting:
-        principal, request, reading = course.principal, course.request, course.reading
-        operation = course.prepared.operation if course.prepared else None
-        draft = Draft(
-            request_id=request.request_id,
-            agency=principal.agency,
-            client=principal.client,
-            officer=principal.officer,
-            role=principal.role,
-            purpose=request.purpose,
-            cases=request.cases,
-            document=course.prepared.digest if course.prepared else None,
-            operation=operation.name.value if operation and operation.name else None,
-            persons=tuple(reading.access),
-            sources=tuple(
-                SourceSeen(
-                    agency=use.agency,
-                    status=use.state.value,
-                    as_of=use.as_of.isoformat() if use.as_of else None,
-                    latency_ms=use.latency_ms,
-                )
-                for _, use in sorted(reading.sources.items())
-            ),
-            policy_digest=self._judge.policy_digest,
-            policies=tuple(sorted(reading.policies)),
-            outcome=outcome,
-            code=code,
-            cost=course.prepared.cost.total if course.prepared else 0,
-            latency_ms=round((self._clock.monotonic() - course.started) * 1000),
-        )
-        return self._log.submit(draft)
-
-
-def _outcome(reading: Reading, result: Executed) -> Outcome:
-    if result.faults:
-        return Outcome.FAILED if result.data is None else Outcome.PARTIAL
-    if any(use.state is not SourceState.OK for use in reading.sources.values()):
-        return Outcome.PARTIAL
-    given = any(pattern.full or pattern.masked or pattern.predicate for _, pattern in reading.access)
-    return Outcome.DENIED if reading.denied and not given else Outcome.OK
-
-
-def _first_code(result: Executed) -> str | None:
-    if not result.faults:
-        return None
-    first = result.faults[0].error
-    return first.code if isinstance(first, HubError) else "INTERNAL"

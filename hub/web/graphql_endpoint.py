@@ -16,9 +16,11 @@ from starlette.types import Receive, Scope, Send
 from hub.auth.principal import Principal
 from hub.errors import DeadlineExceededError, HubError, RequestError, UnauthenticatedError
 from hub.schema.errors import STATUS, request_error
-from hub.schema.service import Answer, GraphQLRequest
+from hub.schema.request import GraphQLRequest
+from hub.schema.service import Answer
 from hub.web.headers import SECURITY_HEADERS, RequestHeaders
-from hub.web.negotiation import LEGACY, RESPONSE, accepts, is_json
+from hub.web.negotiation import EVENT_STREAM, LEGACY, RESPONSE, accepts, is_json, streams
+from hub.web.streaming import FRAMINGS, stream
 from hub.web.strict_json import MalformedBodyError, parse_body
 
 MAX_BODY_BYTES = 256 * 1024
@@ -112,6 +114,9 @@ class GraphQLEndpoint:
             logger.error("request.crashed", kind=type(error).__name__, request_id=request_id, exc_info=True)
             await self._send(send, 500, _error_body(HubError(), request_id), media_type, request_id, {})
             return
+        if answer.later is not None or (answer.status == 200 and _events_only(headers)):
+            await self._stream(receive, send, headers, answer, request_id)
+            return
         status = 200 if media_type == LEGACY and answer.well_formed else answer.status
         extra = {"Retry-After": str(answer.retry_after_s)} if answer.retry_after_s else {}
         await self._send(send, status, answer.body, media_type, request_id, extra)
@@ -123,13 +128,30 @@ class GraphQLEndpoint:
             raise MethodNotAllowedError("not POST")
         if len(scope["headers"]) > MAX_HEADERS:
             raise MalformedBodyError("too many headers")
-        if accepts(headers.get("accept")) is None:
+        accept = headers.get("accept")
+        incremental = streams(accept) is not None
+        if accepts(accept) is None and not incremental:
             raise NotAcceptableError("accept")
         if not is_json(headers.get("content-type")) or headers.get("content-encoding") not in (None, "identity"):
             raise UnsupportedMediaTypeError("content type")
         purpose, cases = _purpose(headers), _cases(headers)
         body = parse_body(await _read(receive, headers))
-        return await self._service.answer(principal, _request(body, purpose, cases, request_id))
+        request = _request(body, purpose, cases, request_id, incremental=incremental)
+        return await self._service.answer(principal, request)
+
+    async def _stream(
+        self, receive: Receive, send: Send, headers: RequestHeaders, answer: Answer, request_id: str
+    ) -> None:
+        self._observe(200)
+        framing = FRAMINGS[streams(headers.get("accept")) or EVENT_STREAM]
+        start = [(b"content-type", framing.content_type), (b"x-request-id", request_id.encode()), *SECURITY_HEADERS]
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": start})
+        except BaseException:
+            if answer.later is not None:
+                await answer.later.aclose()
+            raise
+        await stream(framing, answer.body, answer.later, receive, send)
 
     async def _send(
         self, send: Send, status: int, body: bytes, media_type: str, request_id: str, extra: Mapping[str, str]
@@ -147,7 +169,15 @@ class GraphQLEndpoint:
         await send({"type": "http.response.body", "body": body})
 
 
-def _request(body: dict[str, Any], purpose: str | None, cases: tuple[str, ...], request_id: str) -> GraphQLRequest:
+def _events_only(headers: RequestHeaders) -> bool:
+    """Whether an answer in one piece must be an event, too."""
+    accept = headers.get("accept")
+    return streams(accept) == EVENT_STREAM and accepts(accept) is None
+
+
+def _request(
+    body: dict[str, Any], purpose: str | None, cases: tuple[str, ...], request_id: str, *, incremental: bool
+) -> GraphQLRequest:
     query, name, variables = body.get("query"), body.get("operationName"), body.get("variables")
     if not isinstance(query, str) or not isinstance(name, str | None) or not isinstance(variables, dict | None):
         raise MalformedBodyError("member of the wrong type")
@@ -160,6 +190,7 @@ def _request(body: dict[str, Any], purpose: str | None, cases: tuple[str, ...], 
         purpose=purpose,
         cases=cases,
         request_id=request_id,
+        incremental=incremental,
     )
 
 

@@ -4,12 +4,17 @@ from dataclasses import dataclass
 
 RESPONSE = "application/graphql-response+json"
 LEGACY = "application/json"
+MULTIPART = "multipart/mixed"
+EVENT_STREAM = "text/event-stream"
+_OTHER_FORMATS = frozenset({"deferspec", "subscriptionspec"})
+"""Parameters of multipart/mixed by which a client asks for another shape of payloads than ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Range:
     type: str
     quality: float
+    parameters: frozenset[str] = frozenset()
 
 
 def accepts(header: str | None) -> str | None:
@@ -31,6 +36,21 @@ def accepts(header: str | None) -> str | None:
                 best = max(best or (0.0, -2, ""), (found.quality, rank, offered))
         if found.type in ("*/*", "application/*"):
             best = max(best or (0.0, -2, ""), (found.quality, -1, LEGACY))
+    return best[2] if best else None
+
+
+def streams(header: str | None) -> str | None:
+    """The media type in which a caller takes an answer piece by piece, if any; wildcards do not mean that."""
+    if header is None or header in (RESPONSE, LEGACY) or not ("multipart" in header or "event-stream" in header):
+        return None
+    best: tuple[float, bool, str] | None = None
+    for item in header.split(",")[:50]:
+        found = _range(item)
+        if found is None or found.quality <= 0 or found.type not in (MULTIPART, EVENT_STREAM):
+            continue
+        if not found.parameters & _OTHER_FORMATS:
+            offer = (found.quality, found.type == MULTIPART, found.type)
+            best = max(best or offer, offer)
     return best[2] if best else None
 
 
@@ -56,4 +76,4 @@ def _range(item: str) -> _Range | None:
                 quality = float(value)
             except ValueError:
                 return None
-    return _Range(media, quality)
+    return _Range(media, quality, frozenset(parameter.partition("=")[0] for parameter in parameters))

@@ -20,7 +20,7 @@ from hub.demo.launch import AgencyFleet
 from hub.demo.run import _write_endpoints
 from hub.identity.importer import ImportReport
 from hub.rules import read_rules
-from hub.schema.service import GraphQLRequest
+from hub.schema.request import GraphQLRequest
 from hub.settings import load_settings
 from hub.store.migration import migrate
 from tests.auth.parts import catalogue, read_codes

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hub.bootstrap import build_hub
-from hub.schema.service import GraphQLRequest
+from hub.schema.request import GraphQLRequest
 from hub.settings import load_settings
 
 PLUGIN = Path(__file__).parent.parent / "plugins" / "market-supervision"

@@ -1,0 +1,42 @@
+"""Documents that clients are known to send are planned at start; one that does not fit keeps the hub from starting."""
+
+import pytest
+
+from hub.bootstrap import build_hub
+from hub.errors import SettingsError
+from hub.settings import load_settings
+
+GOOD = """
+query A($n: String!) { person(lookup: {identityNumber: $n}) { name justice { releaseDate } } }
+query B { viewer { role } }
+"""
+
+
+def settings(tmp_path, **documents: str):
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    for name, text in documents.items():
+        (folder / f"{name}.graphql").write_text(text, "utf-8")
+    return load_settings(data_dir=tmp_path, documents_dir=folder, demo=True)
+
+
+async def test_every_operation_of_a_known_document_is_planned_before_it_is_asked_for(tmp_path):
+    hub = build_hub(settings(tmp_path, good=GOOD))
+    assert {name for _, name in hub.service._operations._known} == {"A", "B"}
+    assert all(known.plans for known in hub.service._operations._known.values())
+    await hub.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("{ person { name }", id="syntax"),
+        pytest.param("{ nobody }", id="unknown field"),
+        pytest.param(
+            "{ a: viewer { role } " + " ".join(f"b{n}: viewer {{ role }}" for n in range(40)) + "}", id="cost"
+        ),
+    ],
+)
+def test_a_document_that_would_be_refused_keeps_the_hub_from_starting(tmp_path, text):
+    with pytest.raises(SettingsError, match=r"HUB_DOCUMENTS_DIR: bad\.graphql"):
+        build_hub(settings(tmp_path, bad=text))
