@@ -1,7 +1,6 @@
 """Each agency down, slow, lying, huge: the others' data is answered inside the deadline, and `sources` says so."""
 
 import asyncio
-import csv
 import hashlib
 import json
 import shutil
@@ -16,6 +15,7 @@ from hub.clock import SystemClock
 from hub.connectors.base import Fetch, Layout, MemoryQuarantine, Part, SourceState
 from hub.connectors.mapping_reader import read_mappings
 from hub.connectors.registry import Endpoint, build_connectors
+from hub.connectors.rows import MAX_NESTED
 from hub.demo.launch import AgencyFleet
 from hub.demo.run import _write_endpoints
 from hub.identity.importer import ImportReport
@@ -56,7 +56,7 @@ def rules():
 
 @pytest.fixture
 async def hub(fleet, rules, tmp_path):
-    settings = load_settings(data_dir=tmp_path, demo=True, agency_deadline_s=DEADLINE_S)
+    settings = load_settings(data_dir=tmp_path, demo=True, agency_deadline_s=DEADLINE_S, request_deadline_s=60)
     _write_endpoints(settings, fleet)
     built = build_hub(settings, rules=rules)
     try:
@@ -111,12 +111,13 @@ def switch_drop(folder, fault: str) -> None:
     manifest = json.loads((newer / "manifest.json").read_text("utf-8"))
     if fault == "lie":
         manifest["created"] = "?? {}"
-    if fault == "huge":  # lists of hundreds of rows
+    if fault == "huge":  # a list of hundreds of rows for everybody
         name = "社会救助.csv"
-        with (newer / name).open(encoding="gb18030", newline="") as file:
-            header, *rows = csv.reader(file)
-        with (newer / name).open("w", encoding="gb18030", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([header, *(row for row in rows for _ in range(201))])
+        header, line, *_ = (newer / name).read_text("gb18030").splitlines()
+        main = (newer / "基本信息.csv").read_text("gb18030").splitlines()[1:]
+        rest = line.partition(",")[2]
+        lines = [f"{row.partition(',')[0]},{rest}\n" * (MAX_NESTED + 1) for row in main]
+        (newer / name).write_text(f"{header}\n{''.join(lines)}", "gb18030", newline="\n")
         manifest["files"][name]["sha256"] = hashlib.sha256((newer / name).read_bytes()).hexdigest()
     (newer / "manifest.json").write_text(json.dumps(manifest), "utf-8")
 
