@@ -43,6 +43,9 @@ def streams(header: str | None) -> str | None:
     """The media type in which a caller takes an answer piece by piece, if any; wildcards do not mean that."""
     if header is None or header in (RESPONSE, LEGACY):
         return None
+    header = header.lower()
+    if MULTIPART not in header and EVENT_STREAM not in header:
+        return None
     best: tuple[float, bool, str] | None = None
     for item in header.split(",")[:50]:
         found = _range(item)

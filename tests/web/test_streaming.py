@@ -56,7 +56,7 @@ HEAD = b"Content-Type: application/json; charset=utf-8\r\n\r\n"
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        (MULTIPART, b"---\r\n" + HEAD + b"{1}\r\n---\r\n" + HEAD + b"{2}\r\n-----\r\n"),
+        (MULTIPART, b"\r\n---\r\n" + HEAD + b"{1}\r\n---\r\n" + HEAD + b"{2}\r\n-----\r\n"),
         (EVENT_STREAM, b"event: next\ndata: {1}\n\nevent: next\ndata: {2}\n\nevent: complete\ndata:\n\n"),
     ],
 )
