@@ -26,13 +26,14 @@ from hub.audit.log import Receipt, Waiting
 from hub.auth.decision import Decision, DecisionClass, DecisionTable, Effect, Reach
 from hub.auth.principal import Principal
 from hub.auth.token import TokenVerifier
-from hub.bootstrap import Hub, Rules, build_hub, read_rules
+from hub.bootstrap import Hub, build_hub
 from hub.connectors.base import Fetch, Fetched, KeyKind, SourceRecord
 from hub.connectors.guard import Guard
 from hub.crypto.envelope import Place
 from hub.crypto.sealing import Sealer
 from hub.domain.catalogue import Catalogue, Shape, ValueType
 from hub.gateway.release import SealedColumn
+from hub.rules import Rules, read_rules
 from hub.settings import Settings, load_settings
 
 FIELDS = """name birthDate justice { name releaseDate riskClass sentences { court termMonths } }

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hub.engine.columns import CompletionError
 from hub.engine.deferral import IDENTITY_KEY, TYPE_KEY, Part, Spine
 from hub.engine.execute import Executed
 from hub.engine.faults import FieldFault, Path
+from hub.engine.plan import FieldPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,6 +89,7 @@ class _Cutting:
 
     pieces: dict[Path, list[tuple[Path, dict[str, Any]]]] = field(default_factory=dict)
     lost: set[Path] = field(default_factory=set)
+    nulls: list[FieldFault] = field(default_factory=list)  # null for a Non-Null field of a place
 
     def object(self, spot: Spot, late: Any, place: Path | None) -> None:
         if not spot.spine.fields:
@@ -104,8 +107,10 @@ class _Cutting:
         if spot.spine.late:
             assert place is not None, "what comes later stands in its fragment"
             data = {item.key: late[item.key] for item in spot.spine.late}
-            if any(data[key] is None for key in spot.spine.required):
+            missing = [item for item in spot.spine.late if item.key in spot.spine.required and data[item.key] is None]
+            if missing:
                 self.lost.add(place)
+                self.nulls.extend(_null(spot, item) for item in missing)
             self.pieces[place].append((spot.path, data))
         for key, below in spot.below.items():
             self._value(below, late[key], place)
@@ -126,6 +131,8 @@ class _Cutting:
 
 
 def _delivery(place: Path, cutting: _Cutting, faults: Sequence[FieldFault]) -> Delivery:
+    known = {fault.path for fault in faults}
+    faults = [*faults, *(null for null in cutting.nulls if null.path not in known)]
     concerned = [fault for fault in faults if _under(fault.path, place) or _under(place, fault.path)]
     if place in cutting.lost or place not in cutting.pieces:
         return Delivery(place=place, pieces=(), failed=True, faults=concerned)
@@ -135,6 +142,11 @@ def _delivery(place: Path, cutting: _Cutting, faults: Sequence[FieldFault]) -> D
         for path, data in cut
     ]
     return Delivery(place=place, pieces=pieces, failed=False, faults=())
+
+
+def _null(spot: Spot, item: FieldPlan) -> FieldFault:
+    error = CompletionError("null for a Non-Null field")
+    return FieldFault(error=error, path=(*spot.path, item.key), order=(), nulled=spot.path, nodes=item.nodes)
 
 
 def _under(path: Path, other: Path) -> bool:

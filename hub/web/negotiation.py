@@ -41,7 +41,10 @@ def accepts(header: str | None) -> str | None:
 
 def streams(header: str | None) -> str | None:
     """The media type in which a caller takes an answer piece by piece, if any; wildcards do not mean that."""
-    if header is None or header in (RESPONSE, LEGACY) or not ("multipart" in header or "event-stream" in header):
+    if header is None or header in (RESPONSE, LEGACY):
+        return None
+    header = header.lower()
+    if MULTIPART not in header and EVENT_STREAM not in header:
         return None
     best: tuple[float, bool, str] | None = None
     for item in header.split(",")[:50]:

@@ -35,7 +35,7 @@ class Framing:
 FRAMINGS = {
     MULTIPART: Framing(
         content_type=b'multipart/mixed; boundary="-"',
-        start=b"---",
+        start=b"\r\n---",
         before=b"\r\nContent-Type: application/json; charset=utf-8\r\n\r\n",
         after=b"\r\n---",
         end=b"--\r\n",

@@ -50,6 +50,16 @@ async def test_dump_has_the_published_names_in_order(store, clock):
     assert entry["time"] == "2026-11-24T08:00:00.000000Z"
 
 
+async def test_the_entry_of_a_later_part_names_its_parent(store, clock):
+    log = AuditLog(store, clock)
+    parent = await log.append(draft())
+    await log.append(Draft(request_id="r0", parent=parent.entry_id, outcome=Outcome.OK))
+    first, later = await entries(store)
+    assert later["parent"] == first["id"]
+    assert "parent" not in first
+    assert list(later) == sorted(later)
+
+
 async def test_two_processes_append_to_one_chain_without_a_fork(store, store_url, clock, opened):
     logs = [AuditLog(store, clock), AuditLog(opened(store_url), clock)]
     await asyncio.gather(*(logs[n % 2].append(draft(n)) for n in range(200)))

@@ -50,6 +50,11 @@ class Deferred:
     def failed(self) -> bool:
         return any(delivery.failed for part in self.later for delivery in part.deliveries)
 
+    @property
+    def piecewise(self) -> bool:
+        """Whether some piece has errors of its own."""
+        return any(piece.faults for part in self.later for item in part.deliveries for piece in item.pieces)
+
 
 def deferring(schema: GraphQLSchema) -> GraphQLSchema:
     """`schema` with `@defer`."""

@@ -1,6 +1,7 @@
 """`@defer`: what is answered first, what later and where, and that together it is the whole answer."""
 
 import asyncio
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -9,7 +10,9 @@ from graphql import (
     ArgumentNode,
     BooleanValueNode,
     DirectiveNode,
+    DocumentNode,
     GraphQLError,
+    GraphQLSchema,
     NameNode,
     Visitor,
     build_schema,
@@ -22,10 +25,10 @@ from graphql import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.engine.execute import Engine
+from hub.engine.execute import Engine, Executed
 from tests.conftest import FULL
 from tests.engine.deferred import Deferred, core_merged, deferring, run_split
-from tests.engine.generated import document, materials
+from tests.engine.generated import Material, document, materials
 from tests.engine.grown import Grower, Weather
 from tests.engine.oracle import Fetched, planned, variables_of
 
@@ -267,24 +270,58 @@ MATERIALS = [(item, deferring(item.schema)) for item in materials(Random("defer"
 @settings(max_examples=2_000 if FULL else 250, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.randoms(use_true_random=False), st.sampled_from(MATERIALS))
 def test_first_and_later_answers_together_are_the_whole_answer(rng, given_material):
-    material, schema = given_material
+    drawn = case(rng, *given_material, Weather(null=0.05, fault=0.0))
+    if drawn is None or drawn.found is None or drawn.whole.faults:
+        return
+    assert drawn.found.merged == drawn.whole.data
+    assert not drawn.found.failed
+    assert core_merged(drawn.schema, drawn.document, drawn.root, drawn.raw) == (drawn.whole.data, False)
+
+
+@settings(max_examples=2_000 if FULL else 250, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.randoms(use_true_random=False), st.sampled_from(MATERIALS))
+def test_with_errors_anywhere_nothing_else_is_said_than_in_the_whole_answer(rng, given_material):
+    drawn = case(rng, *given_material, Weather(null=0.05, fault=rng.choice((0.02, 0.1))))
+    if drawn is not None and drawn.found is not None:
+        assert nulled_no_further(drawn.found.merged, drawn.whole.data)
+        faulty = bool(drawn.found.first.faults) or drawn.found.failed or drawn.found.piecewise
+        assert faulty is bool(drawn.whole.faults)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    schema: GraphQLSchema
+    document: DocumentNode
+    root: Any
+    raw: dict[str, Any]
+    found: Deferred | None
+    whole: Executed
+
+
+def case(rng: Random, material: Material, schema: GraphQLSchema, weather: Weather) -> Case | None:
+    """A document with `@defer` here and there, executed in parts and as a whole; None if it is not valid."""
     text = document(rng, material.schema, depth=rng.choice((2, 3)))
     parsed = parse(print_ast(visit(parse(text.text), _Deferring(rng))))
     if validate(schema, parsed):
-        return
+        return None
     raw = text.variables(rng, False)
     engine = Engine(schema)
-    root = Grower(rng, material.schema, Weather(null=0.05, fault=0.0), {}).root()
+    root = Grower(rng, material.schema, weather, {}).root()
     plan, variables = planned(engine, parsed, raw)
 
     async def both() -> tuple[Any, Any]:
         return await run_split(engine, parsed, root, raw), await engine.execute(plan, variables, None, root, given=raw)
 
     found, complete = asyncio.run(both())
-    if found is None or complete.faults:
-        assert found is None or complete.data is None or found.first.faults or any(part.places for part in found.later)
-        return
-    assert found.merged == complete.data
-    assert not found.failed
-    theirs, failed = core_merged(schema, parsed, root, raw)
-    assert (theirs, failed) == (complete.data, False)
+    return Case(schema=schema, document=parsed, root=root, raw=raw, found=found, whole=complete)
+
+
+def nulled_no_further(merged: Any, complete: Any) -> bool:
+    """Whether both say the same; null may stand higher in the whole answer, what failed is missing in the merged."""
+    if complete is None:
+        return True
+    if isinstance(merged, dict):
+        return merged.keys() <= complete.keys() and all(nulled_no_further(merged[key], complete[key]) for key in merged)
+    if isinstance(merged, list):
+        return len(merged) == len(complete) and all(map(nulled_no_further, merged, complete))
+    return merged == complete

@@ -38,7 +38,7 @@ def payloads(reply):
         assert all(event.startswith("event: next\ndata: ") for event in events)
         return [json.loads(event.removeprefix("event: next\ndata: ")) for event in events]
     assert kind == 'multipart/mixed; boundary="-"'
-    start, *parts, end = f"\r\n{reply.raw.decode()}".split("\r\n---")
+    start, *parts, end = reply.raw.decode().split("\r\n---")
     assert (start, end) == ("", "--\r\n")
     found = []
     for part in parts:

@@ -79,6 +79,28 @@ def total(text: str, **variables: object) -> int:
 
 
 @pytest.mark.parametrize(
+    ("condition", "variables", "allowed"),
+    [("", {}, False), ("(if: true)", {}, False), ("(if: false)", {}, True), ("(if: $late)", {"late": True}, False),
+     ("(if: $late)", {"late": False}, True), ("(if: $late)", {}, True)],
+    ids=["always", "true", "false", "variable true", "variable false", "default false"],
+)  # fmt: skip
+def test_at_most_ten_fragments_are_deferred(condition, variables, allowed):
+    text = "query ($late: Boolean! = false) { person { id %s } }"
+    compiled = [plan(text % (f"... @defer{condition} {{ name }} " * number)) for number in (10, 11)]
+    compiled[0].evaluate(variables)
+    if allowed:
+        compiled[1].evaluate(variables)
+    else:
+        with pytest.raises(CostLimitError):
+            compiled[1].evaluate(variables)
+
+
+def test_what_is_deferred_costs_as_ever():
+    plain = "{ person { name tax { number } } }"
+    assert total(plain.replace("tax {", "... @defer { tax {").replace("} } }", "} } } }")) == total(plain)
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         pytest.param("{ __typename }", 0, id="a scalar is free"),

@@ -1,6 +1,6 @@
 import pytest
 
-from hub.web.negotiation import LEGACY, RESPONSE, accepts, is_json
+from hub.web.negotiation import EVENT_STREAM, LEGACY, MULTIPART, RESPONSE, accepts, is_json, streams
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,26 @@ def test_what_a_caller_accepts(header, expected):
 )
 def test_only_json_in_utf_8_is_taken(header, expected):
     assert is_json(header) is expected
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (None, None),
+        (RESPONSE, None),
+        ("*/*", None),
+        ("multipart/*", None),
+        (MULTIPART, MULTIPART),
+        (f"{MULTIPART}, {RESPONSE}", MULTIPART),
+        (f"{RESPONSE}, Multipart/Mixed; q=0.3", MULTIPART),
+        (f"{MULTIPART};q=0, {RESPONSE}", None),
+        (f"{MULTIPART};deferSpec=20220824, {RESPONSE}", None),
+        (f"{MULTIPART};incrementalSpec=v0.2, {RESPONSE}", MULTIPART),
+        (f"{MULTIPART};subscriptionSpec=1.0", None),
+        (EVENT_STREAM, EVENT_STREAM),
+        (f"{EVENT_STREAM}, {MULTIPART}", MULTIPART),
+        (f"{EVENT_STREAM}, {MULTIPART};q=0.5", EVENT_STREAM),
+    ],
+)
+def test_how_a_caller_takes_an_answer_piece_by_piece(header, expected):
+    assert streams(header) == expected
