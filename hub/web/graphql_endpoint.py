@@ -20,6 +20,7 @@ from hub.schema.request import GraphQLRequest
 from hub.schema.service import Answer
 from hub.web.headers import SECURITY_HEADERS, RequestHeaders
 from hub.web.negotiation import EVENT_STREAM, LEGACY, RESPONSE, accepts, is_json, streams
+from hub.web.presence import CallerGoneError, while_present
 from hub.web.streaming import FRAMINGS, stream
 from hub.web.strict_json import MalformedBodyError, parse_body
 
@@ -106,6 +107,8 @@ class GraphQLEndpoint:
             status_extra = {"Allow": "POST"} if isinstance(error, MethodNotAllowedError) else {}
             await self._send(send, STATUS[error.code], answer.body, media_type, request_id, status_extra)
             return
+        except CallerGoneError:
+            return  # its entry says ABORTED
         except HubError as error:
             logger.error("request.failed", code=error.code, request_id=request_id)
             await self._send(send, 500, _error_body(HubError(), request_id), media_type, request_id, {})
@@ -137,7 +140,7 @@ class GraphQLEndpoint:
         purpose, cases = _purpose(headers), _cases(headers)
         body = parse_body(await _read(receive, headers))
         request = _request(body, purpose, cases, request_id, incremental=incremental)
-        return await self._service.answer(principal, request)
+        return await while_present(receive, self._service.answer(principal, request))
 
     async def _stream(
         self, receive: Receive, send: Send, headers: RequestHeaders, answer: Answer, request_id: str

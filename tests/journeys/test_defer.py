@@ -179,6 +179,12 @@ def tax_hangs(demo):
 
 def opened(demo, accept, query=QUERY, request_id="open"):
     """A connection whose answer is read as it comes."""
+    connection = sent(demo, accept, query, request_id)
+    return connection, connection.getresponse()
+
+
+def sent(demo, accept, query=QUERY, request_id="open"):
+    """A connection whose request has gone out."""
     known = demo.held["personas"]["judicial-office"]
     host = demo.url.removeprefix("http://")
     connection = http.client.HTTPConnection(host, timeout=20)
@@ -195,7 +201,7 @@ def opened(demo, accept, query=QUERY, request_id="open"):
             "X-Request-Id": request_id,
         },
     )
-    return connection, connection.getresponse()
+    return connection
 
 
 def first_of(response):
@@ -238,6 +244,20 @@ def test_a_caller_who_goes_away_leaves_an_aborted_child(demo, accept):
     parent, child = mine
     assert (child["parent"], child["outcome"]) == (parent["id"], "ABORTED")
     assert parent["outcome"] == "OK"
+
+
+def test_a_caller_who_goes_away_before_the_answer_leaves_an_aborted_entry(demo):
+    with tax_hangs(demo):
+        connection = sent(demo, JSON, request_id="gone.json")
+        time.sleep(0.3)
+        connection.sock.shutdown(socket.SHUT_RDWR)
+        connection.close()
+        end = time.monotonic() + 10
+        mine: list = []
+        while not mine and time.monotonic() < end:
+            time.sleep(0.1)
+            mine = [entry for entry in demo.entries() if entry["requestId"] == "gone.json"]
+    assert [entry["outcome"] for entry in mine] == ["ABORTED"]
 
 
 async def test_callers_at_once_get_their_own_parts(demo):
