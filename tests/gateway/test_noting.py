@@ -76,7 +76,7 @@ def test_where_nothing_may_be_said_of_outsiders_nothing_is():
     assert written(noted(ref("x"), None), visible=()).denied == set()
 
 
-def test_sources_are_noted_with_state_and_misfits_and_records_are_counted():
+def test_sources_are_noted_with_state_misfits_and_calls():
     reading = written(noted(ref("a")), fetched={"tax": answer(SourceState.STALE, 0, 2, 1)})
     use = reading.sources["tax"]
     assert (use.agency, use.state, use.as_of, use.latency_ms, use.quarantined) == (
@@ -86,11 +86,11 @@ def test_sources_are_noted_with_state_and_misfits_and_records_are_counted():
         7,
         3,
     )
-    assert reading.records == {"tax": 3}
+    assert reading.calls == {"tax": 1}
 
 
-def test_records_of_several_readings_add_up():
+def test_calls_of_several_readings_add_up():
     reading = Reading()
     for _ in range(2):
         note(reading, [noted(ref("a"))], {"a"}, {"tax": answer(SourceState.OK, 0)}, None, lambda one: one.key)
-    assert reading.records == {"tax": 2}
+    assert reading.calls == {"tax": 2}
