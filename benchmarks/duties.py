@@ -10,7 +10,7 @@ import json
 import statistics
 import time
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,13 +20,16 @@ from unittest.mock import patch
 import orjson
 
 from benchmarks.server import running_demo
-from hub import bootstrap
 from hub.audit.entry import Draft
 from hub.audit.log import Receipt, Waiting
 from hub.auth.decision import Decision, DecisionClass, DecisionTable, Effect, Reach
+from hub.auth.issuer import Issuer, open_issuer_key
 from hub.auth.principal import Principal
 from hub.auth.token import TokenVerifier
-from hub.bootstrap import Hub, build_hub
+from hub.bootstrap import build, front, reading, secrets
+from hub.bootstrap.build import build_hub
+from hub.bootstrap.parts import Hub
+from hub.clock import SystemClock
 from hub.connectors.base import Fetch, Fetched, KeyKind, SourceRecord
 from hub.connectors.guard import Guard
 from hub.crypto.envelope import Place
@@ -199,22 +202,24 @@ class Step:
         return (time.perf_counter() - started) / times * 1e6, (time.process_time() - cpu) / times * 1e6
 
 
-def build(name: str, settings: Settings, rules: Rules, held: dict[str, Any]) -> Step:
+def build_step(name: str, settings: Settings, rules: Rules, held: dict[str, Any]) -> Step:
     on = frozenset(STEPS[: STEPS.index(name) + 1])
     sealed = sealed_of(rules.catalogue) if "unsealing" in on else {}
-    parts: dict[str, Any] = {"sealed_columns": lambda _mappings: sealed}
+    reads: dict[str, Any] = {"sealed_columns": lambda _mappings: sealed}
+    builds: dict[str, Any] = {}
+    fronts: dict[str, Any] = {}
     if "policy" not in on:
         rules = replace(rules, judge=Allowing(rules.catalogue))  # type: ignore[arg-type]  # a stand-in
     if "audit" not in on:
-        parts["AuditLog"] = Forgetting
+        builds["AuditLog"] = Forgetting
     if "token never seen" in on:
-        parts["TokenVerifier"] = partial(TokenVerifier, remembered=0)
+        fronts["TokenVerifier"] = partial(TokenVerifier, remembered=0)
     elif "token" not in on:
         persona = rules.personas["judicial-office"]
-        parts["TokenVerifier"] = lambda **_parts: Everyone(bootstrap.Issuer.principal_of(hub_issuer(settings), persona))
-    with patch.multiple(bootstrap, **parts):
+        fronts["TokenVerifier"] = lambda **_parts: Everyone(Issuer.principal_of(hub_issuer(settings), persona))
+    with patched(reading, reads), patched(build, builds), patched(front, fronts):
         hub = build_hub(settings, rules=rules)
-    sealer = Sealer(bootstrap.build_key_ring(settings, rules.catalogue))
+    sealer = Sealer(secrets.build_key_ring(settings, rules.catalogue))
     types = {record.agency: record.name for record in rules.catalogue.agency_types()}
     sources: dict[str, Any] = hub.sources  # type: ignore[assignment]  # the dict that the gateway asks
     for agency, guard in list(sources.items()):
@@ -222,10 +227,14 @@ def build(name: str, settings: Settings, rules: Rules, held: dict[str, Any]) -> 
     return Step(name=name, hub=hub, held=held)
 
 
+def patched(module: Any, parts: dict[str, Any]) -> Any:
+    return patch.multiple(module, **parts) if parts else nullcontext()
+
+
 def hub_issuer(settings: Settings) -> Any:
-    key = bootstrap.open_issuer_key(settings.hub_dir / "keys" / "issuer.pem", create=False)
-    clock = bootstrap.SystemClock()
-    return bootstrap.Issuer(key, url=settings.issuer_url, audience=settings.audience, clock=clock)
+    key = open_issuer_key(settings.hub_dir / "keys" / "issuer.pem", create=False)
+    clock = SystemClock()
+    return Issuer(key, url=settings.issuer_url, audience=settings.audience, clock=clock)
 
 
 def leaves(value: Any) -> int:
@@ -240,10 +249,10 @@ async def run(held: dict[str, Any], rounds: int) -> None:
     )
     async with AsyncExitStack() as stack:
         rules = read_rules(settings)
-        steps = [build(name, settings, rules, held) for name in STEPS]
+        steps = [build_step(name, settings, rules, held) for name in STEPS]
         for step in steps:
             stack.push_async_callback(step.hub.close)
-        bootstrap._settle_garbage_collector()
+        front.settle_garbage_collector()
         values: dict[tuple[str, str], int] = {}
         for step in steps:
             for root, (_, times) in ROOTS.items():

@@ -4,7 +4,8 @@ import pytest
 
 from hub.audit.reader import dump
 from hub.audit.refusals import RefusalSummary
-from hub.bootstrap import _lifespan, build_hub
+from hub.bootstrap.build import build_hub
+from hub.bootstrap.front import lifespan
 from hub.demo.agencies.civil_affairs import write_drop
 from hub.demo.agencies.process import Arguments
 from hub.demo.population import World
@@ -27,7 +28,7 @@ async def test_a_file_drop_begins_to_load_when_the_server_starts(settings):
     hub = build_hub(settings)
     await migrate(hub.store)
     source = hub.sources["civil-affairs"].connector
-    async with _lifespan(hub, RefusalSummary(hub.log)):
+    async with lifespan(hub, RefusalSummary(hub.log)):
         assert source._loading is not None or source._drop is not None
         assert [line async for line in dump(hub.store)]  # the start stands in the log
     assert source._loading is None
@@ -36,6 +37,6 @@ async def test_a_file_drop_begins_to_load_when_the_server_starts(settings):
 async def test_a_database_that_is_behind_does_not_start(settings):
     hub = build_hub(settings)
     with pytest.raises(StoreError, match="hub migrate"):
-        async with _lifespan(hub, RefusalSummary(hub.log)):
+        async with lifespan(hub, RefusalSummary(hub.log)):
             pass
     await hub.close()

@@ -18,7 +18,9 @@ import asyncpg
 from benchmarks.peers.members import import_members
 from benchmarks.peers.parts import STORE, bench_rules, bench_settings, database_url
 from benchmarks.peers.sealed_tables import SCHEMA, build_sealed, build_views, check_mapped
-from hub.bootstrap import Hub, build_hub, build_key_ring
+from hub.bootstrap.build import build_hub
+from hub.bootstrap.parts import Hub
+from hub.bootstrap.secrets import build_key_ring
 from hub.clock import today
 from hub.crypto.opener import Opener
 from hub.crypto.sealing import Sealer

@@ -3,7 +3,7 @@
 import uvicorn
 
 from benchmarks.peers.parts import bench_rules, bench_settings
-from hub.bootstrap import build_hub
+from hub.bootstrap.build import build_hub
 
 
 def main() -> None:

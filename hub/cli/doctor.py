@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import typer
 
-from hub.bootstrap import build_hub, build_key_ring
+from hub.bootstrap.build import build_hub
+from hub.bootstrap.secrets import build_key_ring
 from hub.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from hub.errors import HubError, StoreError
 from hub.rules import read_rules

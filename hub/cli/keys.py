@@ -4,7 +4,7 @@ import json
 
 import typer
 
-from hub.bootstrap import build_key_ring
+from hub.bootstrap.secrets import build_key_ring
 from hub.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from hub.settings import load_settings
 

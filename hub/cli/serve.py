@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 import uvicorn
 
-from hub.bootstrap import build_hub
+from hub.bootstrap.build import build_hub
 from hub.cli.options import DEFAULT_DATA, DataOption
 from hub.errors import SettingsError
 from hub.settings import Settings, load_settings

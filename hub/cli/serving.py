@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp
 
-from hub.bootstrap import build_hub
+from hub.bootstrap.build import build_hub
 from hub.settings import load_settings
 
 

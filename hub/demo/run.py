@@ -20,7 +20,8 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
-from hub.bootstrap import Hub, build_hub
+from hub.bootstrap.build import build_hub
+from hub.bootstrap.parts import Hub
 from hub.clock import today
 from hub.demo.agencies.process import MARKER, die_with_parent, made_on
 from hub.demo.launch import AgencyFleet, NotReadyError

@@ -14,7 +14,8 @@ from decimal import Decimal
 import pytest
 
 from hub.auth.principal import Principal
-from hub.bootstrap import Hub, build_hub
+from hub.bootstrap.build import build_hub
+from hub.bootstrap.parts import Hub
 from hub.connectors.base import Fetch, Part
 from hub.connectors.rows import layout_of
 from hub.demo.population import World, someone

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from graphql import GraphQLSchema, get_named_type, is_composite_type
 
-from hub.bootstrap import Hub, build_hub
+from hub.bootstrap.build import build_hub
+from hub.bootstrap.parts import Hub
 from hub.connectors.base import Fetch, Fetched, KeyKind
 from hub.gateway.ports import Source
 from hub.gateway.survivorship import MergeRule, read_survivorship

@@ -10,7 +10,7 @@ import aiohttp
 import psutil
 import pytest
 
-from hub.bootstrap import build_hub
+from hub.bootstrap.build import build_hub
 from hub.clock import SystemClock
 from hub.connectors.base import Fetch, Layout, MemoryQuarantine, Part, SourceState
 from hub.connectors.mapping_reader import read_mappings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.bootstrap import build_hub
+from hub.bootstrap.build import build_hub
 from hub.schema.request import GraphQLRequest
 from hub.settings import load_settings
 

@@ -8,7 +8,7 @@ from itertools import cycle, islice
 
 import psutil
 
-from hub.bootstrap import build_hub
+from hub.bootstrap.build import build_hub
 from hub.schema.service import GraphQLRequest
 from hub.settings import load_settings
 from tests.conftest import FULL

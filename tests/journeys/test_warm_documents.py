@@ -2,7 +2,7 @@
 
 import pytest
 
-from hub.bootstrap import build_hub
+from hub.bootstrap.build import build_hub
 from hub.errors import SettingsError
 from hub.settings import load_settings
 

@@ -1,0 +1,124 @@
+"""Builds what a server runs: routes, tokens, readiness, and what starts and ends with the process."""
+
+import asyncio
+import gc
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from hub.audit.entry import Draft, Kind, Outcome
+from hub.audit.refusals import RefusalSummary
+from hub.auth.clients import read_clients
+from hub.auth.issuer import TokenEndpoint
+from hub.auth.token import TokenVerifier
+from hub.bootstrap.parts import Hub
+from hub.errors import StoreError
+from hub.settings import Settings
+from hub.store.migration import is_current
+from hub.telemetry import configure_logging
+from hub.web.app import WebParts, create_app
+from hub.web.graphql_endpoint import GraphQLEndpoint
+
+
+def build_front(hub: Hub) -> ASGIApp:
+    settings = hub.settings
+    metadata = _protected_resource(settings)
+    verifier = TokenVerifier(
+        issuer=settings.issuer_url,
+        audience=settings.audience,
+        keys=hub.issuer_key.public_keys,
+        agency_of={role.name: role.agency for role in hub.rules.purposes.roles.values()},
+        clock=hub.clock,
+    )
+    refusals = RefusalSummary(hub.log)
+
+    def count_refusal(code: str) -> None:
+        refusals.count(code)
+        hub.metrics.refusals.labels(code).inc()
+
+    return create_app(
+        WebParts(
+            endpoint=GraphQLEndpoint(
+                verifier=verifier,
+                service=hub.service,
+                resource_metadata=str(metadata["resource_metadata"]),
+                count_refusal=count_refusal,
+                observe=hub.metrics.observe,
+            ),
+            verifier=verifier,
+            sdl=hub.service.sdl,
+            readiness=lambda: _readiness(hub),
+            metrics=hub.metrics.registry,
+            protected_resource=metadata,
+            jwks=hub.issuer_key.jwks,
+            token=TokenEndpoint(hub.issuer, read_clients(settings.hub_dir / "clients.json")).answer,
+            personas=(lambda: _personas(settings)) if settings.demo else None,
+            cors_origins=settings.cors_origins,
+            lifespan=lambda _app: lifespan(hub, refusals),
+        )
+    )
+
+
+def _protected_resource(settings: Settings) -> Mapping[str, Any]:
+    """Where tokens for this hub come from. Source: RFC 9728."""
+    return {
+        "resource": settings.audience,
+        "authorization_servers": [settings.issuer_url],
+        "bearer_methods_supported": ["header"],
+        "resource_metadata": f"{settings.base_url}/.well-known/oauth-protected-resource",
+    }
+
+
+@asynccontextmanager
+async def lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
+    """Runs with the server: refuses a database that is behind, records the start, keeps the background tasks."""
+    configure_logging(hub.settings.log_level)
+    if not await is_current(hub.store):
+        raise StoreError("the database is not at this program's schema; run `hub migrate`")
+    digest = hub.rules.judge.policy_digest
+    await hub.log.append(Draft(kind=Kind.STARTUP, request_id="startup", policy_digest=digest, outcome=Outcome.OK))
+    for source in hub.sources.values():
+        await source.start()
+    settle_garbage_collector()
+    tasks = [asyncio.create_task(hub.quarantine.run()), asyncio.create_task(refusals.run())]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await refusals.flush()
+        await hub.close()
+
+
+def settle_garbage_collector() -> None:
+    """Take what was built at start out of the collector's sight, and let it run less often.
+
+    Catalogue, schema, policies and codes are some hundred thousand objects that live as long as the process; a full
+    collection walks them all and stops every request meanwhile (measured: docs/performance.md).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+async def _readiness(hub: Hub) -> Mapping[str, bool]:
+    log = await hub.log.probe()
+    return {
+        "keys": True,  # a hub without its keys was not built
+        "log": log and hub.log.writable,
+        "policy": bool(hub.rules.judge.policy_digest),
+        "store": await hub.store.ping(),
+    }
+
+
+def _personas(settings: Settings) -> Mapping[str, Any]:
+    """What the demo wrote for front-ends: personas with their tokens, and a few persons to ask for."""
+    try:
+        held = json.loads((settings.data_dir / "demo.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {"personas": {}, "people": {"in": [], "out": []}}
+    return {"personas": held["personas"], "people": held["people"]}

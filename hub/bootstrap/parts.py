@@ -1,0 +1,51 @@
+"""A built hub: its parts by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp
+
+from hub.audit.log import AuditLog
+from hub.auth.issuer import Issuer, IssuerKey
+from hub.clock import Clock
+from hub.connectors.guard import Guard
+from hub.connectors.quarantine import StoredQuarantine
+from hub.crypto.pairwise import PairwiseIds, Pseudonyms
+from hub.identity.importer import Importer
+from hub.identity.index import PersonIndex
+from hub.identity.references import References
+from hub.rules import Rules
+from hub.schema.service import GraphQLService
+from hub.settings import Settings
+from hub.store.engine import Store
+from hub.telemetry import Metrics
+
+
+@dataclass(slots=True, kw_only=True)
+class Hub:
+    """A built hub. `app` is what a server runs; the other parts are for commands and tests."""
+
+    settings: Settings
+    rules: Rules
+    clock: Clock
+    store: Store
+    log: AuditLog
+    index: PersonIndex
+    importer: Importer
+    references: References
+    sources: Mapping[str, Guard]
+    quarantine: StoredQuarantine
+    issuer: Issuer
+    issuer_key: IssuerKey
+    pseudonyms: Pseudonyms
+    ids: PairwiseIds
+    metrics: Metrics
+    service: GraphQLService
+    app: ASGIApp
+
+    async def close(self) -> None:
+        await self.log.close()
+        await self.quarantine.flush()
+        for source in self.sources.values():
+            await source.close()
+        await self.store.close()
