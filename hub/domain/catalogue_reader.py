@@ -44,7 +44,7 @@ FACETS: Mapping[str, frozenset[str]] = {
 FG17 (vault) and FG18 (audit log) hold no field of a person view; rules about them are asked by `Judge.ruling`.
 """
 
-MASKS = frozenset({"name", "identity-number", "phone", "address", "bank-card", "birth-date"})
+MASKS = frozenset({"name", "identity-number", "identity-number-6-4", "phone", "address", "bank-card", "birth-date"})
 _KEYS = frozenset(
     [
         "type",

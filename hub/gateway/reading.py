@@ -50,9 +50,12 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
+    """`together` is every coordinate that the whole operation asks for, deferred parts included."""
+
     principal: Principal
     purpose: str
     cases: tuple[str, ...]
+    together: frozenset[str] = frozenset()
 
 
 class PersonRef(msgspec.Struct, frozen=True, kw_only=True):
