@@ -63,6 +63,7 @@ class Allowing:
     """A judge with one table, which releases everything."""
 
     policy_digest = "bench"
+    edition = "bench"
     rule_count = 0
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -83,6 +84,9 @@ class Allowing:
 
     def reads_consent(self, _role: str) -> bool:
         return False
+
+    def facts_of(self, _role: str, _group: str | None = None) -> frozenset[str]:
+        return frozenset()
 
 
 class Forgetting:

@@ -64,7 +64,12 @@ class CedarJudge:
         expired = len(self._bundle.rules) - len(rules)
         self._edition = self._bundle.digest + (f"+{expired}" if expired else "")
         self._rules = {role: RoleRules(rules, role, self._distinct) for role in self._purposes.roles}
+        self.forget()
+
+    def forget(self) -> None:
+        """Decide every class anew when it is next asked for."""
         self._rulings: OrderedDict[DecisionClass, Mapping[Kind, Ruling]] = OrderedDict()
+        self._single: dict[tuple[str, str, Kind, frozenset[str]], Ruling] = {}  # by role, purpose, kind, true facts
         self._tables: OrderedDict[DecisionClass, DecisionTable] = OrderedDict()
         self._reaches: dict[tuple[str, str, str], Reach] = {}
 
@@ -196,13 +201,22 @@ class CedarJudge:
         if not self._known(decision_class):
             return self._nothing
         rules = self._rules[decision_class.role]
-        alike = replace(decision_class, facts=rules.relevant(decision_class.facts))
+        alike = replace(decision_class, facts=rules.alike(decision_class.facts))
         kept = self._rulings.get(alike)
         if kept is None:
-            kept = self._rulings[alike] = rules.ask(alike, self._distinct, self._entities)
+            kept = self._rulings[alike] = self._ask(rules, alike)
             if len(self._rulings) > self._remembered:
                 self._rulings.popitem(last=False)
         return kept
+
+    def _ask(self, rules: RoleRules, asked: DecisionClass) -> Mapping[Kind, Ruling]:
+        """Rulings on every kind; Cedar is asked about those only that differ from what it was asked before."""
+        keys = {kind: (asked.role, asked.purpose, kind, rules.true_on(kind, asked.facts)) for kind in self._distinct}
+        fresh = [kind for kind, key in keys.items() if key not in self._single]
+        if fresh:
+            found = rules.ask(asked, fresh, self._entities)
+            self._single.update({keys[kind]: ruling for kind, ruling in found.items()})
+        return {kind: self._single[key] for kind, key in keys.items()}
 
 
 def deliverable(effect: Effect, field: Field) -> bool:

@@ -62,7 +62,8 @@ class RoleRules:
             for effect, action in ACTION_OF.items()
         }
         self._mentions = [(rule["resource"], _mentioned(rule)) for rule in mine.values()]
-        self.facts = self.facts_on(kinds)
+        self._facts_of = {kind: self.facts_on([kind]) for kind in kinds}
+        self.facts = frozenset().union(*self._facts_of.values())
 
     def facts_on(self, kinds: Iterable[Kind]) -> frozenset[str]:
         """The facts that rules which may reach one of `kinds` mention."""
@@ -70,9 +71,13 @@ class RoleRules:
         reaching = [names for scope, names in self._mentions if any(_covers(scope, kind) for kind in wanted)]
         return frozenset().union(*reaching)
 
-    def relevant(self, facts: Facts) -> Facts:
-        """`facts` without those that no rule of the role mentions: equal ones have equal rulings."""
+    def alike(self, facts: Facts) -> Facts:
+        """`facts` without those that no rule of the role mentions: equal ones have equal rulings on every kind."""
         return Facts(**{name: name in self.facts and getattr(facts, name) for name in _FACTS})
+
+    def true_on(self, kind: Kind, facts: Facts) -> frozenset[str]:
+        """The facts that hold and that a rule which may reach `kind` mentions: equal ones have equal rulings on it."""
+        return frozenset(name for name in self._facts_of[kind] if getattr(facts, name))
 
     def ask(
         self, decision_class: DecisionClass, kinds: Iterable[Kind], entities: cedarpy.Entities
