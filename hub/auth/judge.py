@@ -242,4 +242,4 @@ def _reach(best: Mapping[Kind, Ruling], *, register: bool) -> Reach:
             (kind.facet == "detail" and (Effect.FULL in ruling or Effect.MASKED in ruling)) or (ruling and not register)
         ):
             return Reach.MEMBERS
-    return Reach.REGISTERS if any(best.values()) else Reach.NOBODY
+    return Reach.REGISTERS if register and any(best.values()) else Reach.NOBODY

@@ -18,7 +18,7 @@ class Purpose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """`register` is false for an agency that keeps no register of persons: it finds members it may know of, only."""
+    """`register`: whether the role finds persons over the agencies' registers where it may not know of members."""
 
     name: str
     agency: str

@@ -6,11 +6,14 @@ from itertools import product
 
 import pytest
 
+from hub.auth.cedar_schema import cedar_schema
 from hub.auth.decision import DecisionClass, DenialCode, Effect, Reach
 from hub.auth.facts import Facts
+from hub.auth.judge import CedarJudge
+from hub.auth.policy_reader import Bundle, read_bundle
 from hub.domain.catalogue_reader import FACETS
 from tests.auth.matrix_oracle import ALL_PURPOSES, GROUPS, LETTERS, ROWS, Place, expected
-from tests.auth.parts import catalogue, judge, purposes
+from tests.auth.parts import POLICIES, catalogue, judge, purposes
 from tests.conftest import FULL
 
 NAMES = list(LETTERS.values())
@@ -158,6 +161,18 @@ def test_no_decision_of_a_register_role_depends_on_what_only_members_have(role):
 def test_how_far_a_role_reaches(role, reach):
     purpose = (*ROWS[role].purposes, "AUDIT")[0]
     assert judge().reach(agency=ROWS[role].agency, role=role, purpose=purpose) is reach
+
+
+@pytest.mark.parametrize("role", list(ROWS))
+def test_without_its_existence_rules_no_office_turns_to_the_registers(role):
+    """A rule taken away must not let a role find more people than before."""
+    schema = cedar_schema(catalogue(), purposes())
+    bundle = read_bundle([POLICIES], schema)
+    fewer = {name: rule for name, rule in bundle.rules.items() if not name.startswith("hub.FG0")}
+    judged = CedarJudge(Bundle(digest="fewer", rules=fewer), catalogue(), purposes())
+    for purpose in ROWS[role].purposes:
+        given = {"agency": ROWS[role].agency, "role": role, "purpose": purpose}
+        assert judged.reach(**given) is (Reach.REGISTERS if judge().reach(**given) is Reach.REGISTERS else Reach.NOBODY)
 
 
 def test_an_unknown_role_or_purpose_or_foreign_agency_gets_nothing():

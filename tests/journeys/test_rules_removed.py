@@ -50,18 +50,30 @@ async def answer(settings, rules, persona: str, demo):
         await hub.close()
 
 
-def added(before, after) -> list[tuple[object, object]]:
-    """Where `after` says anything that `before` does not say: no less of the same, and no mask of it."""
+def added(before, after, said: frozenset[str] | None = None) -> list[tuple[object, object]]:
+    """Where `after` says anything that `before` does not say: no less of the same, and no mask of it.
+
+    A merged text may come from the next agency in the order of trust: it is nothing new if `before` said it there.
+    """
+    said = texts(before) if said is None else said
     if after is None or after == before:
         return []
     if isinstance(after, dict) and isinstance(before, dict):
-        return [pair for name in after for pair in added(before[name], after[name])]
+        return [pair for name in after for pair in added(before[name], after[name], said)]
     if isinstance(after, list) and isinstance(before, list) and len(after) == len(before):
-        return [pair for old, new in zip(before, after, strict=True) for pair in added(old, new)]
-    masked = {mask(name, before) for name in MASK_NAMES if isinstance(before, str) and name != "birth-date"}
-    if isinstance(before, str):
-        masked.add(f"{before[:4]}-01-01")
+        return [pair for old, new in zip(before, after, strict=True) for pair in added(old, new, said)]
+    masked: list[object] = [*said] if isinstance(before, str) else []
+    for text in (before, *said) if isinstance(before, str) else ():
+        masked += [*(mask(name, text) for name in MASK_NAMES if name != "birth-date"), f"{text[:4]}-01-01"]
     return [] if after in masked else [(before, after)]
+
+
+def texts(value) -> frozenset[str]:
+    if isinstance(value, dict):
+        return frozenset().union(*map(texts, value.values()))
+    if isinstance(value, list):
+        return frozenset().union(*map(texts, value))
+    return frozenset({value}) if isinstance(value, str) else frozenset()
 
 
 @pytest.mark.parametrize("persona", PERSONAS)
