@@ -48,12 +48,14 @@ class DecisionClass:
 class DecisionTable:
     """Cedar's remembered answer for one class: a decision for every coordinate of the catalogue.
 
-    A record or list coordinate is `full` if at least one field below it is not denied, else denied.
+    A record or list coordinate is `full` if at least one field below it is not denied, else denied. `reads` are the
+    facts that any decision about this role can depend on.
     """
 
     policy_digest: str
     decision_class: DecisionClass
     decisions: Mapping[str, Decision]
+    reads: frozenset[str] = frozenset()
 
 
 class Reach(StrEnum):

@@ -12,6 +12,7 @@ from hub.auth.decision import Decision, DecisionClass, DecisionTable, DenialCode
 from hub.auth.facts import Facts
 from hub.auth.policy_reader import Bundle
 from hub.auth.purposes import Purposes
+from hub.auth.rule_scope import actions_of, bears_on, covers, facts_read, is_permit
 from hub.domain.catalogue import Catalogue, Field
 
 _EFFECTS = ((Effect.FULL, "readFull"), (Effect.MASKED, "readMasked"), (Effect.PREDICATE, "readPredicate"))
@@ -50,6 +51,8 @@ class CedarJudge:
         self._remembered = remembered
         texts = {role: _rules_of(bundle, role) for role in purposes.roles}
         self._policies = {role: cedarpy.PolicySet.from_json_str(text) for role, text in texts.items()}
+        self._scopes = {role: _scopes_of(bundle, role) for role in purposes.roles}
+        self._facts_read = {role: facts_read(bundle.rules.values(), role) for role in purposes.roles}
         self._reads_consent = frozenset(role for role, text in texts.items() if '"consent"' in text)
         self._kinds = {name: _kind(field) for name, field in catalogue.fields.items()}
         self._distinct = tuple(dict.fromkeys(self._kinds.values()))
@@ -68,6 +71,10 @@ class CedarJudge:
 
     def reads_consent(self, role: str) -> bool:
         return role in self._reads_consent
+
+    def facts_read(self, role: str) -> frozenset[str]:
+        """Facts that any decision about `role` can depend on; all other facts change nothing for it."""
+        return self._facts_read.get(role, frozenset())
 
     def role_purposes(self, role: str) -> frozenset[str]:
         known = self._purposes.roles.get(role)
@@ -104,7 +111,12 @@ class CedarJudge:
             if field.record_type is not None:
                 decisions[name] = self._container(field, decisions, better)
         ordered = {name: decisions[name] for name in self._catalogue.fields}
-        return DecisionTable(policy_digest=self.policy_digest, decision_class=decision_class, decisions=ordered)
+        return DecisionTable(
+            policy_digest=self.policy_digest,
+            decision_class=decision_class,
+            decisions=ordered,
+            reads=self.facts_read(decision_class.role),
+        )
 
     def _leaf(
         self,
@@ -146,23 +158,31 @@ class CedarJudge:
         ):
             nothing = _Ruling(Effect.DENIED, ())
             return dict.fromkeys(self._distinct, nothing)
-        requests = [self._request(decision_class, kind, action) for kind in self._distinct for _, action in _EFFECTS]
+        asked = [
+            (kind, effect, action)
+            for kind in self._distinct
+            for effect, action in _EFFECTS
+            if (effect is not Effect.PREDICATE or kind.facet in _PREDICATE_FACETS)
+            and self._may_permit(decision_class.role, kind, action)
+        ]
+        requests = [self._request(decision_class, kind, action) for kind, _, action in asked]
         answers = cedarpy.is_authorized_batch(requests, self._policies[decision_class.role], self._entities)
         rulings: dict[_Kind, _Ruling] = {}
-        for number, kind in enumerate(self._distinct):
-            rulings[kind] = self._ruling(kind, answers[number * len(_EFFECTS) : (number + 1) * len(_EFFECTS)])
+        for (kind, effect, _), answer in zip(asked, answers, strict=True):
+            if answer.allowed and kind not in rulings:  # effects are asked best first
+                rulings[kind] = _Ruling(effect, tuple(sorted(answer.diagnostics.reasons)))
+        rulings.update((kind, _Ruling(Effect.DENIED, ())) for kind in self._distinct if kind not in rulings)
         self._rulings[decision_class] = rulings
         if len(self._rulings) > self._remembered:
             self._rulings.popitem(last=False)
         return rulings
 
-    def _ruling(self, kind: _Kind, answers: list[Any]) -> _Ruling:
-        for (effect, _), answer in zip(_EFFECTS, answers, strict=True):
-            if effect is Effect.PREDICATE and kind.facet not in _PREDICATE_FACETS:
-                continue
-            if answer.allowed:
-                return _Ruling(effect, tuple(sorted(answer.diagnostics.reasons)))
-        return _Ruling(Effect.DENIED, ())
+    def _may_permit(self, role: str, kind: _Kind, action: str) -> bool:
+        """Whether any permit's scope holds this; Cedar denies what none does, so it need not be asked."""
+        return any(
+            action in actions and covers(rule, group=kind.group, facet=kind.facet)
+            for rule, actions in self._scopes[role]
+        )
 
     def _request(self, decision_class: DecisionClass, kind: _Kind, action: str) -> dict[str, Any]:
         own = decision_class.facts.own and kind.owner == decision_class.agency
@@ -183,6 +203,11 @@ def _rules_of(bundle: Bundle, role: str) -> str:
         if rule["principal"]["op"] != "==" or rule["principal"]["entity"]["id"] == role
     }
     return json.dumps({"templates": {}, "staticPolicies": rules, "templateLinks": []})
+
+
+def _scopes_of(bundle: Bundle, role: str) -> list[tuple[Mapping[str, Any], frozenset[str]]]:
+    """The permits that can bear on `role`, with their actions."""
+    return [(rule, actions_of(rule)) for rule in bundle.rules.values() if is_permit(rule) and bears_on(rule, role)]
 
 
 def _kind(field: Field) -> _Kind:

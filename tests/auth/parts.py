@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hub.auth.cedar_schema import cedar_schema
 from hub.auth.judge import CedarJudge
-from hub.auth.policy_reader import read_bundle
+from hub.auth.policy_reader import Bundle, read_bundle
 from hub.auth.purposes import Purposes, read_purposes
 from hub.domain.catalogue import Catalogue
 from hub.domain.catalogue_reader import read_catalogue
@@ -25,6 +25,10 @@ def purposes() -> Purposes:
 
 
 @cache
+def bundle() -> Bundle:
+    return read_bundle([POLICIES], cedar_schema(catalogue(), purposes()))
+
+
+@cache
 def judge() -> CedarJudge:
-    schema = cedar_schema(catalogue(), purposes())
-    return CedarJudge(read_bundle([POLICIES], schema), catalogue(), purposes(), remembered=100_000)
+    return CedarJudge(bundle(), catalogue(), purposes(), remembered=100_000)
