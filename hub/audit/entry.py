@@ -29,6 +29,7 @@ class Kind(StrEnum):
     OPERATION = "operation"
     REFUSALS = "refusals"  # refusals before a valid token, one summary a minute
     STARTUP = "startup"
+    POLICY = "policy"  # policies came into force, or were refused
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -13,7 +13,8 @@ from hub.auth.policy_reader import Bundle
 from hub.auth.rule_scope import bears_on, covers_field, facts_of, is_permit
 from hub.domain.catalogue import Catalogue, Field
 
-RANK = {Effect.DENIED: 0, Effect.SEALED: 1, Effect.PREDICATE: 2, Effect.MASKED: 3, Effect.FULL: 4}
+RANK = {Effect.DENIED: 0, Effect.PREDICATE: 1, Effect.MASKED: 2, Effect.SEALED: 3, Effect.FULL: 4}
+"""How much an effect gives."""
 REMEDIES: Mapping[str, tuple[str, str]] = {
     "jurisdiction": ("only an office responsible for this person gets it", "仅对该人负有管辖责任的机构可得"),
     "term": ("only during the assistance period", "仅限帮教期内"),

@@ -66,11 +66,18 @@ class CedarJudge:
         return self._bundle.digest
 
     @property
+    def bundle(self) -> Bundle:
+        return self._bundle
+
+    @property
     def rule_count(self) -> int:
         return len(self._bundle.rules)
 
     def reads_consent(self, role: str) -> bool:
         return role in self._reads_consent
+
+    def knows_purpose(self, purpose: str) -> bool:
+        return purpose in self._purposes.purposes
 
     def facts_read(self, role: str) -> frozenset[str]:
         """Facts that any decision about `role` can depend on; all other facts change nothing for it."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from hub.audit.log import AuditLog
+from hub.auth.policy_holder import PolicyHolder
 from hub.bootstrap.secrets import Secrets
 from hub.clock import Clock
 from hub.connectors.guard import Guard
@@ -71,6 +72,7 @@ def build_service(
     index: PersonIndex,
     sources: Mapping[str, Guard],
     log: AuditLog,
+    policies: PolicyHolder,
     clock: Clock,
 ) -> GraphQLService:
     survivorship = read_survivorship(rules.catalogue, rules.survivorship_file)
@@ -97,7 +99,7 @@ def build_service(
             purposes=frozenset(rules.purposes.purposes),
             deadline_s=settings.request_deadline_s,
         ),
-        judge=rules.judge,
+        policies=policies,
         log=log,
         clock=clock,
     )
@@ -116,7 +118,6 @@ def _gateway(
     types = {record.agency: record.name for record in rules.catalogue.agency_types()}
     resolver = Resolver(people=index, ids=secrets.ids)
     return Gateway(
-        judge=rules.judge,
         planner=planner,
         resolver=resolver,
         people=index,

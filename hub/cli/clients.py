@@ -1,10 +1,13 @@
 """`hub client`: systems of agencies that may ask the built-in issuer for tokens."""
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hub.auth.clients import register_client
+from hub.auth.disabled_clients import switch_client
 from hub.auth.purposes import read_purposes
 from hub.cli.options import DEFAULT_DATA, DataOption
 from hub.rules import POLICIES_DIR
@@ -42,3 +45,24 @@ def new(
         ),
         end="",
     )
+
+
+ClientArgument = Annotated[str, typer.Argument(help="Id of the client, as its tokens carry it.")]
+
+
+@app.command("disable")
+def disable(client_id: ClientArgument, data: DataOption = DEFAULT_DATA) -> None:
+    """Refuse every token of a client, also those it has, on running servers within seconds."""
+    _switch(client_id, data, disabled=True)
+
+
+@app.command("enable")
+def enable(client_id: ClientArgument, data: DataOption = DEFAULT_DATA) -> None:
+    """Undo `disable`."""
+    _switch(client_id, data, disabled=False)
+
+
+def _switch(client_id: str, data: Path, *, disabled: bool) -> None:
+    changed = switch_client(load_settings(data_dir=data).disabled_clients_file, client_id, disabled=disabled)
+    state = "disabled" if disabled else "enabled"
+    print(f"{client_id} {state}" if changed else f"{client_id} was {state} already", file=sys.stderr)

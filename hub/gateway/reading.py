@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from hub.audit.entry import Pattern
-from hub.auth.decision import DenialCode, Effect
+from hub.auth.decision import DenialCode, Effect, Judge
 from hub.auth.facts import Facts
 from hub.auth.principal import Principal
 from hub.connectors.base import SourceState
@@ -50,9 +50,12 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks what for. `judge` decides the whole operation, whatever comes into force meanwhile."""
+
     principal: Principal
     purpose: str
     cases: tuple[str, ...]
+    judge: Judge
 
 
 class PersonRef(msgspec.Struct, frozen=True, kw_only=True):
