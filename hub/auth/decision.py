@@ -57,6 +57,12 @@ class DecisionTable:
     decisions: Mapping[str, Decision]
     reads: frozenset[str] = frozenset()
 
+    @property
+    def held(self) -> str:
+        """The facts that hold, of those that decisions about this role depend on: names in order, a blank between."""
+        facts = self.decision_class.facts
+        return " ".join(sorted(name for name in self.reads if getattr(facts, name)))
+
 
 class Reach(StrEnum):
     """How a role finds a person at all, read off what Cedar would grant under any facts."""

@@ -108,7 +108,15 @@ class Gateway:
         ]
         outsider = self._table(asker, Facts()).decisions[EXISTENCE].denial or DenialCode.FIELD_DENIED
         noted = [Noted(ask=item.ask, refs=item.refs, plans=of_item) for item, of_item in zip(named, plans, strict=True)]
-        note(reading, noted, visible, fetched, None if through_registers else outsider, self._pseudonym)
+        note(
+            reading,
+            noted,
+            visible,
+            fetched,
+            None if through_registers else outsider,
+            self._pseudonym,
+            lambda facts: tables[facts].held,
+        )
         return answers
 
     def _nobody(self, ask: Ask, reading: Reading) -> AskAnswer:
