@@ -76,6 +76,10 @@ class CedarJudge:
     def reads_consent(self, role: str) -> bool:
         return role in self._reads_consent
 
+    @property
+    def purposes(self) -> Purposes:
+        return self._purposes
+
     def knows_purpose(self, purpose: str) -> bool:
         return purpose in self._purposes.purposes
 

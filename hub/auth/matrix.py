@@ -15,7 +15,7 @@ _RANK = [Effect.FULL, Effect.MASKED, Effect.PREDICATE]
 
 def render_matrix(judge: Judge, catalogue: Catalogue, purposes: Purposes) -> str:
     """Markdown. F full, M masked, P predicate, – none; conditions as letters; a facet stands before its colon."""
-    groups = sorted({field.group for field in catalogue.fields.values()}, key=lambda name: int(name[2:]))
+    groups, rows = cells(judge, catalogue, purposes)
     lines = [
         "# Who sees what",
         "",
@@ -26,10 +26,15 @@ def render_matrix(judge: Judge, catalogue: Catalogue, purposes: Purposes) -> str
         "| role | " + " | ".join(groups) + " |",
         "|" + " --- |" * (len(groups) + 1),
     ]
-    for role in purposes.roles.values():
-        cells = [_cell(judge, catalogue, role, group) for group in groups]
-        lines.append(f"| {role.name} | " + " | ".join(cells) + " |")
+    lines += [f"| {role} | " + " | ".join(texts) + " |" for role, texts in rows.items()]
     return "\n".join([*lines, ""])
+
+
+def cells(judge: Judge, catalogue: Catalogue, purposes: Purposes) -> tuple[list[str], dict[str, list[str]]]:
+    """The field groups, and the text of each role's cells in their order."""
+    groups = sorted({field.group for field in catalogue.fields.values()}, key=lambda name: int(name[2:]))
+    rows = {role.name: [_cell(judge, catalogue, role, group) for group in groups] for role in purposes.roles.values()}
+    return groups, rows
 
 
 def _cell(judge: Judge, catalogue: Catalogue, role: Role, group: str) -> str:

@@ -73,7 +73,7 @@ def sign(files: Mapping[str, str], *, version: int, key: OKPKey) -> bytes:
         raise PolicyError("the version of a bundle is 1 or more")
     payload = msgspec.json.encode(_Payload(version=version, files=dict(sorted(files.items()))))
     header = {"alg": ALGORITHM, "typ": TYPE, "kid": key.thumbprint()}
-    signed = jws.serialize_json({"protected": header}, payload, key, algorithms=[ALGORITHM])
+    signed = jws.serialize_json({"protected": header}, payload, key, registry=_registry())
     return msgspec.json.encode(signed) + b"\n"
 
 
@@ -90,17 +90,24 @@ def open_signed(data: bytes, trusted: Mapping[str, OKPKey]) -> SignedBundle:
         if given.keys() != {"payload", "protected", "signature"}:
             raise PolicyError("is no signed bundle")
         compact = ".".join(given[name] for name in ("protected", "payload", "signature"))
-        said = jws.extract_compact(compact.encode()).headers()
+        said = jws.extract_compact(compact.encode(), registry=_registry()).headers()
         key = trusted.get(str(said.get("kid")))
         if said.keys() != {"alg", "typ", "kid"} or said["alg"] != ALGORITHM or said["typ"] != TYPE or key is None:
             raise PolicyError("is not signed by a trusted key")
-        verified = jws.deserialize_compact(compact, key, algorithms=[ALGORITHM])
+        verified = jws.deserialize_compact(compact, key, registry=_registry())
         payload = msgspec.json.decode(verified.payload, type=_Payload)
     except (JoseError, ValueError, TypeError) as exc:
         raise PolicyError("is no signed bundle, or its signature is wrong") from exc
     if payload.version < 1:
         raise PolicyError("the version of a bundle is 1 or more")
     return SignedBundle(version=payload.version, signer=key.thumbprint(), files=payload.files)
+
+
+def _registry() -> jws.JWSRegistry:
+    """One algorithm; payloads up to the size of a bundle, where the library's own limit is that of tokens."""
+    registry = jws.JWSRegistry(algorithms=[ALGORITHM])
+    registry.max_payload_length = MAX_BYTES
+    return registry
 
 
 def read_trusted(directory: Path) -> dict[str, OKPKey]:

@@ -27,13 +27,15 @@ class PolicyLoader:
     catalogue: Catalogue
     purposes: Purposes
 
-    def judge(self, directories: Sequence[Path]) -> CedarJudge:
+    def judge(self, directories: Sequence[Path], *, own_purposes: bool = False) -> CedarJudge:
         """The judge of directories; cases are not run.
+
+        `own_purposes`: whether they may have other roles and purposes than the program, as drafts to compare may.
 
         Raises:
             PolicyError: a rule is wrong, or `purposes.toml` is not the program's.
         """
-        purposes = self._purposes(directories)
+        purposes = self._purposes(directories, own=own_purposes)
         schema = cedar_schema(self.catalogue, purposes)
         return CedarJudge(read_bundle(directories, schema), self.catalogue, purposes)
 
@@ -56,11 +58,11 @@ class PolicyLoader:
                 raise PolicyError(f"{len(wrong)} cases do not hold, first {wrong[0]}")
         return Policy(judge=judge, version=bundle.version, signer=bundle.signer)
 
-    def _purposes(self, directories: Sequence[Path]) -> Purposes:
+    def _purposes(self, directories: Sequence[Path], *, own: bool) -> Purposes:
         file = next((path for path in (item / "purposes.toml" for item in directories) if path.exists()), None)
         if file is None:
             return self.purposes
         given = read_purposes(file)
-        if given.roles != self.purposes.roles or given.purposes.keys() != self.purposes.purposes.keys():
+        if not own and (given.roles != self.purposes.roles or given.purposes.keys() != self.purposes.purposes.keys()):
             raise PolicyError("roles and purposes differ from those this program runs with", file=file.name)
         return given

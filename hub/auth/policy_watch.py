@@ -119,6 +119,7 @@ class PolicyWatcher:
         self._clock = clock
         self._seen: tuple[int, int, int] | None = None
         self._looked = clock.monotonic()
+        self._one_at_a_time = asyncio.Lock()
 
     @property
     def watching(self) -> bool:
@@ -135,6 +136,10 @@ class PolicyWatcher:
 
     async def look(self) -> None:
         """Take what was published since the last look into force, or refuse it. Each file is judged once."""
+        async with self._one_at_a_time:
+            await self._look()
+
+    async def _look(self) -> None:
         mark = self._mark()
         self._looked = self._clock.monotonic()
         if mark is None or mark == self._seen:
