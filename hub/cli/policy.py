@@ -2,18 +2,21 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from hub.auth.decision import DecisionClass
+from hub.auth.explain import Explanation
 from hub.auth.explain import explain as explain_decision
 from hub.auth.facts import Facts
 from hub.auth.matrix import render_matrix
 from hub.auth.matrix_html import render_html
 from hub.auth.policy_cases import read_cases, run_cases
 from hub.auth.policy_check import check as check_policies
+from hub.auth.policy_loader import PolicyLoader
 from hub.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from hub.cli.policy_compare import diff, replay
 from hub.cli.policy_ship import keygen, publish, sign
@@ -120,33 +123,20 @@ def explain(
     role: Annotated[str, typer.Option(help="Who asks.")],
     purpose: Annotated[str, typer.Option(help="For what.")],
     facts: Annotated[str, typer.Option(help="What holds, by name, commas between: case,own.")] = "",
+    policies: Annotated[Path, typer.Option(help="The policies.", exists=True, file_okay=False)] = POLICIES_DIR,
+    data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
     """Why a field is given or withheld, by which rules, and what would open it."""
-    rules = read_rules(load_settings())
-    known, given = rules.purposes.roles.get(role), [name.strip() for name in facts.split(",") if name.strip()]
-    if known is None:
-        raise typer.BadParameter(f"unknown role; one of {', '.join(rules.purposes.roles)}", param_hint="--role")
-    if purpose not in rules.purposes.purposes:
-        raise typer.BadParameter(f"unknown; one of {', '.join(rules.purposes.purposes)}", param_hint="--purpose")
-    if unknown := set(given) - set(Facts.__dataclass_fields__):
-        names = ", ".join(Facts.__dataclass_fields__)
-        raise typer.BadParameter(f"unknown {min(unknown)}; of {names}", param_hint="--facts")
-    if coordinate not in rules.catalogue.fields:
+    settings = load_settings(data_dir=data)
+    loader = read_policy_loader(settings)
+    asked = _asked(loader, role, purpose, [name.strip() for name in facts.split(",") if name.strip()])
+    if coordinate not in loader.catalogue.fields:
         raise typer.BadParameter("the catalogue has no such field", param_hint="COORDINATE")
-    asked = DecisionClass(agency=known.agency, role=role, purpose=purpose, facts=Facts(**dict.fromkeys(given, True)))
-    found = explain_decision(rules.judge, rules.judge.bundle, rules.catalogue, asked, coordinate)
-    shown = {
-        "coordinate": coordinate,
-        "effect": found.effect,
-        "code": found.code,
-        "policies": found.policies,
-        "rules": [{"id": rule.id, "basis": rule.basis, "explain": rule.explain} for rule in found.rules],
-        "missing": [sorted(names) for names in found.missing],
-        "remedies": [{"en": en, "zh": zh} for en, zh in found.remedies],
-    }
+    judge = loader.judge(policy_directories(settings, policies))
+    found = explain_decision(judge, judge.bundle, loader.catalogue, asked, coordinate)
     if as_json:
-        print(json.dumps(shown, ensure_ascii=False))
+        print(json.dumps(_explained(found), ensure_ascii=False))
         return
     print(f"{coordinate}: {found.effect}" + (f" ({found.code})" if found.code else ""))
     for rule in found.rules:
@@ -155,6 +145,30 @@ def explain(
         print(f"  more with: {' and '.join(sorted(more))}")
     for en, zh in found.remedies:
         print(f"  how: {en} / {zh}")
+
+
+def _asked(loader: PolicyLoader, role: str, purpose: str, facts: Sequence[str]) -> DecisionClass:
+    known = loader.purposes.roles.get(role)
+    if known is None:
+        raise typer.BadParameter(f"unknown role; one of {', '.join(loader.purposes.roles)}", param_hint="--role")
+    if purpose not in loader.purposes.purposes:
+        raise typer.BadParameter(f"unknown; one of {', '.join(loader.purposes.purposes)}", param_hint="--purpose")
+    if unknown := set(facts) - set(Facts.__dataclass_fields__):
+        names = ", ".join(Facts.__dataclass_fields__)
+        raise typer.BadParameter(f"unknown {min(unknown)}; of {names}", param_hint="--facts")
+    return DecisionClass(agency=known.agency, role=role, purpose=purpose, facts=Facts(**dict.fromkeys(facts, True)))
+
+
+def _explained(found: Explanation) -> dict[str, Any]:
+    return {
+        "coordinate": found.coordinate,
+        "effect": found.effect,
+        "code": found.code,
+        "policies": found.policies,
+        "rules": [{"id": rule.id, "basis": rule.basis, "explain": rule.explain} for rule in found.rules],
+        "missing": [sorted(names) for names in found.missing],
+        "remedies": [{"en": en, "zh": zh} for en, zh in found.remedies],
+    }
 
 
 def _held(path: Path) -> str:
