@@ -14,6 +14,7 @@ from hub.auth.cedar_schema import cedar_schema
 from hub.auth.combinations import Combination, read_combinations
 from hub.auth.judge import CedarJudge
 from hub.auth.personas import Persona, read_personas
+from hub.auth.policy_loader import PolicyLoader
 from hub.auth.policy_reader import read_bundle
 from hub.auth.purposes import Purposes, read_purposes
 from hub.clock import Clock
@@ -73,6 +74,24 @@ def read_rules(settings: Settings, clock: Clock | None = None) -> Rules:
         personas=read_personas(purposes),
         combinations=read_combinations(POLICIES_DIR / "combinations.toml", catalogue),
     )
+
+
+def read_policy_loader(settings: Settings) -> PolicyLoader:
+    """What policies are held against, without reading any: for tools that look at other policies than the tree's.
+
+    Raises:
+        StartupError: catalogue, codes or purposes are wrong.
+    """
+    codes = read_codes(_with_plugins(CODES_DIR, settings, "codes"))
+    return PolicyLoader(
+        catalogue=read_catalogue(codes, _with_plugins(CATALOGUE_DIR, settings, "catalogue")),
+        purposes=read_purposes(POLICIES_DIR / "purposes.toml"),
+    )
+
+
+def policy_directories(settings: Settings, base: Path = POLICIES_DIR) -> Sequence[Path]:
+    """`base` and, where further agencies have rules, theirs."""
+    return _with_plugins(base, settings, "policies")
 
 
 def build_schema(catalogue: Catalogue, codes: Codes) -> GraphQLSchema:

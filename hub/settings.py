@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     """Folder with `catalogue/`, `mappings/` and `policies/` of further agencies."""
     demo: bool = False
     """Demo mode: GraphiQL with a persona picker, tokens from `hub token`."""
+    policy_trusted_dir: Path | None = None
+    """Folder of `*.pem`, the public keys whose policy bundles are believed; default `policy/trusted` in `hub_dir`."""
+    policy_signed_only: bool = False
+    """Whether to refuse to start by the rules of the program's tree."""
     request_deadline_s: float = Field(default=5.0, gt=0, le=60)
     agency_deadline_s: float = Field(default=1.5, gt=0, le=30)
     agency_concurrency: int = Field(default=8, ge=1, le=256)
@@ -64,6 +68,18 @@ class Settings(BaseSettings):
     @property
     def hub_dir(self) -> Path:
         return self.data_dir / "hub"
+
+    @property
+    def disabled_clients_file(self) -> Path:
+        return self.hub_dir / "clients-disabled"
+
+    @property
+    def policy_dir(self) -> Path:
+        return self.hub_dir / "policy"
+
+    @property
+    def trusted_dir(self) -> Path:
+        return self.policy_trusted_dir or self.policy_dir / "trusted"
 
     @property
     def base_url(self) -> str:

@@ -4,7 +4,7 @@ import logging
 import sys
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 def configure_logging(level: str) -> None:
@@ -35,6 +35,11 @@ class Metrics:
         self.source_calls = Counter(
             "hub_source_answers_total", "Agencies' answers by state", ["agency", "state"], registry=self.registry
         )
+
+        self.policy_changes = Counter(
+            "hub_policy_changes_total", "Published policies by what became of them", ["result"], registry=self.registry
+        )
+        self.policy_version = Gauge("hub_policy_version", "Version of the policies in force", registry=self.registry)
 
     def observe(self, status: int) -> None:
         """Count one answer."""

@@ -29,22 +29,29 @@ class Kind(StrEnum):
     OPERATION = "operation"
     REFUSALS = "refusals"  # refusals before a valid token, one summary a minute
     STARTUP = "startup"
+    POLICY = "policy"  # policies came into force, or were refused
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pattern:
-    """The coordinates asked of a person by effect, each tuple sorted. Persons of one class share one value."""
+    """The coordinates asked of a person by effect, each tuple sorted. Persons of one class share one value.
+
+    `facts` are those that the decision could depend on and that held, by name; None where no rule was asked. Facts that
+    the role's rules do not look at are not noted: the log would else know of a person what the asker may not.
+    """
 
     full: tuple[str, ...] = ()
     masked: tuple[str, ...] = ()
     predicate: tuple[str, ...] = ()
     sealed: tuple[str, ...] = ()
     denied: tuple[str, ...] = ()
+    facts: str | None = None
 
     @cached_property
     def encoded(self) -> orjson.Fragment:
-        """As it stands in an entry: an array of arrays in the order of `EFFECTS`."""
-        return orjson.Fragment(orjson.dumps([getattr(self, effect) for effect in EFFECTS]))
+        """As it stands in an entry: an array of arrays in the order of `EFFECTS`, and the facts if there are any."""
+        parts = [getattr(self, effect) for effect in EFFECTS]
+        return orjson.Fragment(orjson.dumps(parts if self.facts is None else [*parts, self.facts]))
 
 
 class SourceSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,11 +134,12 @@ def encode(draft: Draft, *, seq: int, entry_id: str, time_us: int) -> bytes:
 def spell_out(body: bytes) -> dict[str, Any]:
     """The entry as `hub audit dump` shows it (DESIGN section 4)."""
     entry: dict[str, Any] = orjson.loads(body)
-    patterns: Sequence[Sequence[Sequence[str]]] = entry.pop("patterns")
+    patterns: Sequence[Sequence[Any]] = entry.pop("patterns")
     if not entry["note"]:
         entry.pop("note")
     entry["persons"] = [
-        {"person": person, **dict(zip(EFFECTS, patterns[pattern], strict=True))} for person, pattern in entry["persons"]
+        {"person": person, **dict(zip((*EFFECTS, "facts"), patterns[pattern], strict=False))}
+        for person, pattern in entry["persons"]
     ]
     entry["time"] = _iso(entry["time"])
     return entry

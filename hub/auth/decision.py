@@ -59,13 +59,21 @@ class DecisionTable:
     """Cedar's remembered answer for one class: a decision for every coordinate of the catalogue.
 
     A record or list coordinate is `full` if at least one field below it is not denied, else denied. What is made of a
-    table is remembered by `edition`: the digest and, once rules have expired, how many.
+    table is remembered by `edition`: the digest and, once rules have expired, how many. `reads` are the facts that any
+    decision about this role can depend on.
     """
 
     policy_digest: str
     decision_class: DecisionClass
     decisions: Mapping[str, Decision]
     edition: str = ""
+    reads: frozenset[str] = frozenset()
+
+    @property
+    def held(self) -> str:
+        """The facts that hold, of those that decisions about this role depend on: names in order, a blank between."""
+        facts = self.decision_class.facts
+        return " ".join(sorted(name for name in self.reads if getattr(facts, name)))
 
 
 class Reach(StrEnum):

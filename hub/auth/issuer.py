@@ -7,7 +7,7 @@ in the parameter `officer`; the token's subject is that officer, its actor the c
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -220,10 +220,11 @@ class _Grant(ClientCredentialsGrant):  # type: ignore[misc]
 class TokenEndpoint(AuthorizationServer):  # type: ignore[misc]
     """`/oauth/token` without a web framework: a form in, (status, headers, JSON) out."""
 
-    def __init__(self, issuer: Issuer, clients: Mapping[str, Client]) -> None:
+    def __init__(self, issuer: Issuer, clients: Mapping[str, Client], disabled: Container[str] = ()) -> None:
         super().__init__()
         self._issuer = issuer
         self._clients = clients
+        self._disabled = disabled
         self._used: dict[tuple[str, str], None] = {}
         self._form: Mapping[str, str] = {}  # of the request being answered; `answer` never awaits
         self.uri = f"{issuer.url}/oauth/token"
@@ -253,7 +254,7 @@ class TokenEndpoint(AuthorizationServer):  # type: ignore[misc]
         return True
 
     def query_client(self, client_id: str) -> _Registered | None:
-        client = self._clients.get(client_id)
+        client = None if client_id in self._disabled else self._clients.get(client_id)
         return _Registered(client) if client else None
 
     def save_token(self, token: Mapping[str, Any], request: OAuth2Request) -> None:

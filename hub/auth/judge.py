@@ -87,6 +87,10 @@ class CedarJudge:
         return self._edition
 
     @property
+    def bundle(self) -> Bundle:
+        return self._bundle
+
+    @property
     def rule_count(self) -> int:
         return len(self._bundle.rules)
 
@@ -102,6 +106,17 @@ class CedarJudge:
             return self._rules[role].facts
         kinds = [Kind(group, facet, Sensitivity.SPECIAL.value, HUB) for facet in FACETS[group]]
         return self._rules[role].facts_on([*kinds, *(kind for kind in self._distinct if kind.group == group)])
+
+    @property
+    def purposes(self) -> Purposes:
+        return self._purposes
+
+    def knows_purpose(self, purpose: str) -> bool:
+        return purpose in self._purposes.purposes
+
+    def facts_read(self, role: str) -> frozenset[str]:
+        """Facts that any decision about `role` can depend on; all other facts change nothing for it."""
+        return self.facts_of(role)
 
     def role_purposes(self, role: str) -> frozenset[str]:
         known = self._purposes.roles.get(role)
@@ -165,7 +180,11 @@ class CedarJudge:
                 decisions[name] = self._container(field, decisions)
         ordered = {name: decisions[name] for name in self._catalogue.fields}
         return DecisionTable(
-            policy_digest=self.policy_digest, decision_class=decision_class, decisions=ordered, edition=self._edition
+            policy_digest=self.policy_digest,
+            decision_class=decision_class,
+            decisions=ordered,
+            edition=self._edition,
+            reads=self.facts_read(decision_class.role),
         )
 
     def _leaf(

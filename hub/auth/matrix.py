@@ -38,10 +38,15 @@ def render_matrix(judge: Judge, catalogue: Catalogue, purposes: Purposes) -> str
         "| role | " + " | ".join(FACETS) + " |",
         "|" + " --- |" * (len(FACETS) + 1),
     ]
-    for role in purposes.roles.values():
-        cells = [_cell(judge, catalogue, role, group) for group in FACETS]
-        lines.append(f"| {role.name} | " + " | ".join(cells) + " |")
+    _, rows = cells(judge, catalogue, purposes)
+    lines += [f"| {role} | " + " | ".join(texts) + " |" for role, texts in rows.items()]
     return "\n".join([*lines, ""])
+
+
+def cells(judge: Judge, catalogue: Catalogue, purposes: Purposes) -> tuple[list[str], dict[str, list[str]]]:
+    """The field groups, and the text of each role's cells in their order."""
+    rows = {role.name: [_cell(judge, catalogue, role, group) for group in FACETS] for role in purposes.roles.values()}
+    return list(FACETS), rows
 
 
 def _cell(judge: Judge, catalogue: Catalogue, role: Role, group: str) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -26,6 +26,7 @@ _TEXT = re.compile(r"[\x21-\x7e]{1,200}")
 
 class TokenVerifier:
     """Verifies bearer tokens of one issuer. `keys` gives the issuer's keys by kid; `agency_of` the agency of a role.
+    Tokens of a client in `disabled` are refused, however valid.
 
     Verified tokens are remembered by hash until they expire, at most `remembered` of them.
     """
@@ -39,6 +40,7 @@ class TokenVerifier:
         agency_of: Mapping[str, str],
         clock: Clock,
         is_revoked: Callable[[str], bool] = lambda _jti: False,
+        disabled: Container[str] = (),
         remembered: int = 10_000,
     ) -> None:
         self._issuer = issuer
@@ -47,6 +49,7 @@ class TokenVerifier:
         self._agency_of = agency_of
         self._clock = clock
         self._is_revoked = is_revoked
+        self._disabled = disabled
         self._remembered = remembered
         self._seen: OrderedDict[bytes, tuple[Principal, int]] = OrderedDict()
 
@@ -71,6 +74,8 @@ class TokenVerifier:
             raise UnauthenticatedError("token is not valid now")
         if self._is_revoked(principal.token_id):
             raise UnauthenticatedError("token is revoked")
+        if principal.client in self._disabled:
+            raise UnauthenticatedError("client is disabled")
         return principal
 
     def _verify(self, token: str, now: int) -> tuple[Principal, int]:

@@ -6,6 +6,7 @@ from hub.audit.log import AuditLog
 from hub.auth.issuer import Issuer, open_issuer_key
 from hub.bootstrap.front import build_front
 from hub.bootstrap.parts import Hub
+from hub.bootstrap.policies import build_policies, build_watcher
 from hub.bootstrap.reading import build_importer, build_index, build_service, build_sources
 from hub.bootstrap.secrets import build_key_ring, build_secrets
 from hub.clock import Clock, SystemClock
@@ -33,6 +34,8 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     index = build_index(store, secrets, sources, clock)
     log = AuditLog(store, clock)
     issuer_key = open_issuer_key(settings.hub_dir / "keys" / "issuer.pem", create=settings.demo)
+    metrics = Metrics()
+    policies = build_policies(settings, rules)
     hub = Hub(
         settings=settings,
         rules=rules,
@@ -48,8 +51,10 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         issuer_key=issuer_key,
         pseudonyms=secrets.pseudonyms,
         ids=secrets.ids,
-        metrics=Metrics(),
-        service=build_service(settings, rules, secrets, index, sources, log, clock),
+        metrics=metrics,
+        policies=policies,
+        watcher=build_watcher(settings, rules, policies, log, metrics, clock),
+        service=build_service(settings, rules, secrets, index, sources, log, policies, clock),
         app=_nothing,
     )
     _warm(hub)

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from hub.audit.entry import Draft, Kind, Outcome
 from hub.audit.refusals import RefusalSummary
 from hub.auth.clients import read_clients
+from hub.auth.disabled_clients import DisabledClients
 from hub.auth.issuer import TokenEndpoint
 from hub.auth.token import TokenVerifier
 from hub.bootstrap.parts import Hub
@@ -26,12 +27,14 @@ from hub.web.graphql_endpoint import GraphQLEndpoint
 def build_front(hub: Hub) -> ASGIApp:
     settings = hub.settings
     metadata = _protected_resource(settings)
+    disabled = DisabledClients(settings.disabled_clients_file, hub.clock)
     verifier = TokenVerifier(
         issuer=settings.issuer_url,
         audience=settings.audience,
         keys=hub.issuer_key.public_keys,
         agency_of={role.name: role.agency for role in hub.rules.purposes.roles.values()},
         clock=hub.clock,
+        disabled=disabled,
     )
     refusals = RefusalSummary(hub.log)
 
@@ -54,7 +57,7 @@ def build_front(hub: Hub) -> ASGIApp:
             metrics=hub.metrics.registry,
             protected_resource=metadata,
             jwks=hub.issuer_key.jwks,
-            token=TokenEndpoint(hub.issuer, read_clients(settings.hub_dir / "clients.json")).answer,
+            token=TokenEndpoint(hub.issuer, read_clients(settings.hub_dir / "clients.json"), disabled).answer,
             personas=(lambda: _personas(settings)) if settings.demo else None,
             cors_origins=settings.cors_origins,
             lifespan=lambda _app: lifespan(hub, refusals),
@@ -78,12 +81,13 @@ async def lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
     configure_logging(hub.settings.log_level)
     if not await is_current(hub.store):
         raise StoreError("the database is not at this program's schema; run `hub migrate`")
-    digest = hub.rules.judge.policy_digest
+    digest = hub.policies.current.policy_digest
     await hub.log.append(Draft(kind=Kind.STARTUP, request_id="startup", policy_digest=digest, outcome=Outcome.OK))
     for source in hub.sources.values():
         await source.start()
     settle_garbage_collector()
-    tasks = [asyncio.create_task(hub.quarantine.run()), asyncio.create_task(refusals.run())]
+    running = (hub.quarantine.run(), refusals.run(), hub.watcher.run())
+    tasks = [asyncio.create_task(work) for work in running]
     try:
         yield
     finally:
@@ -110,7 +114,7 @@ async def _readiness(hub: Hub) -> Mapping[str, bool]:
     return {
         "keys": True,  # a hub without its keys was not built
         "log": log and hub.log.writable,
-        "policy": bool(hub.rules.judge.policy_digest),
+        "policy": hub.policies.current.rule_count > 0 and hub.watcher.watching,
         "store": await hub.store.ping(),
     }
 

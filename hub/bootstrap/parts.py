@@ -7,6 +7,8 @@ from starlette.types import ASGIApp
 
 from hub.audit.log import AuditLog
 from hub.auth.issuer import Issuer, IssuerKey
+from hub.auth.policy_holder import PolicyHolder
+from hub.auth.policy_watch import PolicyWatcher
 from hub.clock import Clock
 from hub.connectors.guard import Guard
 from hub.connectors.quarantine import StoredQuarantine
@@ -40,6 +42,8 @@ class Hub:
     pseudonyms: Pseudonyms
     ids: PairwiseIds
     metrics: Metrics
+    policies: PolicyHolder
+    watcher: PolicyWatcher
     service: GraphQLService
     app: ASGIApp
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from hub.audit.log import AuditLog
 from hub.auth.clients import read_clients
+from hub.auth.policy_holder import PolicyHolder
 from hub.auth.recipients import Recipients
 from hub.bootstrap.secrets import Secrets
 from hub.clock import Clock
@@ -73,6 +74,7 @@ def build_service(
     index: PersonIndex,
     sources: Mapping[str, Guard],
     log: AuditLog,
+    policies: PolicyHolder,
     clock: Clock,
 ) -> GraphQLService:
     survivorship = read_survivorship(rules.catalogue, rules.survivorship_file)
@@ -101,7 +103,7 @@ def build_service(
             purposes=frozenset(rules.purposes.purposes),
             deadline_s=settings.request_deadline_s,
         ),
-        judge=rules.judge,
+        policies=policies,
         log=log,
         clock=clock,
     )
@@ -121,7 +123,6 @@ def _gateway(
     types = {record.agency: record.name for record in rules.catalogue.agency_types()}
     resolver = Resolver(people=index, ids=secrets.ids)
     return Gateway(
-        judge=rules.judge,
         planner=planner,
         resolver=resolver,
         people=index,

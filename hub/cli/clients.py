@@ -1,6 +1,7 @@
 """`hub client`: systems of agencies that may ask the built-in issuer for tokens."""
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from hub.auth.clients import register_client
+from hub.auth.disabled_clients import switch_client
 from hub.auth.purposes import read_purposes
 from hub.auth.recipients import read_encryption_key
 from hub.cli.options import DEFAULT_DATA, DataOption
@@ -63,3 +65,24 @@ def _read_jwk(path: Path, client_id: str) -> Mapping[str, Any]:
         raise SettingsError("is no JWK", file=path.name)
     read_encryption_key(jwk, client_id)
     return jwk
+
+
+ClientArgument = Annotated[str, typer.Argument(help="Id of the client, as its tokens carry it.")]
+
+
+@app.command("disable")
+def disable(client_id: ClientArgument, data: DataOption = DEFAULT_DATA) -> None:
+    """Refuse every token of a client, also those it has, on running servers within seconds."""
+    _switch(client_id, data, disabled=True)
+
+
+@app.command("enable")
+def enable(client_id: ClientArgument, data: DataOption = DEFAULT_DATA) -> None:
+    """Undo `disable`."""
+    _switch(client_id, data, disabled=False)
+
+
+def _switch(client_id: str, data: Path, *, disabled: bool) -> None:
+    changed = switch_client(load_settings(data_dir=data).disabled_clients_file, client_id, disabled=disabled)
+    state = "disabled" if disabled else "enabled"
+    print(f"{client_id} {state}" if changed else f"{client_id} was {state} already", file=sys.stderr)

@@ -10,7 +10,7 @@ from itertools import product
 
 import msgspec
 
-from hub.auth.decision import DecisionClass, DecisionTable, DenialCode, Effect, Judge, Reach, knows_existence
+from hub.auth.decision import DecisionClass, DecisionTable, DenialCode, Effect, Reach, knows_existence
 from hub.auth.facts import Facts
 from hub.auth.principal import Principal
 from hub.clock import Clock, today
@@ -44,7 +44,6 @@ class Gateway:
     def __init__(
         self,
         *,
-        judge: Judge,
         planner: Planner,
         resolver: Resolver,
         people: People,
@@ -58,7 +57,6 @@ class Gateway:
         recipient_of: Callable[[Principal], str | None] = lambda _principal: None,
     ) -> None:
         self._recipient_of = recipient_of
-        self._judge = judge
         self._planner = planner
         self._resolver = resolver
         self._people = people
@@ -78,7 +76,7 @@ class Gateway:
         Cost: one index statement for each kind of look-up and at most one call per agency (per 500 persons).
         """
         principal = asker.principal
-        reach = self._judge.reach(agency=principal.agency, role=principal.role, purpose=asker.purpose)
+        reach = asker.judge.reach(agency=principal.agency, role=principal.role, purpose=asker.purpose)
         if reach is Reach.NOBODY:
             return [self._nobody(ask, reading) for ask in asks]
         through_registers = reach is Reach.REGISTERS
@@ -88,7 +86,7 @@ class Gateway:
             cases=asker.cases,
             region=any(REGION in ask.coordinates for ask in asks),
             keys=any(self._planner.reachable(ask.coordinates) & self._keyed for ask in asks),
-            consent=self._judge.reads_consent(principal.role),
+            consent=asker.judge.reads_consent(principal.role),
         )
         named = await self._name(inquiry, asker, asks, reading, through_registers=through_registers)
         refs = list({ref.key: ref for item in named for ref in item.refs if ref is not None}.values())
@@ -111,7 +109,15 @@ class Gateway:
         ]
         outsider = self._table(asker, Facts()).decisions[EXISTENCE].denial or DenialCode.FIELD_DENIED
         noted = [Noted(ask=item.ask, refs=item.refs, plans=of_item) for item, of_item in zip(named, plans, strict=True)]
-        note(reading, noted, visible, fetched, None if through_registers else outsider, self._pseudonym)
+        note(
+            reading,
+            noted,
+            visible,
+            fetched,
+            None if through_registers else outsider,
+            self._pseudonym,
+            lambda facts: None if through_registers else tables[facts].held,  # nobody there: no rule was asked
+        )
         return answers
 
     def _nobody(self, ask: Ask, reading: Reading) -> AskAnswer:
@@ -169,7 +175,7 @@ class Gateway:
     def _allowed(self, asker: Asker, *, by_sex: bool) -> frozenset[Facts]:
         """Fact vectors under which all that shapes a list is given in full: only they may stand in it."""
         principal = asker.principal
-        key = (self._judge.edition, principal.agency, principal.role, asker.purpose, by_sex)
+        key = (asker.judge.edition, principal.agency, principal.role, asker.purpose, by_sex)
         allowed = self._allowed_facts.get(key)
         if allowed is None:
             needed = [EXISTENCE, "Person.sex"] if by_sex else [EXISTENCE]
@@ -186,7 +192,7 @@ class Gateway:
 
     def _table(self, asker: Asker, facts: Facts) -> DecisionTable:
         principal = asker.principal
-        return self._judge.table(
+        return asker.judge.table(
             DecisionClass(agency=principal.agency, role=principal.role, purpose=asker.purpose, facts=facts)
         )
 

@@ -27,8 +27,12 @@ def note(
     fetched: Mapping[str, Fetched],
     outsider: DenialCode | None,
     pseudonym: Callable[[PersonRef], str],
+    held: Callable[[Facts], str | None] = lambda _facts: None,
 ) -> None:
-    """Enter everything into `reading`. `outsider`: what is said, if anything, of who is not there or not yours."""
+    """Enter everything into `reading`.
+
+    `outsider`: what is said, if anything, of who is not there or not yours. `held`: facts as the log names them.
+    """
     for agency, answer in fetched.items():
         reading.sources[agency] = _use(answer)
         reading.calls[agency] = reading.calls.get(agency, 0) + 1
@@ -40,7 +44,7 @@ def note(
                 if outsider is not None:
                     reading.denied.add(Denied(coordinate=f"Query.{item.ask.field}", code=outsider))
                 if ref is not None:
-                    pattern = pattern_of({Effect.DENIED: item.ask.coordinates})
+                    pattern = pattern_of({Effect.DENIED: item.ask.coordinates}, held(ref.facts))
                     by_person.setdefault(ref.key, (ref, []))[1].append(pattern)
                 continue
             plan = item.plans[ref.facts]
@@ -57,7 +61,8 @@ def _joined(patterns: Sequence[Pattern]) -> Pattern:
     first = patterns[0]
     if all(pattern is first for pattern in patterns):
         return first
-    return pattern_of({effect: set().union(*(getattr(p, effect.value) for p in patterns)) for effect in Effect})
+    effects = {effect: set().union(*(getattr(p, effect.value) for p in patterns)) for effect in Effect}
+    return pattern_of(effects, first.facts)
 
 
 def _use(answer: Fetched) -> SourceUse:

@@ -114,8 +114,8 @@ class _Leaving(NamedTuple):
     sealed_to: str | None
 
 
-def pattern_of(effects: Mapping[Effect, Iterable[str]]) -> Pattern:
-    return Pattern(**{effect.value: tuple(sorted(names)) for effect, names in effects.items()})
+def pattern_of(effects: Mapping[Effect, Iterable[str]], facts: str | None = None) -> Pattern:
+    return Pattern(**{effect.value: tuple(sorted(names)) for effect, names in effects.items()}, facts=facts)
 
 
 def bind(plan: ClassPlan, layouts: Mapping[str, Layout]) -> BoundPlan:
@@ -206,7 +206,8 @@ class Planner:
             merged=merged,
             composed=tuple(sorted(self._composed(asked))),
             pattern=pattern_of(
-                {effect: [name for name, decision in asked.items() if decision.effect is effect] for effect in Effect}
+                {effect: [name for name, decision in asked.items() if decision.effect is effect] for effect in Effect},
+                table.held,
             ),
             denials=tuple(
                 sorted((name, decision.denial) for name, decision in asked.items() if decision.denial is not None)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from hub.audit.entry import Pattern
-from hub.auth.decision import DenialCode, Effect
+from hub.auth.decision import DenialCode, Effect, Judge
 from hub.auth.facts import Facts
 from hub.auth.principal import Principal
 from hub.connectors.base import SourceState
@@ -50,11 +50,15 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
-    """`together` is every coordinate that the whole operation asks for, deferred parts included."""
+    """Who asks what for. `judge` decides the whole operation, whatever comes into force meanwhile.
+
+    `together` is every coordinate that the whole operation asks for, deferred parts included.
+    """
 
     principal: Principal
     purpose: str
     cases: tuple[str, ...]
+    judge: Judge
     together: frozenset[str] = frozenset()
 
 

@@ -20,11 +20,15 @@ from hub.schema.request import GraphQLRequest
 
 @dataclass(slots=True, kw_only=True)
 class Course:
-    """`parent` is set for a later part: the entry of the first answer. `cost` is this part's own."""
+    """`judge` decides the whole answer, also its later parts. `parent` is set for a later part: the entry of the first.
+
+    `cost` is this part's own.
+    """
 
     principal: Principal
     request: GraphQLRequest
     started: float
+    judge: Judge
     reading: Reading = field(default_factory=Reading)
     prepared: Prepared | None = None
     parent: str | None = None
@@ -34,10 +38,9 @@ class Course:
 class Clerk:
     """Hands courses in to the audit log, and tells callers what became of them."""
 
-    def __init__(self, log: AuditLog, judge: Judge, costs: CostModel, clock: Clock) -> None:
+    def __init__(self, log: AuditLog, costs: CostModel, clock: Clock) -> None:
         self._costs = costs
         self._log = log
-        self._judge = judge
         self._clock = clock
 
     def now(self) -> float:
@@ -100,7 +103,7 @@ class Clerk:
                 )
                 for _, use in sorted(reading.sources.items())
             ),
-            policy_digest=self._judge.policy_digest,
+            policy_digest=course.judge.policy_digest,
             policies=tuple(sorted(reading.policies)),
             outcome=outcome,
             code=code,

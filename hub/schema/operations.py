@@ -12,6 +12,7 @@ import msgspec
 from graphql import GraphQLField, GraphQLSchema
 from graphql.execution.values import VariableValues
 
+from hub.auth.decision import Judge
 from hub.auth.principal import Principal
 from hub.engine.deferral import Part, Split, clean, mentions_defer
 from hub.engine.delivery import Delivery, Spot, deliver, locate, places
@@ -57,6 +58,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     principal: Principal
     purpose: str | None
     cases: tuple[str, ...]
+    judge: Judge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +193,7 @@ class Operations:
             purpose=operation.purpose or "",
             cases=operation.cases,
             together=course.together,
+            judge=operation.judge,
         )
 
         async def read(asks: Sequence[Ask]) -> Sequence[AskAnswer]:

@@ -13,7 +13,7 @@ from graphql import GraphQLSchema, OperationType, print_schema
 
 from hub.audit.entry import Outcome
 from hub.audit.log import AuditLog
-from hub.auth.decision import Judge
+from hub.auth.policy_holder import PolicyHolder
 from hub.auth.principal import Principal
 from hub.clock import Clock
 from hub.engine.deferral import Split
@@ -54,14 +54,15 @@ class GraphQLService:
         documents: Documents,
         costs: CostModel,
         operations: Operations,
-        judge: Judge,
+        policies: PolicyHolder,
         log: AuditLog,
         clock: Clock,
     ) -> None:
         self._schema = schema
         self._documents = documents
         self._operations = operations
-        self._clerk = Clerk(log, judge, costs, clock)
+        self._policies = policies
+        self._clerk = Clerk(log, costs, clock)
         self._costs: WeakKeyDictionary[Split, SplitCost] = WeakKeyDictionary()
 
     def sdl(self, _principal: Principal) -> str:
@@ -70,7 +71,7 @@ class GraphQLService:
 
     async def answer(self, principal: Principal, request: GraphQLRequest) -> Answer:
         """Execute `request`. Never raises but on cancellation, which leaves an entry ABORTED."""
-        course = Course(principal=principal, request=request, started=self._clerk.now())
+        course = self._course(principal, request)
         try:
             begun = await self._execute(course)
         except RequestError as error:
@@ -96,7 +97,7 @@ class GraphQLService:
     async def refuse(self, principal: Principal, request_id: str, error: RequestError) -> Answer:
         """The answer and the entry for a verified caller whose request does not get as far as a document."""
         request = GraphQLRequest(query="", request_id=request_id)
-        course = Course(principal=principal, request=request, started=self._clerk.now())
+        course = self._course(principal, request)
         return await self._refused(course, error)
 
     def warm(self, text: str) -> None:
@@ -107,6 +108,9 @@ class GraphQLService:
         """
         for name in self._documents.operation_names(text):
             self._operations.warm(self._documents.prepare(text, name, {}))
+
+    def _course(self, principal: Principal, request: GraphQLRequest) -> Course:
+        return Course(principal=principal, request=request, started=self._clerk.now(), judge=self._policies.current)
 
     async def _execute(self, course: Course) -> Begun:
         request = course.request
@@ -120,6 +124,7 @@ class GraphQLService:
             principal=course.principal,
             purpose=request.purpose,
             cases=request.cases,
+            judge=course.judge,
         )
         if request.incremental:
             return await self._operations.begin(operation, course.reading)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hub.auth.cedar_schema import cedar_schema
 from hub.auth.judge import CedarJudge
-from hub.auth.policy_reader import read_bundle
+from hub.auth.policy_reader import Bundle, read_bundle
 from hub.auth.purposes import Purposes, read_purposes
 from hub.clock import FixedClock
 from hub.domain.catalogue import Catalogue
@@ -27,7 +27,11 @@ def purposes() -> Purposes:
 
 
 @cache
+def bundle() -> Bundle:
+    return read_bundle([POLICIES], cedar_schema(catalogue(), purposes()))
+
+
+@cache
 def judge() -> CedarJudge:
-    schema = cedar_schema(catalogue(), purposes())
     clock = FixedClock(datetime(2026, 11, 25, 9, 0, tzinfo=UTC))
-    return CedarJudge(read_bundle([POLICIES], schema), catalogue(), purposes(), clock=clock, remembered=100_000)
+    return CedarJudge(bundle(), catalogue(), purposes(), clock=clock, remembered=100_000)

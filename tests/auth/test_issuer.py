@@ -60,6 +60,14 @@ def test_a_registered_client_gets_a_token_for_the_officer_it_names(issuer, endpo
     assert (found.officer, found.client, found.role, found.regions) == ("77", "c1", "tax", ("36",))
 
 
+def test_a_disabled_client_gets_no_token(issuer, client, tmp_path):
+    disabled = {"c1"}
+    endpoint = TokenEndpoint(issuer[1], read_clients(tmp_path / "clients.json"), disabled)
+    assert endpoint.answer(form(client), {})[2]["error"] == "invalid_client"
+    disabled.clear()
+    assert endpoint.answer(form(client), {})[0] == 200
+
+
 @pytest.mark.parametrize("officer", ["", "a b", "七", "x" * 65, "8001\n"])
 def test_an_officer_who_cannot_be_named_is_refused(endpoint, client, officer):
     status, _, body = endpoint.answer({**form(client), "officer": officer}, {})

@@ -250,6 +250,17 @@ def test_a_revoked_token_is_refused_even_if_remembered():
         one.verify(f"Bearer {GOOD}")
 
 
+def test_a_token_of_a_disabled_client_is_refused_even_if_remembered():
+    disabled = set()
+    one = verifier(disabled=disabled)
+    one.verify(f"Bearer {GOOD}")
+    disabled.add("c1")
+    with pytest.raises(UnauthenticatedError):
+        one.verify(f"Bearer {GOOD}")
+    disabled.clear()
+    assert one.verify(f"Bearer {GOOD}").client == "c1"
+
+
 def test_remembered_tokens_are_bounded():
     one = verifier(remembered=3)
     for number in range(10):

@@ -190,7 +190,7 @@ def held() -> Iterator[Callable[[], int]]:
 
 async def run_one(kept: Documents, runs: Operations, text: str) -> None:
     prepared = kept.prepare(text, None, {})
-    operation = Operation(prepared=prepared, variables={}, principal=None, purpose=None, cases=())
+    operation = Operation(prepared=prepared, variables={}, principal=None, purpose=None, cases=(), judge=None)
     await runs.run(operation, Reading())
     await asyncio.sleep(0)  # a loop that never turns keeps the timers of deadlines that are over
 

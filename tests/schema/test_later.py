@@ -86,9 +86,14 @@ async def started(parts: Parts, log: Log) -> LaterParts:
         token_id="t",
         expires_at=0,
     )
-    course = Course(principal=principal, request=GraphQLRequest(query="", request_id="r"), started=0.0)
+    course = Course(
+        principal=principal,
+        request=GraphQLRequest(query="", request_id="r"),
+        started=0.0,
+        judge=SimpleNamespace(policy_digest="p"),
+    )
     free = SimpleNamespace(actual=lambda _calls, _asked, _objects: 0)
-    clerk = Clerk(log, SimpleNamespace(policy_digest="p"), free, SimpleNamespace(monotonic=lambda: 1.0))
+    clerk = Clerk(log, free, SimpleNamespace(monotonic=lambda: 1.0))
     found = LaterParts(parts, clerk, course, late, [5] * len(late))
     found.start("parent")
     return found

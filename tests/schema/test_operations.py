@@ -62,6 +62,7 @@ def operation(text: str, purpose: str | None = "HANDOVER") -> Operation:
         principal=PRINCIPAL,
         purpose=purpose,
         cases=(),
+        judge=None,
     )
 
 
