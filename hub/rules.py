@@ -11,11 +11,13 @@ import strawberry
 from graphql import GraphQLDeferDirective, GraphQLSchema, lexicographic_sort_schema, print_schema
 
 from hub.auth.cedar_schema import cedar_schema
+from hub.auth.combinations import Combination, read_combinations
 from hub.auth.judge import CedarJudge
 from hub.auth.personas import Persona, read_personas
 from hub.auth.policy_loader import PolicyLoader
 from hub.auth.policy_reader import read_bundle
 from hub.auth.purposes import Purposes, read_purposes
+from hub.clock import Clock
 from hub.connectors.mapping import AgencyMapping
 from hub.connectors.mapping_reader import MAPPINGS_DIR, read_mappings
 from hub.domain.catalogue import Catalogue
@@ -42,6 +44,7 @@ class Rules:
     mappings: Mapping[str, AgencyMapping]
     schema: GraphQLSchema
     personas: Mapping[str, Persona]
+    combinations: tuple[Combination, ...] = ()
     survivorship_file: Path = RULES_FILE
 
     @property
@@ -49,8 +52,8 @@ class Rules:
         return print_schema(lexicographic_sort_schema(self.schema)) + "\n"
 
 
-def read_rules(settings: Settings) -> Rules:
-    """Read catalogue, codes, policies and mappings.
+def read_rules(settings: Settings, clock: Clock | None = None) -> Rules:
+    """Read catalogue, codes, policies and mappings. By `clock` rules with an expiry stop; None: the system's.
 
     Raises:
         StartupError: any of them is wrong; names file, line and name.
@@ -65,10 +68,11 @@ def read_rules(settings: Settings) -> Rules:
         catalogue=catalogue,
         purposes=purposes,
         cedar_schema=generated,
-        judge=CedarJudge(bundle, catalogue, purposes),
+        judge=CedarJudge(bundle, catalogue, purposes, clock=clock),
         mappings=read_mappings(catalogue, codes, _with_plugins(MAPPINGS_DIR, settings, "mappings")),
         schema=build_schema(catalogue, codes),
         personas=read_personas(purposes),
+        combinations=read_combinations(POLICIES_DIR / "combinations.toml", catalogue),
     )
 
 

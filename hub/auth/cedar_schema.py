@@ -4,13 +4,15 @@ Groups, facets, agencies, roles and purposes are enumerated, so that a rule nami
 """
 
 from collections.abc import Iterable
+from dataclasses import fields
 
+from hub.auth.facts import Facts
 from hub.auth.purposes import Purposes
 from hub.domain.catalogue import Catalogue
 from hub.domain.catalogue_reader import FACETS
 
 ACTIONS = ("readFull", "readMasked", "readPredicate", "readSealed")
-FACT_NAMES = ("jurisdiction", "term", "case", "own", "consent", "key_person", "approved")
+FACT_NAMES = tuple(field.name for field in fields(Facts))
 
 
 def cedar_schema(catalogue: Catalogue, purposes: Purposes) -> str:

@@ -18,7 +18,10 @@ REGION = re.compile(r"[0-9]{2,12}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """A client authenticates with private_key_jwt; `jwk` is its public key. It may name any officer of its agency."""
+    """A client authenticates with private_key_jwt; `jwk` is its public key. It may name any officer of its agency.
+
+    `encryption_jwk` is the agency's public key for sealed deliveries; None: it gets none.
+    """
 
     client_id: str
     role: str
@@ -26,6 +29,7 @@ class Client:
     regions: tuple[str, ...]
     purposes: tuple[str, ...]
     jwk: Mapping[str, Any]
+    encryption_jwk: Mapping[str, Any] | None = None
 
 
 def read_clients(path: Path) -> dict[str, Client]:
@@ -46,6 +50,7 @@ def read_clients(path: Path) -> dict[str, Client]:
                 regions=tuple(entry["regions"]),
                 purposes=tuple(entry["purposes"]),
                 jwk=entry["jwk"],
+                encryption_jwk=entry.get("encryption_jwk"),
             )
             for entry in entries
         }
@@ -54,7 +59,14 @@ def read_clients(path: Path) -> dict[str, Client]:
 
 
 def register_client(
-    path: Path, client_id: str, *, role: str, agency: str, regions: tuple[str, ...], purposes: tuple[str, ...]
+    path: Path,
+    client_id: str,
+    *,
+    role: str,
+    agency: str,
+    regions: tuple[str, ...],
+    purposes: tuple[str, ...],
+    encryption_jwk: Mapping[str, Any] | None = None,
 ) -> str:
     """Add a client with a new key pair and return its private key (PKCS#8 PEM), which is kept nowhere.
 
@@ -77,6 +89,7 @@ def register_client(
         regions=regions,
         purposes=purposes,
         jwk=key.as_dict(private=False),
+        encryption_jwk=encryption_jwk,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".new")

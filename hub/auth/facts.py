@@ -1,4 +1,4 @@
-"""The few facts about asker and person that access depends on (DOMAIN section 3.2, conditions J T C O N K 2).
+"""The few facts about asker and person that access depends on (DOMAIN section 3.2, conditions J T C O N K 2 L).
 
 A decision class is a value of `Facts`; two persons with equal facts get equal decisions from one asker.
 """
@@ -15,3 +15,5 @@ class Facts:
     consent: bool = False  # N: consent on file for this agency and purpose
     key_person: bool = False  # K: classed 01 (重点帮教)
     approved: bool = False  # 2: a second approver's time-boxed approval stands
+    statutory: bool = False  # L: a statutory query for vaulted records stands (case, legal basis, approver)
+    subject: bool = False  # the asker is the person (本人)

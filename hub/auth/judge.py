@@ -1,65 +1,76 @@
 """Cedar judges, hub remembers: decision tables per class, asked of Cedar once."""
 
-import json
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
+from datetime import date
 
-import cedarpy
-
-from hub.auth.decision import Decision, DecisionClass, DecisionTable, DenialCode, Effect, Reach
+from hub.auth.decision import (
+    LATTICE,
+    Decision,
+    DecisionClass,
+    DecisionTable,
+    DenialCode,
+    Effect,
+    Reach,
+)
 from hub.auth.facts import Facts
 from hub.auth.policy_reader import Bundle
 from hub.auth.purposes import Purposes
-from hub.auth.rule_scope import actions_of, bears_on, covers, facts_read, is_permit
-from hub.domain.catalogue import Catalogue, Field
+from hub.auth.ruling import Kind, RoleRules, Ruling, entities_of, kind_of
+from hub.clock import Clock, SystemClock, today
+from hub.domain.agencies import HUB
+from hub.domain.catalogue import Catalogue, Field, Sensitivity, Shape, ValueType
+from hub.domain.catalogue_reader import FACETS
 
-_EFFECTS = ((Effect.FULL, "readFull"), (Effect.MASKED, "readMasked"), (Effect.PREDICATE, "readPredicate"))
-_PREDICATE_FACETS = frozenset({"predicate", "key-group"})
 _EVERYTHING = Facts(**dict.fromkeys(Facts.__dataclass_fields__, True))
-EXISTENCE = ("FG0", "detail")
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What decisions distinguish of a field; coordinates of one kind share their decision."""
-
-    group: str
-    facet: str
-    sensitivity: str
-    owner: str
-
-    @property
-    def uid(self) -> str:
-        return f"{self.owner}/{self.group}/{self.facet}/{self.sensitivity}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Ruling:
-    effect: Effect
-    policies: tuple[str, ...]
+_REMEDIES = {
+    DenialCode.CASE_REQUIRED: "case",
+    DenialCode.CONSENT_REQUIRED: "consent",
+    DenialCode.APPROVAL_REQUIRED: "approved",
+}
+"""Conditions that the asker could meet, in the order in which they are advised."""
 
 
 class CedarJudge:
-    """Tables are kept for the `remembered` most recently used classes."""
+    """Tables are kept for the `remembered` most recently used classes, until a rule expires."""
 
-    def __init__(self, bundle: Bundle, catalogue: Catalogue, purposes: Purposes, *, remembered: int = 2048) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        catalogue: Catalogue,
+        purposes: Purposes,
+        *,
+        clock: Clock | None = None,
+        remembered: int = 2048,
+    ) -> None:
         self._bundle = bundle
         self._catalogue = catalogue
         self._purposes = purposes
+        self._clock = clock or SystemClock()
         self._remembered = remembered
-        texts = {role: _rules_of(bundle, role) for role in purposes.roles}
-        self._policies = {role: cedarpy.PolicySet.from_json_str(text) for role, text in texts.items()}
-        self._scopes = {role: _scopes_of(bundle, role) for role in purposes.roles}
-        self._facts_read = {role: facts_read(bundle.rules.values(), role) for role in purposes.roles}
-        self._reads_consent = frozenset(role for role, text in texts.items() if '"consent"' in text)
-        self._kinds = {name: _kind(field) for name, field in catalogue.fields.items()}
-        self._distinct = tuple(dict.fromkeys(self._kinds.values()))
-        self._entities = cedarpy.Entities.from_json_str(json.dumps([_entity(kind) for kind in self._distinct]))
-        self._rulings: OrderedDict[DecisionClass, Mapping[_Kind, _Ruling]] = OrderedDict()
+        self._kinds = {name: kind_of(field) for name, field in catalogue.fields.items()}
+        self._distinct = tuple(
+            dict.fromkeys(kind_of(field) for field in catalogue.fields.values() if field.record_type is None)
+        )
+        self._entities = entities_of(self._distinct)
+        self._nothing: Mapping[Kind, Ruling] = {kind: {} for kind in self._distinct}
+        self._put_in_force(today(self._clock))
+
+    def _put_in_force(self, day: date) -> None:
+        """Take up the rules in force on `day`, and forget what others decided."""
+        rules = self._bundle.in_force(day)
+        self._until = self._bundle.next_expiry(day)
+        expired = len(self._bundle.rules) - len(rules)
+        self._edition = self._bundle.digest + (f"+{expired}" if expired else "")
+        self._rules = {role: RoleRules(rules, role, self._distinct) for role in self._purposes.roles}
+        self._rulings: OrderedDict[DecisionClass, Mapping[Kind, Ruling]] = OrderedDict()
         self._tables: OrderedDict[DecisionClass, DecisionTable] = OrderedDict()
         self._reaches: dict[tuple[str, str, str], Reach] = {}
+
+    def _renew(self) -> None:
+        if self._until is not None and (day := today(self._clock)) >= self._until:
+            self._put_in_force(day)
 
     @property
     def policy_digest(self) -> str:
@@ -70,29 +81,41 @@ class CedarJudge:
         return self._bundle
 
     @property
-    def rule_count(self) -> int:
-        return len(self._bundle.rules)
-
-    def reads_consent(self, role: str) -> bool:
-        return role in self._reads_consent
-
-    @property
     def purposes(self) -> Purposes:
         return self._purposes
 
     def knows_purpose(self, purpose: str) -> bool:
         return purpose in self._purposes.purposes
 
-    def facts_read(self, role: str) -> frozenset[str]:
-        """Facts that any decision about `role` can depend on; all other facts change nothing for it."""
-        return self._facts_read.get(role, frozenset())
+    @property
+    def edition(self) -> str:
+        self._renew()
+        return self._edition
+
+    @property
+    def rule_count(self) -> int:
+        return len(self._bundle.rules)
+
+    def reads_consent(self, role: str) -> bool:
+        self._renew()
+        return role in self._rules and "consent" in self._rules[role].facts
+
+    def facts_of(self, role: str, group: str | None = None) -> frozenset[str]:
+        self._renew()
+        if role not in self._rules:
+            return frozenset()
+        if group is None:
+            return self._rules[role].facts
+        kinds = [Kind(group, facet, Sensitivity.SPECIAL.value, HUB) for facet in FACETS[group]]
+        return self._rules[role].facts_on([*kinds, *(kind for kind in self._distinct if kind.group == group)])
 
     def role_purposes(self, role: str) -> frozenset[str]:
         known = self._purposes.roles.get(role)
         return known.purposes if known else frozenset()
 
     def table(self, decision_class: DecisionClass) -> DecisionTable:
-        """Cost: a look-up, or some 10 ms for a class seen for the first time."""
+        """Cost: a look-up, or up to some 20 ms for a class seen for the first time."""
+        self._renew()
         table = self._tables.get(decision_class)
         if table is None:
             table = self._tables[decision_class] = self._make_table(decision_class)
@@ -100,162 +123,124 @@ class CedarJudge:
                 self._tables.popitem(last=False)
         return table
 
+    def ruling(self, decision_class: DecisionClass, group: str, facet: str = "detail", *, owner: str = HUB) -> Decision:
+        """The decision on a record of vault or log; nothing there has a mask or is delivered sealed."""
+        self._renew()
+        kind = Kind(group, facet, Sensitivity.SPECIAL.value, owner)
+
+        def effect(facts: Facts) -> tuple[Effect, tuple[str, ...]]:
+            asked = replace(decision_class, facts=facts)
+            if not self._known(asked):
+                return Effect.DENIED, ()
+            found = self._rules[asked.role].ask(asked, [kind], entities_of([kind]))[kind]
+            return next(
+                ((one, found[one]) for one in (Effect.FULL, Effect.PREDICATE) if one in found), (Effect.DENIED, ())
+            )
+
+        given, policies = effect(decision_class.facts)
+        if given is not Effect.DENIED:
+            return Decision(effect=given, policies=policies, denial=None)
+        for code, fact in _REMEDIES.items():
+            if effect(replace(decision_class.facts, **{fact: True}))[0] is not Effect.DENIED:
+                return Decision(effect=given, policies=(), denial=code)
+        return Decision(effect=given, policies=(), denial=DenialCode.FIELD_DENIED)
+
     def reach(self, *, agency: str, role: str, purpose: str) -> Reach:
         """Read off the table of the most favourable facts."""
+        self._renew()
         key = (agency, role, purpose)
         if key not in self._reaches:
             best = self._rule(DecisionClass(agency=agency, role=role, purpose=purpose, facts=_EVERYTHING))
-            self._reaches[key] = _reach(best)
+            known = self._purposes.roles.get(role)
+            self._reaches[key] = _reach(best, register=known is None or known.register)
         return self._reaches[key]
 
     def _make_table(self, decision_class: DecisionClass) -> DecisionTable:
         rulings = self._rule(decision_class)
         better = {
-            code: self._rule(replace(decision_class, facts=facts))
-            for code, facts in _alternatives(decision_class.facts)
+            code: self._rule(replace(decision_class, facts=replace(decision_class.facts, **{fact: True})))
+            for code, fact in _REMEDIES.items()
         }
+        better = {code: other for code, other in better.items() if other is not rulings}
         decisions: dict[str, Decision] = {}
         for name, field in self._catalogue.fields.items():
             if field.record_type is None:
                 decisions[name] = self._leaf(field, rulings, better)
         for name, field in self._catalogue.fields.items():
             if field.record_type is not None:
-                decisions[name] = self._container(field, decisions, better)
+                decisions[name] = self._container(field, decisions)
         ordered = {name: decisions[name] for name in self._catalogue.fields}
         return DecisionTable(
             policy_digest=self.policy_digest,
             decision_class=decision_class,
             decisions=ordered,
-            reads=self.facts_read(decision_class.role),
+            edition=self._edition,
+            reads=self.facts_of(decision_class.role),
         )
 
     def _leaf(
-        self,
-        field: Field,
-        rulings: Mapping[_Kind, _Ruling],
-        better: Mapping[DenialCode, Mapping[_Kind, _Ruling]],
+        self, field: Field, rulings: Mapping[Kind, Ruling], better: Mapping[DenialCode, Mapping[Kind, Ruling]]
     ) -> Decision:
         kind = self._kinds[field.coordinate]
-        ruling = rulings[kind]
-        effect = _effective(ruling.effect, field)
+        effect = _best(rulings[kind], field)
         if effect is not Effect.DENIED:
-            return Decision(effect=effect, policies=ruling.policies, denial=None)
+            return Decision(effect=effect, policies=rulings[kind][effect], denial=None)
         for code, other in better.items():
-            if _effective(other[kind].effect, field) is not Effect.DENIED:
-                return Decision(effect=Effect.DENIED, policies=(), denial=code)
-        return Decision(effect=Effect.DENIED, policies=(), denial=DenialCode.FIELD_DENIED)
+            if _best(other[kind], field) is not Effect.DENIED:
+                return _denied(code)
+        return _denied(DenialCode.FIELD_DENIED)
 
-    def _container(
-        self, field: Field, decisions: Mapping[str, Decision], better: Mapping[DenialCode, Mapping[_Kind, _Ruling]]
-    ) -> Decision:
+    def _container(self, field: Field, decisions: Mapping[str, Decision]) -> Decision:
         assert field.record_type is not None
         below = [decisions[inner.coordinate] for inner in self._catalogue.types[field.record_type].fields]
         if any(decision.effect is not Effect.DENIED for decision in below):
             return Decision(effect=Effect.FULL, policies=(), denial=None)
         codes = {decision.denial for decision in below}
-        code = next((code for code in better if code in codes), DenialCode.FIELD_DENIED)
-        return Decision(effect=Effect.DENIED, policies=(), denial=code)
+        return _denied(next((code for code in _REMEDIES if code in codes), DenialCode.FIELD_DENIED))
 
-    def _rule(self, decision_class: DecisionClass) -> Mapping[_Kind, _Ruling]:
-        """Cedar's answers for every kind of field, in one batch."""
-        kept = self._rulings.get(decision_class)
-        if kept is not None:
-            return kept
+    def _known(self, decision_class: DecisionClass) -> bool:
         known = self._purposes.roles.get(decision_class.role)
-        if (
-            known is None
-            or known.agency != decision_class.agency
-            or decision_class.purpose not in self._purposes.purposes
-        ):
-            nothing = _Ruling(Effect.DENIED, ())
-            return dict.fromkeys(self._distinct, nothing)
-        asked = [
-            (kind, effect, action)
-            for kind in self._distinct
-            for effect, action in _EFFECTS
-            if (effect is not Effect.PREDICATE or kind.facet in _PREDICATE_FACETS)
-            and self._may_permit(decision_class.role, kind, action)
-        ]
-        requests = [self._request(decision_class, kind, action) for kind, _, action in asked]
-        answers = cedarpy.is_authorized_batch(requests, self._policies[decision_class.role], self._entities)
-        rulings: dict[_Kind, _Ruling] = {}
-        for (kind, effect, _), answer in zip(asked, answers, strict=True):
-            if answer.allowed and kind not in rulings:  # effects are asked best first
-                rulings[kind] = _Ruling(effect, tuple(sorted(answer.diagnostics.reasons)))
-        rulings.update((kind, _Ruling(Effect.DENIED, ())) for kind in self._distinct if kind not in rulings)
-        self._rulings[decision_class] = rulings
-        if len(self._rulings) > self._remembered:
-            self._rulings.popitem(last=False)
-        return rulings
-
-    def _may_permit(self, role: str, kind: _Kind, action: str) -> bool:
-        """Whether any permit's scope holds this; Cedar denies what none does, so it need not be asked."""
-        return any(
-            action in actions and covers(rule, group=kind.group, facet=kind.facet)
-            for rule, actions in self._scopes[role]
+        return (
+            known is not None
+            and known.agency == decision_class.agency
+            and decision_class.purpose in self._purposes.purposes
         )
 
-    def _request(self, decision_class: DecisionClass, kind: _Kind, action: str) -> dict[str, Any]:
-        own = decision_class.facts.own and kind.owner == decision_class.agency
-        purpose = {"__entity": {"type": "Hub::Purpose", "id": decision_class.purpose}}
-        return {
-            "principal": f'Hub::Role::"{decision_class.role}"',
-            "action": f'Hub::Action::"{action}"',
-            "resource": f'Hub::Field::"{kind.uid}"',
-            "context": {"purpose": purpose, "own": own, "facts": asdict(decision_class.facts)},
-        }
+    def _rule(self, decision_class: DecisionClass) -> Mapping[Kind, Ruling]:
+        """Cedar's answers for every kind of field; the same object for classes that no rule tells apart."""
+        if not self._known(decision_class):
+            return self._nothing
+        rules = self._rules[decision_class.role]
+        alike = replace(decision_class, facts=rules.relevant(decision_class.facts))
+        kept = self._rulings.get(alike)
+        if kept is None:
+            kept = self._rulings[alike] = rules.ask(alike, self._distinct, self._entities)
+            if len(self._rulings) > self._remembered:
+                self._rulings.popitem(last=False)
+        return kept
 
 
-def _rules_of(bundle: Bundle, role: str) -> str:
-    """The rules that can bear on `role`, under their own ids: leaving out those of other roles changes no decision."""
-    rules = {
-        name: rule
-        for name, rule in bundle.rules.items()
-        if rule["principal"]["op"] != "==" or rule["principal"]["entity"]["id"] == role
-    }
-    return json.dumps({"templates": {}, "staticPolicies": rules, "templateLinks": []})
+def deliverable(effect: Effect, field: Field) -> bool:
+    """A mask must be known for the field; a sealed delivery is a text in the place of a text."""
+    if effect is Effect.MASKED:
+        return field.mask is not None
+    if effect is Effect.SEALED:
+        return field.value_type is ValueType.STRING and field.shape is Shape.VALUE
+    return True
 
 
-def _scopes_of(bundle: Bundle, role: str) -> list[tuple[Mapping[str, Any], frozenset[str]]]:
-    """The permits that can bear on `role`, with their actions."""
-    return [(rule, actions_of(rule)) for rule in bundle.rules.values() if is_permit(rule) and bears_on(rule, role)]
+def _best(ruling: Ruling, field: Field) -> Effect:
+    return next((effect for effect in LATTICE if effect in ruling and deliverable(effect, field)), Effect.DENIED)
 
 
-def _kind(field: Field) -> _Kind:
-    return _Kind(field.group, field.facet, field.sensitivity.value, field.owner)
+def _denied(code: DenialCode) -> Decision:
+    return Decision(effect=Effect.DENIED, policies=(), denial=code)
 
 
-def _entity(kind: _Kind) -> dict[str, Any]:
-    return {
-        "uid": {"type": "Hub::Field", "id": kind.uid},
-        "attrs": {
-            "owner": {"__entity": {"type": "Hub::Agency", "id": kind.owner}},
-            "sensitivity": int(kind.sensitivity),
-        },
-        "parents": [
-            {"type": "Hub::Group", "id": kind.group},
-            {"type": "Hub::Facet", "id": f"{kind.group}/{kind.facet}"},
-        ],
-    }
-
-
-def _effective(effect: Effect, field: Field) -> Effect:
-    """Masked without a mask is denied."""
-    return Effect.DENIED if effect is Effect.MASKED and field.mask is None else effect
-
-
-def _alternatives(facts: Facts) -> list[tuple[DenialCode, Facts]]:
-    """The same facts with one condition met that the asker could meet, in the order in which it is advised."""
-    return [
-        (DenialCode.CASE_REQUIRED, replace(facts, case=True)),
-        (DenialCode.CONSENT_REQUIRED, replace(facts, consent=True)),
-        (DenialCode.APPROVAL_REQUIRED, replace(facts, approved=True)),
-    ]
-
-
-def _reach(best: Mapping[_Kind, _Ruling]) -> Reach:
+def _reach(best: Mapping[Kind, Ruling], *, register: bool) -> Reach:
     for kind, ruling in best.items():
-        if (kind.group, kind.facet) == EXISTENCE and ruling.effect in (Effect.FULL, Effect.MASKED):
+        if kind.group == "FG0" and (
+            (kind.facet == "detail" and (Effect.FULL in ruling or Effect.MASKED in ruling)) or (ruling and not register)
+        ):
             return Reach.MEMBERS
-    released = any(ruling.effect is not Effect.DENIED for ruling in best.values())
-    return Reach.REGISTERS if released else Reach.NOBODY
+    return Reach.REGISTERS if any(best.values()) else Reach.NOBODY

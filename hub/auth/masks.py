@@ -39,6 +39,11 @@ def mask_identity_number(value: str) -> str:
     return value[:1] + "*" * (len(value) - 2) + value[-1:] if len(value) > 2 else "*" * len(value)
 
 
+def mask_identity_number_6_4(value: str) -> str:
+    """110105********0123. Hides the birth date only, so `policies/combinations.toml` says beside what it yields."""
+    return value[:6] + "*" * (len(value) - 10) + value[-4:] if len(value) == 18 else mask_identity_number(value)
+
+
 def mask_phone(value: str) -> str:
     """138****8000; a number too short for that keeps nothing."""
     return value[:3] + "****" + value[-4:] if len(value) >= 11 else "*" * len(value)
@@ -78,11 +83,15 @@ def _date(value: object) -> object:
 _MASKS: Mapping[str, Callable[[object], object]] = {
     "name": _text(mask_name),
     "identity-number": _text(mask_identity_number),
+    "identity-number-6-4": _text(mask_identity_number_6_4),
     "phone": _text(mask_phone),
     "address": _text(mask_address),
     "bank-card": _text(mask_bank_card),
     "birth-date": _date,
 }
+
+
+MASK_NAMES = frozenset(_MASKS)
 
 
 def mask_of(name: str) -> Callable[[object], object]:

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,27 @@ _ANNOTATIONS = ("id", "basis", "explain")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """All rules by their `@id`, in Cedar's JSON form."""
+    """All rules by their `@id`, in Cedar's JSON form.
+
+    A rule with `@expires("YYYY-MM-DD")` is in force before that day; the digest is of the text, so it stays.
+    """
 
     digest: str
     rules: Mapping[str, Mapping[str, Any]]
+
+    def in_force(self, day: date) -> Mapping[str, Mapping[str, Any]]:
+        """The rules that have not expired on `day`."""
+        return {name: rule for name, rule in self.rules.items() if (end := expiry(rule)) is None or day < end}
+
+    def next_expiry(self, day: date) -> date | None:
+        """The first day after `day` on which a rule stops; None if none ever does."""
+        return min((end for rule in self.rules.values() if (end := expiry(rule)) and end > day), default=None)
+
+
+def expiry(rule: Mapping[str, Any]) -> date | None:
+    """The first day on which `rule` is not in force any more."""
+    text = rule.get("annotations", {}).get("expires")
+    return None if text is None else date.fromisoformat(text)
 
 
 def read_bundle(directories: Sequence[Path], schema: str) -> Bundle:
@@ -28,7 +46,7 @@ def read_bundle(directories: Sequence[Path], schema: str) -> Bundle:
 
     Raises:
         PolicyError: no rules, a syntax error, an unknown group, facet, role, purpose or fact, a rule without id, basis
-            or explanation, an id twice; names file, line and rule.
+            or explanation, an id twice, an expiry that is no day; names file, line and rule.
     """
     files = sorted(path for directory in directories for path in directory.glob("*.cedar"))
     texts: list[str] = []
@@ -65,7 +83,16 @@ def _validated(path: Path, text: str, schema: str) -> list[tuple[str, Mapping[st
         missing = [key for key in _ANNOTATIONS if not policy.get("annotations", {}).get(key)]
         if missing:
             raise PolicyError(f"lacks @{missing[0]}", file=path.name, line=_line(text, name), name=name or None)
+        if not _is_day(policy["annotations"].get("expires", "2000-01-01")):
+            raise PolicyError("@expires is no day (YYYY-MM-DD)", file=path.name, line=_line(text, name), name=name)
     return list(zip(names, ordered, strict=True))
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) is not None and date.fromisoformat(text) is not None
+    except ValueError:
+        return False
 
 
 def _reason(error: str) -> str:

@@ -18,9 +18,12 @@ class Purpose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
+    """`register` is false for an agency that keeps no register of persons: it finds members it may know of, only."""
+
     name: str
     agency: str
     purposes: frozenset[str]
+    register: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,5 +50,10 @@ def read_purposes(path: Path) -> Purposes:
         if unknown or "agency" not in entry:
             text = f"unknown purpose {min(unknown)}" if unknown else "needs an agency"
             raise PolicyError(text, file=path.name, line=document.line("roles", name), name=name)
-        roles[name] = Role(name=name, agency=entry["agency"], purposes=frozenset(entry["purposes"]))
+        roles[name] = Role(
+            name=name,
+            agency=entry["agency"],
+            purposes=frozenset(entry["purposes"]),
+            register=bool(entry.get("register", True)),
+        )
     return Purposes(purposes=purposes, roles=roles)

@@ -23,11 +23,12 @@ def kinds_of(catalogue: Catalogue) -> tuple[Kind, ...]:
     """Kinds of field, and of what is no field of a person view but has rules: vault (FG17) and log (FG18)."""
     kinds = [(field.group, field.facet, field.sensitivity.value, field.owner) for field in catalogue.fields.values()]
     held = {kind[0] for kind in kinds}
+    owners = sorted({HUB, *(field.owner for field in catalogue.fields.values())})
     apart = [
-        (group, facet, Sensitivity.SPECIAL.value, HUB)
+        (group, facet, Sensitivity.SPECIAL.value, owner)
         for group, facets in FACETS.items()
         if group not in held
-        for facet in sorted(facets)
+        for facet, owner in product(sorted(facets), owners)
     ]
     return tuple(dict.fromkeys(kinds + apart))
 

@@ -26,7 +26,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         StartupError: settings, rules, keys or endpoints are wrong.
     """
     clock = clock or SystemClock()
-    rules = rules or read_rules(settings)
+    rules = rules or read_rules(settings, clock)
     secrets = build_secrets(build_key_ring(settings, rules.catalogue))
     store = open_store(settings.store_url, readers=settings.store_readers)
     quarantine = StoredQuarantine(store, secrets.sealer, lambda text: secrets.pseudonyms.of("record", text), clock)

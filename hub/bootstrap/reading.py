@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 from hub.audit.log import AuditLog
+from hub.auth.clients import read_clients
 from hub.auth.policy_holder import PolicyHolder
+from hub.auth.recipients import Recipients
 from hub.bootstrap.secrets import Secrets
 from hub.clock import Clock
 from hub.connectors.guard import Guard
@@ -76,7 +78,8 @@ def build_service(
     clock: Clock,
 ) -> GraphQLService:
     survivorship = read_survivorship(rules.catalogue, rules.survivorship_file)
-    releaser = Releaser(secrets.opener, sealed_columns(rules.mappings))
+    recipients = Recipients(read_clients(settings.hub_dir / "clients.json"))
+    releaser = Releaser(secrets.opener, sealed_columns(rules.mappings), recipients)
     weights = read_weights(rules.catalogue, rules.mappings, survivorship)
     costs = CostModel(rules.schema, weights)
     return GraphQLService(
@@ -91,8 +94,9 @@ def build_service(
                 secrets,
                 index,
                 sources,
-                Planner(rules.catalogue, survivorship, members_only=MEMBERS_ONLY),
+                Planner(rules.catalogue, survivorship, members_only=MEMBERS_ONLY, combinations=rules.combinations),
                 releaser,
+                recipients,
                 clock,
             ),
             PersonShapes(rules.catalogue, releaser),
@@ -113,6 +117,7 @@ def _gateway(
     sources: Mapping[str, Guard],
     planner: Planner,
     releaser: Releaser,
+    recipients: Recipients,
     clock: Clock,
 ) -> Gateway:
     types = {record.agency: record.name for record in rules.catalogue.agency_types()}
@@ -131,6 +136,7 @@ def _gateway(
         quota=PersonQuota(limit=max(1, settings.persons_per_hour // settings.workers), clock=clock),
         members_only=MEMBERS_ONLY,
         clock=clock,
+        recipient_of=recipients.of,
     )
 
 

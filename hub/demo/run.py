@@ -129,7 +129,7 @@ async def _open_cases(hub: Hub, inside: Sequence[str]) -> dict[str, str]:
     office = hub.issuer.principal_of(hub.rules.personas["judicial-office"])
     inquiry = Inquiry(principal=office, purpose="HANDOVER", region=True)
     found = await hub.index.find(inquiry, [IdentityNumber.parse(number) for number in inside])
-    agencies = ("justice", "police", "social-security", "civil-affairs", "tax")
+    agencies = tuple(dict.fromkeys(persona.agency for persona in hub.rules.personas.values() if persona.purpose))
     cases = [
         CaseReference(
             case_id=f"CASE-{order:04d}-{agency}",

@@ -5,20 +5,21 @@ shape. Decisions are per person; what a person's decision denies is in no part o
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 
 import msgspec
 
-from hub.auth.decision import DecisionClass, DecisionTable, DenialCode, Effect, Reach
+from hub.auth.decision import DecisionClass, DecisionTable, DenialCode, Effect, Reach, knows_existence
 from hub.auth.facts import Facts
+from hub.auth.principal import Principal
 from hub.clock import Clock, today
 from hub.connectors.base import Fetched, KeyKind, Layout
 from hub.domain.identity_number import IdentityNumber
 from hub.gateway.compose import compose
 from hub.gateway.fetching import Questions
 from hub.gateway.noting import Noted, note
-from hub.gateway.plan import RELEASABLE, BoundPlan, ClassPlan, Planner
+from hub.gateway.plan import BoundPlan, ClassPlan, Planner
 from hub.gateway.ports import People, Pseudonyms, Scope, Source
 from hub.gateway.quota import PersonQuota
 from hub.gateway.reading import Ask, AskAnswer, Asker, Denied, Page, PersonRef, PersonView, Reading
@@ -53,7 +54,9 @@ class Gateway:
         quota: PersonQuota,
         members_only: frozenset[str],
         clock: Clock,
+        recipient_of: Callable[[Principal], str | None] = lambda _principal: None,
     ) -> None:
+        self._recipient_of = recipient_of
         self._planner = planner
         self._resolver = resolver
         self._people = people
@@ -89,10 +92,8 @@ class Gateway:
         refs = list({ref.key: ref for item in named for ref in item.refs if ref is not None}.values())
         self._quota.spend(f"{principal.client}/{principal.officer}", (ref.key for ref in refs))
         tables = self._tables(asker, refs)
-        visible = {
-            ref.key for ref in refs if through_registers or tables[ref.facts].decisions[EXISTENCE].effect in RELEASABLE
-        }
-        plans = [self._plans(item, tables, visible, through_registers=through_registers) for item in named]
+        visible = {ref.key for ref in refs if through_registers or knows_existence(tables[ref.facts])}
+        plans = [self._plans(asker, item, tables, visible, through_registers=through_registers) for item in named]
         keys = {ref.key: self._keys(ref) for ref in refs if ref.key in visible}
         fetched, layouts = await self._fetch(asker, named, plans, keys, reading, through_registers=through_registers)
         if through_registers:
@@ -174,7 +175,7 @@ class Gateway:
     def _allowed(self, asker: Asker, *, by_sex: bool) -> frozenset[Facts]:
         """Fact vectors under which all that shapes a list is given in full: only they may stand in it."""
         principal = asker.principal
-        key = (asker.judge.policy_digest, principal.agency, principal.role, asker.purpose, by_sex)
+        key = (asker.judge.edition, principal.agency, principal.role, asker.purpose, by_sex)
         allowed = self._allowed_facts.get(key)
         if allowed is None:
             needed = [EXISTENCE, "Person.sex"] if by_sex else [EXISTENCE]
@@ -199,12 +200,24 @@ class Gateway:
         return {facts: self._table(asker, facts) for facts in {ref.facts for ref in refs}}
 
     def _plans(
-        self, item: _Named, tables: Mapping[Facts, DecisionTable], visible: set[str], *, through_registers: bool
+        self,
+        asker: Asker,
+        item: _Named,
+        tables: Mapping[Facts, DecisionTable],
+        visible: set[str],
+        *,
+        through_registers: bool,
     ) -> dict[Facts, ClassPlan]:
         """A plan for every class of visible persons of one ask."""
         classes = {ref.facts for ref in item.refs if ref is not None and ref.key in visible}
         return {
-            facts: self._planner.plan(tables[facts], item.ask.coordinates, through_registers=through_registers)
+            facts: self._planner.plan(
+                tables[facts],
+                item.ask.coordinates,
+                through_registers=through_registers,
+                together=asker.together,
+                recipient=self._recipient_of(asker.principal),
+            )
             for facts in classes
         }
 

@@ -7,27 +7,38 @@ fetch and in no release tree, so it can neither be asked of an agency nor reach 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hub.audit.entry import Pattern
-from hub.auth.decision import Decision, DecisionClass, DecisionTable, DenialCode, Effect
+from hub.auth.combinations import Combination, mask_beside
+from hub.auth.decision import Decision, DecisionTable, DenialCode, Effect
 from hub.connectors.base import Layout
 from hub.domain.catalogue import Catalogue, Field, RecordType, Shape
 from hub.gateway.survivorship import COMPOSED, MergeRule, Provider
 
-RELEASABLE = frozenset({Effect.FULL, Effect.MASKED, Effect.PREDICATE})
-_RANK = {Effect.FULL: 3, Effect.MASKED: 2, Effect.PREDICATE: 1, Effect.SEALED: 1, Effect.DENIED: 0}
+RELEASABLE = frozenset({Effect.FULL, Effect.SEALED, Effect.MASKED, Effect.PREDICATE})
+_SERVES = {
+    Effect.FULL: frozenset({Effect.FULL, Effect.SEALED, Effect.MASKED, Effect.PREDICATE}),
+    Effect.SEALED: frozenset({Effect.SEALED}),
+    Effect.MASKED: frozenset({Effect.MASKED, Effect.PREDICATE}),
+    Effect.PREDICATE: frozenset({Effect.PREDICATE}),
+}
+"""Which effects on a merged field a provider's own effect allows: what may only be sealed is shown to nobody masked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseNode:
-    """One field of the allow-list. `mask` is the mask's name where the effect is masked; `children` for records."""
+    """One field of the allow-list. `mask` is the mask's name where the effect is masked; `children` for records.
+
+    `sealed_to` names the key that the value is encrypted to, where it is delivered sealed.
+    """
 
     name: str
     coordinate: str
     mask: str | None
     many: bool
     children: tuple["ReleaseNode", ...] | None
+    sealed_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +60,7 @@ class MergedPlan:
     mask: str | None
     providers: tuple[Provider, ...]
     witnesses: tuple[Provider, ...]
+    sealed_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -88,6 +100,20 @@ class BoundMerge:
     witnesses: tuple[tuple[int, int], ...]
 
 
+class _Way(NamedTuple):
+    """What beside a table decides how values leave: everything asked beside them, and the asking client's key."""
+
+    beside: frozenset[str]
+    recipient: str | None
+
+
+class _Leaving(NamedTuple):
+    """How one value leaves: under which mask, encrypted to which key; neither where it is given in full."""
+
+    mask: str | None
+    sealed_to: str | None
+
+
 def pattern_of(effects: Mapping[Effect, Iterable[str]], facts: str | None = None) -> Pattern:
     return Pattern(**{effect.value: tuple(sorted(names)) for effect, names in effects.items()}, facts=facts)
 
@@ -107,18 +133,30 @@ def bind(plan: ClassPlan, layouts: Mapping[str, Layout]) -> BoundPlan:
 
 
 class Planner:
-    """Plans for one catalogue. `members_only` are agencies whose register is membership itself (justice)."""
+    """Plans for one catalogue. `members_only` are agencies whose register is membership itself (justice).
+
+    `combinations` are the masks that give way beside others.
+    """
 
     def __init__(
-        self, catalogue: Catalogue, rules: Mapping[str, MergeRule], *, members_only: frozenset[str], cached: int = 4096
+        self,
+        catalogue: Catalogue,
+        rules: Mapping[str, MergeRule],
+        *,
+        members_only: frozenset[str],
+        combinations: tuple[Combination, ...] = (),
+        cached: int = 4096,
     ) -> None:
         self._catalogue = catalogue
         self._rules = rules
+        self._combinations = combinations
+        yielding = {rule.mask for rule in combinations}
+        self._yielding = frozenset(name for name, field in catalogue.fields.items() if field.mask in yielding)
         self._members_only = members_only
         self._tops = tuple(catalogue.agency_types())
         self._cached = cached
         self._reachable: dict[frozenset[str], frozenset[str]] = {}
-        self._plans: OrderedDict[tuple[str, DecisionClass, frozenset[str], bool], ClassPlan] = OrderedDict()
+        self._plans: OrderedDict[tuple[Any, ...], ClassPlan] = OrderedDict()
 
     def reachable(self, coordinates: frozenset[str]) -> frozenset[str]:
         """Agencies that `coordinates` may be asked of, whatever is decided."""
@@ -132,23 +170,39 @@ class Planner:
                 self._reachable.pop(next(iter(self._reachable)))
         return agencies
 
-    def plan(self, table: DecisionTable, coordinates: frozenset[str], *, through_registers: bool) -> ClassPlan:
-        """The plan for `coordinates` under `table`; `through_registers` shuts out agencies that are membership."""
-        key = (table.policy_digest, table.decision_class, coordinates, through_registers)
+    def plan(
+        self,
+        table: DecisionTable,
+        coordinates: frozenset[str],
+        *,
+        through_registers: bool,
+        together: frozenset[str] = frozenset(),
+        recipient: str | None = None,
+    ) -> ClassPlan:
+        """The plan for `coordinates` under `table`; `through_registers` shuts out agencies that are membership.
+
+        `together` is what the whole operation asks for, `coordinates` and deferred parts among it; `recipient` names
+        the key of the asking client for sealed deliveries, without which there are none.
+        """
+        beside = together | coordinates if coordinates & self._yielding else frozenset()
+        edition = table.edition or table.policy_digest
+        key = (edition, table.decision_class, coordinates, through_registers, beside, recipient)
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._plans[key] = self._make(table, coordinates, through_registers)
+            plan = self._plans[key] = self._make(table, coordinates, through_registers, _Way(beside, recipient))
             if len(self._plans) > self._cached:
                 self._plans.popitem(last=False)
         return plan
 
-    def _make(self, table: DecisionTable, coordinates: frozenset[str], through_registers: bool) -> ClassPlan:
+    def _make(self, table: DecisionTable, coordinates: frozenset[str], through_registers: bool, way: _Way) -> ClassPlan:
         shut = self._members_only if through_registers else frozenset()
-        asked = {name: self._decision(table, name, shut) for name in coordinates if name in self._catalogue.fields}
-        merged = self._merged(table, asked, shut, conflicts="Person.conflicts" in coordinates)
+        known = [name for name in coordinates if name in self._catalogue.fields]
+        asked = {name: self._decision(table, name, shut, way.recipient) for name in known}
+        leaving = {name: self._leaving(table, self._catalogue.fields[name], asked[name], way) for name in known}
+        merged = self._merged(table, asked, shut, leaving, conflicts="Person.conflicts" in coordinates)
         return ClassPlan(
             table=table,
-            agencies=self._agencies(asked, merged),
+            agencies=self._agencies(asked, merged, leaving),
             merged=merged,
             composed=tuple(sorted(self._composed(asked))),
             pattern=pattern_of(
@@ -162,11 +216,26 @@ class Planner:
             structural=coordinates - asked.keys(),
         )
 
-    def _decision(self, table: DecisionTable, coordinate: str, shut: frozenset[str]) -> Decision:
-        """The table's word, tightened: an agency that is shut out is denied whatever the table says."""
+    def _leaving(self, table: DecisionTable, field: Field, decision: Decision, way: _Way) -> _Leaving:
+        if decision.effect is Effect.SEALED:
+            return _Leaving(None, way.recipient)
+        if decision.effect is not Effect.MASKED:
+            return _Leaving(None, None)
+        if field.coordinate not in self._yielding:
+            return _Leaving(field.mask, None)
+        mask = mask_beside(field, way.beside, table.decisions, self._catalogue, self._combinations)
+        return _Leaving(mask, None)
+
+    def _decision(self, table: DecisionTable, coordinate: str, shut: frozenset[str], recipient: str | None) -> Decision:
+        """The table's word, tightened: an agency that is shut out is denied whatever the table says.
+
+        So is a sealed delivery to a client that has registered no key.
+        """
         decision = table.decisions[coordinate]
-        if self._catalogue.fields[coordinate].owner in shut or (
-            decision.effect is Effect.MASKED and not self._maskable(coordinate)
+        if (
+            self._catalogue.fields[coordinate].owner in shut
+            or (decision.effect is Effect.MASKED and not self._maskable(coordinate))
+            or (decision.effect is Effect.SEALED and recipient is None)
         ):
             return Decision(effect=Effect.DENIED, policies=(), denial=decision.denial or DenialCode.FIELD_DENIED)
         return decision
@@ -178,7 +247,13 @@ class Planner:
         return [name for name in COMPOSED if f"Person.{name}" in asked and asked[f"Person.{name}"].effect in RELEASABLE]
 
     def _merged(
-        self, table: DecisionTable, asked: Mapping[str, Decision], shut: frozenset[str], *, conflicts: bool
+        self,
+        table: DecisionTable,
+        asked: Mapping[str, Decision],
+        shut: frozenset[str],
+        leaving: Mapping[str, _Leaving],
+        *,
+        conflicts: bool,
     ) -> tuple[MergedPlan, ...]:
         plans: list[MergedPlan] = []
         for name, rule in self._rules.items():
@@ -186,15 +261,17 @@ class Planner:
             if decision is None or decision.effect not in RELEASABLE:
                 continue
             providers = self._usable(table, rule.providers, decision.effect, shut)
-            witnesses = self._usable(table, rule.witnesses, decision.effect, shut) if conflicts else ()
+            compared = conflicts and decision.effect is not Effect.SEALED
+            witnesses = self._usable(table, rule.witnesses, decision.effect, shut) if compared else ()
             field = self._catalogue.fields[f"Person.{name}"]
             plans.append(
                 MergedPlan(
                     name=name,
                     coordinate=field.coordinate,
-                    mask=field.mask if decision.effect is Effect.MASKED else None,
+                    mask=leaving[field.coordinate].mask,
                     providers=providers,
                     witnesses=witnesses,
+                    sealed_to=leaving[field.coordinate].sealed_to,
                 )
             )
         return tuple(plans)
@@ -206,18 +283,18 @@ class Planner:
         return tuple(
             provider
             for provider in providers
-            if provider.agency not in shut
-            and table.decisions[provider.coordinate].effect in RELEASABLE
-            and _RANK[table.decisions[provider.coordinate].effect] >= _RANK[effect]
+            if provider.agency not in shut and effect in _SERVES.get(table.decisions[provider.coordinate].effect, ())
         )
 
-    def _agencies(self, asked: Mapping[str, Decision], merged: tuple[MergedPlan, ...]) -> dict[str, AgencyPlan]:
+    def _agencies(
+        self, asked: Mapping[str, Decision], merged: tuple[MergedPlan, ...], leaving: Mapping[str, _Leaving]
+    ) -> dict[str, AgencyPlan]:
         plans: dict[str, AgencyPlan] = {}
         for top in self._tops:
             assert top.agency is not None
             assert top.person_field is not None
             fetch: set[str] = set()
-            release = self._tree(top, asked, fetch)
+            release = self._tree(top, asked, fetch, leaving)
             for plan in merged:
                 fetch.update(p.coordinate for p in (*plan.providers, *plan.witnesses) if p.agency == top.agency)
             if fetch:
@@ -226,24 +303,30 @@ class Planner:
                 )
         return plans
 
-    def _tree(self, record: RecordType, asked: Mapping[str, Decision], fetch: set[str]) -> tuple[ReleaseNode, ...]:
+    def _tree(
+        self, record: RecordType, asked: Mapping[str, Decision], fetch: set[str], leaving: Mapping[str, _Leaving]
+    ) -> tuple[ReleaseNode, ...]:
         nodes: list[ReleaseNode] = []
         for field in record.fields:
             decision = asked.get(field.coordinate)
             if decision is None or decision.effect not in RELEASABLE:
                 continue
             fetch.add(field.coordinate)
-            nodes.append(self._node(field, decision, asked, fetch))
+            nodes.append(self._node(field, asked, fetch, leaving))
         return tuple(nodes)
 
-    def _node(self, field: Field, decision: Decision, asked: Mapping[str, Decision], fetch: set[str]) -> ReleaseNode:
+    def _node(
+        self, field: Field, asked: Mapping[str, Decision], fetch: set[str], leaving: Mapping[str, _Leaving]
+    ) -> ReleaseNode:
         children = None
         if field.record_type is not None:
-            children = self._tree(self._catalogue.types[field.record_type], asked, fetch)
+            children = self._tree(self._catalogue.types[field.record_type], asked, fetch, leaving)
+        way = leaving[field.coordinate]
         return ReleaseNode(
             name=field.name,
             coordinate=field.coordinate,
-            mask=field.mask if decision.effect is Effect.MASKED else None,
+            mask=way.mask,
             many=field.shape in (Shape.VALUES, Shape.RECORDS),
             children=children,
+            sealed_to=way.sealed_to,
         )

@@ -50,12 +50,16 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks what for. `judge` decides the whole operation, whatever comes into force meanwhile."""
+    """Who asks what for. `judge` decides the whole operation, whatever comes into force meanwhile.
+
+    `together` is every coordinate that the whole operation asks for, deferred parts included.
+    """
 
     principal: Principal
     purpose: str
     cases: tuple[str, ...]
     judge: Judge
+    together: frozenset[str] = frozenset()
 
 
 class PersonRef(msgspec.Struct, frozen=True, kw_only=True):

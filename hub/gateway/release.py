@@ -1,7 +1,8 @@
 """The only way out: what may become of a canonical value before it leaves, and the only place where sealed ones open.
 
 The release tree of a plan is the allow-list: whatever an agency sends beyond it has no way into an answer. This module
-gives, for each leaf of it, the conversion from the stored value to the released one: open, then mask. Conversions are
+gives, for each leaf of it, the conversion from the stored value to the released one: open, then mask or encrypt to the
+asking client's key (sealed delivery). Conversions are
 total: a sealed value that does not open (moved, altered, under a lost key) is withheld, counted and logged, and never
 takes the other values of an answer with it.
 """
@@ -13,6 +14,7 @@ from typing import Any
 import structlog
 
 from hub.auth.masks import mask, mask_of
+from hub.auth.recipients import Recipients
 from hub.crypto.opener import Opener
 from hub.errors import SealedValueError
 from hub.gateway.plan import ReleaseNode
@@ -41,7 +43,10 @@ class Conversion:
 class Releaser:
     """Conversions for one deployment. `sealed` tells which coordinates arrive sealed and where they stand."""
 
-    def __init__(self, opener: Opener, sealed: Mapping[str, SealedColumn]) -> None:
+    def __init__(
+        self, opener: Opener, sealed: Mapping[str, SealedColumn], recipients: Recipients | None = None
+    ) -> None:
+        self._recipients = recipients
         self._opener = opener
         self._sealed = sealed
         self._openers: dict[str, Callable[[Sequence[Any], Any], Any]] = {}
@@ -50,7 +55,7 @@ class Releaser:
     def conversion(self, node: ReleaseNode) -> Conversion | None:
         """What a leaf of the release tree needs; None where the value leaves as it is."""
         column = self._sealed.get(node.coordinate)
-        masking = None if node.mask is None else mask_of(node.mask)
+        masking = self._leaving(node)
         if column is None:
             return None if masking is None else Conversion(apply=masking, whole_row=False)
         opening = self.opening(node.coordinate)
@@ -63,6 +68,13 @@ class Releaser:
             return None if opened is None else masking(opened)
 
         return Conversion(apply=both, whole_row=True)
+
+    def _leaving(self, node: ReleaseNode) -> Callable[[Any], Any] | None:
+        """What is done to the plaintext: masked, encrypted, or nothing."""
+        if node.sealed_to is not None:
+            assert self._recipients is not None, "no sealed delivery is planned without a registered key"
+            return self._recipients.sealing(node.sealed_to, node.coordinate)
+        return None if node.mask is None else mask_of(node.mask)
 
     def opening(self, coordinate: str) -> Callable[[Sequence[Any], Any], Any] | None:
         """(row, sealed value) → plaintext, or None where it does not open; None for a coordinate that is not sealed."""

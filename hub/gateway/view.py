@@ -51,7 +51,9 @@ class ViewBuilder:
                 if merged.chosen is not None
             )
             view.conflicts = tuple(
-                _conflict(item, merged) for item, merged in zip(bound.merged, merges, strict=True) if merged.conflicting
+                _conflict(item, merged)
+                for item, merged in zip(bound.merged, merges, strict=True)
+                if merged.conflicting and item.plan.sealed_to is None
             )
         else:
             view = PersonView(bound, rows, [self._value(item, bound, rows) for item in bound.merged])

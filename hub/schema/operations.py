@@ -83,6 +83,7 @@ class _Course:
     variables: VariableValues
     ends: float
     left: int
+    together: frozenset[str] = frozenset()  # every coordinate that the parts ask for
 
 
 class LatePart(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +147,7 @@ class Operations:
         variables = _coerced(known, operation)
         plan = self._plan(known, operation.prepared, variables)
         self._check_purpose(operation, plan)
-        return await self._execute(self._course(operation, variables), plan, reading)
+        return await self._execute(self._course(operation, variables, plan), plan, reading)
 
     async def begin(self, operation: Operation, reading: Reading) -> Begun:
         """Execute what is answered first, for a caller who takes the rest later; `finish` brings each part.
@@ -158,8 +159,9 @@ class Operations:
         split = self._split(known, operation.prepared, _coerced(known, operation)) if known.defers else None
         if split is None:
             return Begun(executed=await self.run(operation, reading))
-        self._check_purpose(operation, split.first, *(part.plan for part in split.parts))
-        course = self._course(operation, _coerced(known, operation))
+        plans = (split.first, *(part.plan for part in split.parts))
+        self._check_purpose(operation, *plans)
+        course = self._course(operation, _coerced(known, operation), *plans)
         executed = await self._execute(course, split.first, reading)
         found = [(part, locate(part, executed.data)) for part in split.parts]
         clean(executed.data)
@@ -179,9 +181,10 @@ class Operations:
         executed = await self._execute(late.course, late.part.plan, reading)
         return executed, deliver(late.spot, executed)
 
-    def _course(self, operation: Operation, variables: VariableValues) -> _Course:
+    def _course(self, operation: Operation, variables: VariableValues, *plans: OperationPlan) -> _Course:
         ends = asyncio.get_running_loop().time() + self._deadline_s
-        return _Course(operation, variables, ends, self._max_objects)
+        roots = [item.coordinates for plan in plans for item in plan.root.fields if item.name in PeopleFetcher.FIELDS]
+        return _Course(operation, variables, ends, self._max_objects, frozenset().union(*roots))
 
     async def _execute(self, course: _Course, plan: OperationPlan, reading: Reading) -> Executed:
         operation = course.operation
@@ -190,6 +193,7 @@ class Operations:
             purpose=operation.purpose or "",
             cases=operation.cases,
             judge=operation.judge,
+            together=course.together,
         )
 
         async def read(asks: Sequence[Ask]) -> Sequence[AskAnswer]:

@@ -84,7 +84,14 @@ class PersonShapes:
         slots = dict(_STRUCTURE)
         for number, merge in enumerate(bound.merged):
             plan = merge.plan
-            node = ReleaseNode(name=plan.name, coordinate=plan.coordinate, mask=plan.mask, many=False, children=None)
+            node = ReleaseNode(
+                name=plan.name,
+                coordinate=plan.coordinate,
+                mask=plan.mask,
+                many=False,
+                children=None,
+                sealed_to=plan.sealed_to,
+            )
             slots[plan.name] = self._leaf(node, f"{{row}}.merged[{number}]")
         for number, name in enumerate(bound.plan.composed):
             slots[name] = Slot(path=f"{{row}}.composed[{number}]")

@@ -1,5 +1,6 @@
 """The shipped rules, read once for all tests of this room."""
 
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from hub.auth.cedar_schema import cedar_schema
 from hub.auth.judge import CedarJudge
 from hub.auth.policy_reader import Bundle, read_bundle
 from hub.auth.purposes import Purposes, read_purposes
+from hub.clock import FixedClock
 from hub.domain.catalogue import Catalogue
 from hub.domain.catalogue_reader import read_catalogue
 from hub.domain.codes_reader import read_codes
@@ -31,4 +33,5 @@ def bundle() -> Bundle:
 
 @cache
 def judge() -> CedarJudge:
-    return CedarJudge(bundle(), catalogue(), purposes(), remembered=100_000)
+    clock = FixedClock(datetime(2026, 11, 25, 9, 0, tzinfo=UTC))
+    return CedarJudge(bundle(), catalogue(), purposes(), clock=clock, remembered=100_000)

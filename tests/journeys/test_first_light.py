@@ -218,7 +218,8 @@ def test_demo_json_has_the_published_form(demo):
     assert held.keys() == {"version", "url", "issuer", "audience", "personas", "people", "signingKey", "kid"}
     assert list(held["personas"]) == [
         "prison", "judicial-office", "county-office", "province-office", "police-station", "social-security",
-        "civil-affairs", "tax", "auditor", "statistician", "developer",
+        "civil-affairs", "tax", "auditor", "statistician", "developer", "medical-insurance", "market-supervision", "bank",
+        "base", "volunteer", "procurator", "data-subject", "approver", "sysadmin",
     ]  # fmt: skip
     for persona in held["personas"].values():
         assert persona.keys() == {"token", "purpose", "case", "role", "agency", "regions"}
