@@ -116,7 +116,7 @@ class Gateway:
             fetched,
             None if through_registers else outsider,
             self._pseudonym,
-            lambda facts: tables[facts].held,
+            lambda facts: None if through_registers else tables[facts].held,  # nobody there: no rule was asked
         )
         return answers
 

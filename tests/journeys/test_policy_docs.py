@@ -15,7 +15,7 @@ from tests.journeys.conftest import Demo, start, stop
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "policies.md"
-PHONE = "query ($n: String!) { person(lookup: {identityNumber: $n}) { phone } }"
+INSURED = "query ($n: String!) { person(lookup: {identityNumber: $n}) { socialSecurity { insuredNow } } }"
 
 
 @dataclass(frozen=True)
@@ -95,28 +95,30 @@ def test_the_page_is_true_of_a_running_demo(shell):
 
 
 def _take_the_way(shell: Shell, demo: Demo, steps: dict[str, list[Step]]) -> None:
-    number = {"n": demo.held["people"]["in"][0]}
+    case = demo.held["personas"]["tax"]["case"]
+    assert case is not None
+    number = {"n": demo.held["people"]["in"][0]}  # whom the persona's case concerns
 
-    def phone():
-        person = demo.ask("tax", PHONE, number).json["data"]["person"]
-        return person and person["phone"]
+    def insured():
+        person = demo.ask("tax", INSURED, number).json["data"]["person"]
+        return person and person["socialSecurity"] and person["socialSecurity"]["insuredNow"]
 
-    assert phone() is None
+    assert insured() is None
     for title in ("Write", "Test", "See what it changes", "Ship"):
         shell.run(steps[title])
-    until(lambda: "*" in (phone() or ""))
+    until(lambda: insured() is not None)
     (change,) = [entry for entry in demo.entries() if entry["kind"] == "policy"]
     assert (change["outcome"], change["note"]) == ("OK", {"version": 1, "previous": 0})
-    _refuse_what_is_wrong(shell, demo, phone)
+    _refuse_what_is_wrong(shell, demo, insured)
     _stop_and_start_a_client(shell, demo, number, steps["Stop a client"])
 
 
-def _refuse_what_is_wrong(shell: Shell, demo: Demo, phone) -> None:
+def _refuse_what_is_wrong(shell: Shell, demo: Demo, insured) -> None:
     again = shell("hub policy publish bundle.json")
     assert (again.returncode, "not above 1" in again.stderr) == (1, True)
     (demo.directory / "hub" / "policy" / "bundle.json").write_text("{}")
     until(lambda: any(entry["code"] == "POLICY_INVALID" for entry in demo.entries()))
-    assert "*" in phone()
+    assert insured() is not None
     assert demo.send("/readyz").json["checks"]["policy"]
     metrics = demo.send("/metrics").raw.decode()
     assert 'hub_policy_changes_total{result="refused"} 1.0' in metrics
@@ -126,10 +128,10 @@ def _refuse_what_is_wrong(shell: Shell, demo: Demo, phone) -> None:
 def _stop_and_start_a_client(shell: Shell, demo: Demo, number: dict, steps: list[Step]) -> None:
     disable, enable = steps
     shell.run([disable])
-    until(lambda: demo.ask("tax", PHONE, number).status == 401)
+    until(lambda: demo.ask("tax", INSURED, number).status == 401)
     assert demo.ask("prison", "{ __typename }").status == 200
     shell.run([enable])
-    until(lambda: demo.ask("tax", PHONE, number).status == 200)
+    until(lambda: demo.ask("tax", INSURED, number).status == 200)
 
 
 @pytest.mark.parametrize(
