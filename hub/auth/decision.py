@@ -59,8 +59,8 @@ class DecisionTable:
     """Cedar's remembered answer for one class: a decision for every coordinate of the catalogue.
 
     A record or list coordinate is `full` if at least one field below it is not denied, else denied. What is made of a
-    table is remembered by `edition`: the digest and, once rules have expired, how many. `reads` are the facts that any
-    decision about this role can depend on.
+    table is remembered by `edition`: the digest and, once rules have expired, how many.
+    `reads` are the facts that any decision about this role can depend on.
     """
 
     policy_digest: str

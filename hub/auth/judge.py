@@ -69,7 +69,6 @@ class CedarJudge:
     def forget(self) -> None:
         """Decide every class anew when it is next asked for."""
         self._rulings: OrderedDict[DecisionClass, Mapping[Kind, Ruling]] = OrderedDict()
-        self._single: dict[tuple[str, str, Kind, frozenset[str]], Ruling] = {}  # by role, purpose, kind, true facts
         self._tables: OrderedDict[DecisionClass, DecisionTable] = OrderedDict()
         self._reaches: dict[tuple[str, str, str], Reach] = {}
 
@@ -82,13 +81,20 @@ class CedarJudge:
         return self._bundle.digest
 
     @property
+    def bundle(self) -> Bundle:
+        return self._bundle
+
+    @property
+    def purposes(self) -> Purposes:
+        return self._purposes
+
+    def knows_purpose(self, purpose: str) -> bool:
+        return purpose in self._purposes.purposes
+
+    @property
     def edition(self) -> str:
         self._renew()
         return self._edition
-
-    @property
-    def bundle(self) -> Bundle:
-        return self._bundle
 
     @property
     def rule_count(self) -> int:
@@ -106,17 +112,6 @@ class CedarJudge:
             return self._rules[role].facts
         kinds = [Kind(group, facet, Sensitivity.SPECIAL.value, HUB) for facet in FACETS[group]]
         return self._rules[role].facts_on([*kinds, *(kind for kind in self._distinct if kind.group == group)])
-
-    @property
-    def purposes(self) -> Purposes:
-        return self._purposes
-
-    def knows_purpose(self, purpose: str) -> bool:
-        return purpose in self._purposes.purposes
-
-    def facts_read(self, role: str) -> frozenset[str]:
-        """Facts that any decision about `role` can depend on; all other facts change nothing for it."""
-        return self.facts_of(role)
 
     def role_purposes(self, role: str) -> frozenset[str]:
         known = self._purposes.roles.get(role)
@@ -184,7 +179,7 @@ class CedarJudge:
             decision_class=decision_class,
             decisions=ordered,
             edition=self._edition,
-            reads=self.facts_read(decision_class.role),
+            reads=self.facts_of(decision_class.role),
         )
 
     def _leaf(
@@ -227,15 +222,6 @@ class CedarJudge:
             if len(self._rulings) > self._remembered:
                 self._rulings.popitem(last=False)
         return kept
-
-    def _ask(self, rules: RoleRules, asked: DecisionClass) -> Mapping[Kind, Ruling]:
-        """Rulings on every kind; Cedar is asked about those only that differ from what it was asked before."""
-        keys = {kind: (asked.role, asked.purpose, kind, rules.true_on(kind, asked.facts)) for kind in self._distinct}
-        fresh = [kind for kind, key in keys.items() if key not in self._single]
-        if fresh:
-            found = rules.ask(asked, fresh, self._entities)
-            self._single.update({keys[kind]: ruling for kind, ruling in found.items()})
-        return {kind: self._single[key] for kind, key in keys.items()}
 
 
 def deliverable(effect: Effect, field: Field) -> bool:

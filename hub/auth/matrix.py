@@ -26,6 +26,7 @@ _GIVEN = LATTICE[:-1]
 
 def render_matrix(judge: Judge, catalogue: Catalogue, purposes: Purposes) -> str:
     """Markdown. F full, M masked, P predicate, – none; conditions as letters; a facet stands before its colon."""
+    groups, rows = cells(judge, catalogue, purposes)
     lines = [
         "# Who sees what",
         "",
@@ -35,10 +36,9 @@ def render_matrix(judge: Judge, catalogue: Catalogue, purposes: Purposes) -> str
         "approval, L a statutory query, S the asker is the person. A part of a group stands before its colon.",
         "FG17 (vault) and FG18 (access log) hold no field of a person view.",
         "",
-        "| role | " + " | ".join(FACETS) + " |",
-        "|" + " --- |" * (len(FACETS) + 1),
+        "| role | " + " | ".join(groups) + " |",
+        "|" + " --- |" * (len(groups) + 1),
     ]
-    _, rows = cells(judge, catalogue, purposes)
     lines += [f"| {role} | " + " | ".join(texts) + " |" for role, texts in rows.items()]
     return "\n".join([*lines, ""])
 

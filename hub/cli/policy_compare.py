@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
 
 from hub.audit.reader import dump
+from hub.auth.clients import read_clients
 from hub.auth.policy_diff import Difference, Turn
 from hub.auth.policy_diff import diff as compare
 from hub.bootstrap.reading import MEMBERS_ONLY
@@ -59,7 +60,7 @@ def replay(
         judge = loader.judge(directories)
     planner = Planner(loader.catalogue, read_survivorship(loader.catalogue, RULES_FILE), members_only=MEMBERS_ONLY)
     since = SystemClock().now() - timedelta(days=days)
-    found = asyncio.run(_replayed(settings, Replay(judge, planner), since))
+    found = asyncio.run(_replayed(settings, Replay(judge, planner, _recipients(settings)), since))
     shown = {
         "digest": judge.policy_digest,
         "entries": found.entries,
@@ -83,6 +84,13 @@ def replay(
     else:
         _tell(found)
     raise typer.Exit(1 if found.changes else 0)
+
+
+def _recipients(settings: Settings) -> Callable[[str], str | None]:
+    """Clients that have registered a key for sealed deliveries, as their servers read them."""
+    clients = read_clients(settings.hub_dir / "clients.json")
+    able = {name for name, client in clients.items() if client.encryption_jwk is not None}
+    return lambda client: client if client in able else None
 
 
 async def _replayed(settings: Settings, replaying: Replay, since: datetime) -> Replayed:

@@ -5,7 +5,7 @@ for and what became of each. The same planner that answers requests plans them u
 what would have changed. Pure: entries in, changes out.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,11 +42,14 @@ class Replayed:
 
 
 class Replay:
-    """Plans under `judge`; `planner` is the one that plans requests."""
+    """Plans under `judge`; `planner` is the one that plans requests, `recipient_of` names the key of a client."""
 
-    def __init__(self, judge: Judge, planner: Planner) -> None:
+    def __init__(
+        self, judge: Judge, planner: Planner, recipient_of: Callable[[str], str | None] = lambda _client: None
+    ) -> None:
         self._judge = judge
         self._planner = planner
+        self._recipient_of = recipient_of
 
     def run(self, entries: Iterable[Mapping[str, Any]]) -> Replayed:
         """Replay `entries`, as `hub audit dump` spells them out."""
@@ -89,7 +92,12 @@ class Replay:
         known = frozenset(name for name in coordinates if name in table.decisions)
         if reach is Reach.NOBODY or (reach is Reach.MEMBERS and table.decisions[EXISTENCE].effect not in RELEASABLE):
             return dict.fromkeys(known, "denied")
-        plan = self._planner.plan(table, known, through_registers=reach is Reach.REGISTERS)
+        plan = self._planner.plan(
+            table,
+            known,
+            through_registers=reach is Reach.REGISTERS,
+            recipient=self._recipient_of(entry["client"]),
+        )
         return {name: effect for effect in EFFECTS for name in getattr(plan.pattern, effect)}
 
 

@@ -192,8 +192,8 @@ class Operations:
             principal=operation.principal,
             purpose=operation.purpose or "",
             cases=operation.cases,
-            together=course.together,
             judge=operation.judge,
+            together=course.together,
         )
 
         async def read(asks: Sequence[Ask]) -> Sequence[AskAnswer]:

@@ -4,6 +4,7 @@ from hub.auth.decision import DecisionClass, DenialCode, Effect
 from hub.auth.explain import explain
 from hub.auth.facts import Facts
 from tests.auth.parts import bundle, catalogue, judge, purposes
+from tests.auth.toy_rules import toy_catalogue, toy_judge
 
 
 def told(role: str, purpose: str, coordinate: str, **facts: bool):
@@ -21,12 +22,18 @@ def test_what_is_given_names_its_rules_with_basis_and_words():
 
 
 def test_what_is_denied_names_the_least_facts_that_would_open_it():
-    found = told("judicial-office", "HANDOVER", "Person.identityNumber")
-    assert (found.effect, found.code) == (Effect.DENIED, DenialCode.FIELD_DENIED)
-    assert found.missing[0] == {"jurisdiction", "term"}
+    rules = toy_judge(
+        '@id("r") @basis("Law") @explain("Words. / 说明。")\n'
+        'permit (principal == Hub::Role::"tax", action == Hub::Action::"readFull", resource in Hub::Group::"FG1")\n'
+        "when { context.facts.jurisdiction && context.facts.approved || context.facts.case && context.own };"
+    )
+    asked = DecisionClass(agency="tax", role="tax", purpose="TAX_RELIEF", facts=Facts(jurisdiction=True))
+    found = explain(rules, rules.bundle, toy_catalogue(), asked, "Person.name")
+    assert (found.effect, found.code) == (Effect.DENIED, DenialCode.APPROVAL_REQUIRED)
+    assert found.missing == ({"approved"},)  # `own` never holds of a field that hub itself owns
     assert found.policies == ()
-    assert [rule.id for rule in found.rules] == ["hub.FG1.judicial-office.full"]
-    assert len(found.remedies) == 2
+    assert [rule.id for rule in found.rules] == ["r"]
+    assert len(found.remedies) == 1
 
 
 def test_what_is_masked_says_what_would_give_it_in_full():
