@@ -69,6 +69,7 @@ class CedarJudge:
     def forget(self) -> None:
         """Decide every class anew when it is next asked for."""
         self._rulings: OrderedDict[DecisionClass, Mapping[Kind, Ruling]] = OrderedDict()
+        self._single: dict[tuple[str, str, Kind, frozenset[str]], Ruling] = {}  # by role, purpose, kind, true facts
         self._tables: OrderedDict[DecisionClass, DecisionTable] = OrderedDict()
         self._reaches: dict[tuple[str, str, str], Reach] = {}
 
@@ -222,6 +223,15 @@ class CedarJudge:
             if len(self._rulings) > self._remembered:
                 self._rulings.popitem(last=False)
         return kept
+
+    def _ask(self, rules: RoleRules, asked: DecisionClass) -> Mapping[Kind, Ruling]:
+        """Rulings on every kind; Cedar is asked about those only that differ from what it was asked before."""
+        keys = {kind: (asked.role, asked.purpose, kind, rules.true_on(kind, asked.facts)) for kind in self._distinct}
+        fresh = [kind for kind, key in keys.items() if key not in self._single]
+        if fresh:
+            found = rules.ask(asked, fresh, self._entities)
+            self._single.update({keys[kind]: ruling for kind, ruling in found.items()})
+        return {kind: self._single[key] for kind, key in keys.items()}
 
 
 def deliverable(effect: Effect, field: Field) -> bool:
