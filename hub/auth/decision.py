@@ -64,6 +64,15 @@ class Reach(StrEnum):
     NOBODY = "nobody"  # sees no personal field group under this purpose
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleText:
+    """The annotations of a rule. `telling`: whether a caller whom it does not serve may be told what would open it."""
+
+    basis: str
+    explain: str
+    telling: bool
+
+
 class Judge(Protocol):
     """Answers from remembered tables; asks Cedar once per class."""
 
@@ -73,6 +82,14 @@ class Judge(Protocol):
     def table(self, decision_class: DecisionClass) -> DecisionTable: ...
 
     def reach(self, *, agency: str, role: str, purpose: str) -> Reach: ...
+
+    def best(self, *, agency: str, role: str, purpose: str) -> Mapping[str, Decision]:
+        """For every coordinate the most that any facts give; denied is what no facts open."""
+        ...
+
+    def rule_text(self, rule_id: str) -> RuleText | None:
+        """What a rule says of itself; None for an unknown id."""
+        ...
 
     def reads_consent(self, role: str) -> bool:
         """Whether any rule that bears on the role looks at consent (N)."""
