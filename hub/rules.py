@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import strawberry
-from graphql import GraphQLDeferDirective, GraphQLSchema, lexicographic_sort_schema, print_schema
+from graphql import GraphQLDeferDirective, GraphQLSchema
 
 from hub.auth.cedar_schema import cedar_schema
 from hub.auth.judge import CedarJudge
@@ -17,15 +17,20 @@ from hub.auth.policy_reader import read_bundle
 from hub.auth.purposes import Purposes, read_purposes
 from hub.connectors.mapping import AgencyMapping
 from hub.connectors.mapping_reader import MAPPINGS_DIR, read_mappings
+from hub.domain.agencies import JUSTICE
 from hub.domain.catalogue import Catalogue
 from hub.domain.catalogue_reader import CATALOGUE_DIR, read_catalogue
 from hub.domain.codes import Codes
 from hub.domain.codes_reader import CODES_DIR, read_codes
+from hub.gateway.sight import Sight
 from hub.gateway.survivorship import RULES_FILE
 from hub.schema.query import build_query
 from hub.schema.records import RecordTypes, schema_config
+from hub.schema.views import sdl_of, view_schema
 from hub.settings import Settings
 
+MEMBERS_ONLY = frozenset({JUSTICE})
+"""Agencies whose register is membership itself."""
 POLICIES_DIR = Path(__file__).parent.parent / "policies"
 
 
@@ -45,7 +50,17 @@ class Rules:
 
     @property
     def sdl(self) -> str:
-        return print_schema(lexicographic_sort_schema(self.schema)) + "\n"
+        return sdl_of(self.schema)
+
+    @property
+    def sight(self) -> Sight:
+        """What each role may see at all."""
+        return Sight(self.judge, self.catalogue, members_only=MEMBERS_ONLY)
+
+    def sdl_of(self, role: str) -> str:
+        """The view of a role that there is."""
+        agency = self.purposes.roles[role].agency
+        return sdl_of(view_schema(self.schema, self.sight, self.catalogue, agency=agency, role=role))
 
 
 def read_rules(settings: Settings) -> Rules:

@@ -66,11 +66,11 @@ class Reach(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleText:
-    """The annotations of a rule. `telling`: whether a caller whom it does not serve may be told what would open it."""
+    """The annotations of a rule. `remedy`: what the policy lets a caller be told whom the rule does not serve yet."""
 
     basis: str
     explain: str
-    telling: bool
+    remedy: str | None
 
 
 class Judge(Protocol):

@@ -113,7 +113,7 @@ class CedarJudge:
         if rule is None:
             return None
         notes = rule["annotations"]
-        return RuleText(basis=notes["basis"], explain=notes["explain"], telling=notes.get("remedy") != "silent")
+        return RuleText(basis=notes["basis"], explain=notes["explain"], remedy=notes.get("remedy") or None)
 
     def _make_table(self, decision_class: DecisionClass) -> DecisionTable:
         rulings = self._rule(decision_class)

@@ -1,37 +1,40 @@
 """Builds the way of a question: agencies, person index, gateway, engine, service."""
 
 from collections.abc import Mapping
+from datetime import timedelta
+
+from graphql import GraphQLSchema
 
 from hub.audit.log import AuditLog
 from hub.bootstrap.secrets import Secrets
-from hub.clock import Clock
+from hub.clock import CHINA, Clock
 from hub.connectors.guard import Guard
 from hub.connectors.mapping import AgencyMapping
 from hub.connectors.quarantine import StoredQuarantine
 from hub.connectors.registry import build_connectors, read_endpoints
 from hub.connectors.rows import layout_of
-from hub.domain.agencies import JUSTICE
 from hub.gateway.fetching import Questions
-from hub.gateway.gateway import Gateway
+from hub.gateway.gateway import Gateway, officer_of
 from hub.gateway.plan import Planner
 from hub.gateway.quota import PersonQuota
 from hub.gateway.release import Releaser, SealedColumn
 from hub.gateway.resolve import Resolver
+from hub.gateway.sight import Sight
 from hub.gateway.survivorship import read_survivorship
 from hub.gateway.view import ViewBuilder
 from hub.identity.importer import Importer
 from hub.identity.index import PersonIndex
-from hub.rules import Rules
+from hub.rules import MEMBERS_ONLY, Rules
+from hub.schema.access import AccessDesk, PersonAccess
 from hub.schema.cost import CostModel
-from hub.schema.documents import Documents
-from hub.schema.operations import Operations
+from hub.schema.documents import Documents, shared_documents
+from hub.schema.operations import Operations, shared_plans
 from hub.schema.service import GraphQLService
 from hub.schema.shapes import PersonShapes
+from hub.schema.views import View, Views
 from hub.schema.weights import read_weights
 from hub.settings import Settings
 from hub.store.engine import Store
-
-MEMBERS_ONLY = frozenset({JUSTICE})  # agencies whose register is membership itself
 
 
 def build_sources(settings: Settings, rules: Rules, quarantine: StoredQuarantine, clock: Clock) -> Mapping[str, Guard]:
@@ -76,27 +79,34 @@ def build_service(
     survivorship = read_survivorship(rules.catalogue, rules.survivorship_file)
     releaser = Releaser(secrets.opener, sealed_columns(rules.mappings))
     weights = read_weights(rules.catalogue, rules.mappings, survivorship)
-    costs = CostModel(rules.schema, weights)
-    return GraphQLService(
-        schema=rules.schema,
-        documents=Documents(rules.schema, costs),
-        costs=costs,
-        operations=Operations(
-            rules.schema,
-            _gateway(
-                settings,
-                rules,
-                secrets,
-                index,
-                sources,
-                Planner(rules.catalogue, survivorship, members_only=MEMBERS_ONLY),
-                releaser,
-                clock,
-            ),
-            PersonShapes(rules.catalogue, releaser),
+    sight = rules.sight
+    quota = PersonQuota(limit=max(1, settings.persons_per_hour // settings.workers), clock=clock)
+    planner = Planner(rules.catalogue, survivorship, members_only=MEMBERS_ONLY)
+    gateway = _gateway(settings, rules, secrets, index, sources, planner, releaser, sight, quota, clock)
+    shapes = PersonShapes(rules.catalogue, releaser)
+    documents, plans = shared_documents(), shared_plans()
+    desk = AccessDesk(
+        sight,
+        lambda principal: quota.state(officer_of(principal)),
+        lambda seconds: clock.now().astimezone(CHINA) + timedelta(seconds=seconds),
+    )
+
+    def make_view(schema: GraphQLSchema, policy_digest: str) -> View:
+        operations = Operations(
+            schema,
+            gateway,
+            shapes,
             purposes=frozenset(rules.purposes.purposes),
             deadline_s=settings.request_deadline_s,
-        ),
+            shared=plans,
+            desk=desk,
+        )
+        return View(schema, policy_digest, Documents(schema, CostModel(schema, weights), shared=documents), operations)
+
+    roles = {role.name: role.agency for role in rules.purposes.roles.values()}
+    return GraphQLService(
+        views=Views(rules.schema, sight, rules.catalogue, make_view, roles=roles),
+        costs=CostModel(rules.schema, weights),
         judge=rules.judge,
         log=log,
         clock=clock,
@@ -111,10 +121,13 @@ def _gateway(
     sources: Mapping[str, Guard],
     planner: Planner,
     releaser: Releaser,
+    sight: Sight,
+    quota: PersonQuota,
     clock: Clock,
 ) -> Gateway:
     types = {record.agency: record.name for record in rules.catalogue.agency_types()}
     resolver = Resolver(people=index, ids=secrets.ids)
+
     return Gateway(
         judge=rules.judge,
         planner=planner,
@@ -125,9 +138,11 @@ def _gateway(
             lambda agency, coordinates: layout_of(rules.catalogue, types[agency], coordinates),
             deadline_s=settings.agency_deadline_s,
         ),
-        views=ViewBuilder(resolver=resolver, pseudonyms=secrets.pseudonyms, releaser=releaser),
+        views=ViewBuilder(
+            resolver=resolver, pseudonyms=secrets.pseudonyms, releaser=releaser, access_of=PersonAccess(sight)
+        ),
         pseudonyms=secrets.pseudonyms,
-        quota=PersonQuota(limit=max(1, settings.persons_per_hour // settings.workers), clock=clock),
+        quota=quota,
         members_only=MEMBERS_ONLY,
         clock=clock,
     )

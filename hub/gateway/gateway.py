@@ -5,13 +5,14 @@ shape. Decisions are per person; what a person's decision denies is in no part o
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
 import msgspec
 
 from hub.auth.decision import DecisionClass, DecisionTable, DenialCode, Effect, Judge, Reach
 from hub.auth.facts import Facts
+from hub.auth.principal import Principal
 from hub.clock import Clock, today
 from hub.connectors.base import Fetched, KeyKind, Layout
 from hub.domain.identity_number import IdentityNumber
@@ -23,10 +24,10 @@ from hub.gateway.ports import People, Pseudonyms, Scope, Source
 from hub.gateway.quota import PersonQuota
 from hub.gateway.reading import Ask, AskAnswer, Asker, Denied, Page, PersonRef, PersonView, Reading
 from hub.gateway.resolve import Resolver, member_ref
+from hub.gateway.sight import EXISTENCE
 from hub.gateway.view import ViewBuilder, newest
 from hub.identity.index import IndexedMember, Inquiry
 
-EXISTENCE = "Person.assistanceStatus"  # FG0: whether a role may know that this person is in the hub
 TOTAL = "PersonConnection.totalCount"
 REGION = "Person.responsibleRegion"
 
@@ -89,11 +90,11 @@ class Gateway:
         )
         named = await self._name(inquiry, asker, asks, reading, through_registers=through_registers)
         refs = list({ref.key: ref for item in named for ref in item.refs if ref is not None}.values())
-        self._quota.spend(f"{principal.client}/{principal.officer}", (ref.key for ref in refs))
         tables = self._tables(asker, refs)
         visible = {
             ref.key for ref in refs if through_registers or tables[ref.facts].decisions[EXISTENCE].effect in RELEASABLE
         }
+        self._quota.spend(officer_of(principal), _counted(named, visible))
         plans = [self._plans(item, tables, visible, through_registers=through_registers) for item in named]
         keys = {ref.key: self._keys(ref) for ref in refs if ref.key in visible}
         fetched, layouts = await self._fetch(asker, named, plans, keys, reading, through_registers=through_registers)
@@ -307,3 +308,22 @@ class Gateway:
             return self._pseudonyms.of("number", ref.identity_number)
         assert ref.known is not None
         return self._pseudonyms.of("member", ref.known.member.member_id)
+
+
+def officer_of(principal: Principal) -> str:
+    """Whose quota a request counts against."""
+    return f"{principal.client}/{principal.officer}"
+
+
+def _counted(named: Sequence[_Named], visible: set[str]) -> Iterator[str]:
+    """What counts against the quota: each visible person once, and each look-up that finds nobody for the asker.
+
+    Who is unknown and who is not the asker's count alike, or what is left of the quota would tell them apart.
+    """
+    for item in named:
+        for place, ref in enumerate(item.refs):
+            if ref is not None and ref.key in visible:
+                yield ref.key
+            elif place < len(item.ask.lookups):
+                lookup = item.ask.lookups[place]
+                yield f"?{lookup.kind}:{lookup.text}"

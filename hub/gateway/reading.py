@@ -87,11 +87,12 @@ class FieldProvenance(Provenance):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldAccess:
-    """What the asker may see of one field of this person."""
+    """What the asker may see of one field, of this person or at best. `remedy`: what would open it."""
 
     coordinate: str
     effect: Effect
     code: DenialCode | None
+    remedy: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,4 +190,5 @@ class Reading:
     denied: set[Denied] = field(default_factory=set)
     access: list[tuple[str, Pattern]] = field(default_factory=list)  # (pseudonym, what was asked of this person)
     policies: set[str] = field(default_factory=set)
+    explained: set[str] = field(default_factory=set)  # coordinates that were explained, not read
     objects: int = 0

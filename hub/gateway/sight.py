@@ -5,12 +5,21 @@ Schema views, lists of access and explanations hold these coordinates and no oth
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import fields, replace
 
-from hub.auth.decision import Decision, DecisionClass, DecisionTable, DenialCode, Effect, Judge, Reach
+from hub.auth.decision import Decision, DecisionClass, DecisionTable, DenialCode, Effect, Judge, Reach, RuleText
 from hub.auth.facts import Facts
 from hub.domain.catalogue import Catalogue
 from hub.gateway.plan import tightened
 
+EXISTENCE = "Person.assistanceStatus"  # FG0: whether a role may know that this person is in the hub
+CONDITIONS: Mapping[DenialCode, str] = {
+    DenialCode.CASE_REQUIRED: "case",
+    DenialCode.CONSENT_REQUIRED: "consent",
+    DenialCode.APPROVAL_REQUIRED: "approved",
+}
+"""Conditions that an asker can meet, by the code that asks for them."""
+_EVERYTHING = Facts(**{field.name: True for field in fields(Facts)})
 _KEPT = 512
 
 
@@ -26,10 +35,6 @@ class Sight:
     @property
     def policy_digest(self) -> str:
         return self._judge.policy_digest
-
-    @property
-    def judge(self) -> Judge:
-        return self._judge
 
     def purposes(self, role: str) -> frozenset[str]:
         return self._judge.role_purposes(role)
@@ -71,10 +76,33 @@ class Sight:
         ever = self.ever(agency=by.agency, role=by.role)
         return {name: self.decision(table, name) for name in self._catalogue.fields if name in ever}
 
-    def outsider(self, *, agency: str, role: str, purpose: str, existence: str) -> DenialCode:
+    def opening(self, table: DecisionTable, coordinate: str) -> tuple[str, ...]:
+        """Ids of the rules that would open a coordinate if the condition that its code names were met."""
+        condition = CONDITIONS.get(self.decision(table, coordinate).denial or DenialCode.FIELD_DENIED)
+        if condition is None:
+            return ()
+        by = table.decision_class
+        met = replace(by, facts=replace(by.facts, **{condition: True}))
+        return self.decision(self._judge.table(met), coordinate).policies
+
+    def remedy(self, table: DecisionTable, coordinate: str) -> str | None:
+        """What the policy itself says about how to get a denied coordinate."""
+        texts = [self._judge.rule_text(rule) for rule in self.opening(table, coordinate)]
+        return next((text.remedy for text in texts if text is not None and text.remedy), None)
+
+    def needs(self, *, agency: str, role: str, purpose: str, coordinate: str, code: DenialCode) -> bool:
+        """Whether a coordinate that may be given at best is never given without the condition of `code`."""
+        facts = replace(_EVERYTHING, **{CONDITIONS[code]: False})
+        without = DecisionClass(agency=agency, role=role, purpose=purpose, facts=facts)
+        return self.decision(self._judge.table(without), coordinate).effect is Effect.DENIED
+
+    def rule_text(self, rule_id: str) -> RuleText | None:
+        return self._judge.rule_text(rule_id)
+
+    def outsider(self, *, agency: str, role: str, purpose: str) -> DenialCode:
         """What is said of a person who is unknown, or not the asker's."""
         stranger = DecisionClass(agency=agency, role=role, purpose=purpose, facts=Facts())
-        return self._judge.table(stranger).decisions[existence].denial or DenialCode.FIELD_DENIED
+        return self._judge.table(stranger).decisions[EXISTENCE].denial or DenialCode.FIELD_DENIED
 
     def _shut(self, agency: str, role: str, purpose: str) -> frozenset[str]:
         return self._members_only if self._reach(agency, role, purpose) is Reach.REGISTERS else frozenset()

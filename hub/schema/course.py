@@ -106,6 +106,7 @@ class Clerk:
             code=code,
             cost=course.cost,
             latency_ms=round((self._clock.monotonic() - course.started) * 1000),
+            note={f"explained {name}": 1 for name in sorted(reading.explained)},
         )
         return self._log.submit(draft)
 

@@ -38,7 +38,9 @@ class NothingLeftError(ValueError):
     """Every root field would go."""
 
 
-def filter_schema(schema: GraphQLSchema, hidden: Hidden, *, filler: Filler = lambda _type, _field: False) -> GraphQLSchema:
+def filter_schema(
+    schema: GraphQLSchema, hidden: Hidden, *, filler: Filler = lambda _type, _field: False
+) -> GraphQLSchema:
     """`schema` without what is hidden. It is not validated again: from a valid schema comes a valid one.
 
     Raises:
@@ -100,7 +102,8 @@ class _Kept:
     def implementors(self, named: GraphQLInterfaceType) -> list[_Output]:
         """Kept types that implement an interface."""
         found = self._schema.get_implementations(named)
-        return [one for one in (*found.objects, *found.interfaces) if one.name in self.alive]
+        kept: list[Any] = [one for one in (*found.objects, *found.interfaces) if one.name in self.alive]
+        return kept
 
     def members(self, named: GraphQLUnionType) -> list[GraphQLObjectType]:
         return [member for member in named.types if member.name in self.alive]
@@ -171,7 +174,7 @@ class _Rebuild:
         query = self._root(self._whole.query_type)
         if query is None:
             raise NothingLeftError("no field of Query is left")
-        kwargs = self._whole.to_kwargs()
+        kwargs: dict[str, Any] = {**self._whole.to_kwargs()}
         kwargs.update(
             query=query,
             mutation=self._root(self._whole.mutation_type),
@@ -262,7 +265,8 @@ class _Rebuild:
 
     def _field(self, coordinate: str, field: GraphQLField) -> GraphQLField:
         arguments = self._kept.arguments(coordinate, field)
-        named = {get_named_type(member.type).name for member in (field, *arguments.values())}
+        types: list[Any] = [field.type, *(argument.type for argument in arguments.values())]
+        named = {get_named_type(type_).name for type_ in types}
         if len(arguments) == len(field.args) and not named & self._changed:
             return field
         kwargs: dict[str, Any] = {**field.to_kwargs()}

@@ -62,9 +62,7 @@ def permitted(text: str, facts: Facts) -> bool:
 def test_what_any_facts_open_one_of_the_favourable_opens(found):
     text = "".join(f"{effect} (principal, action, resource) {kind} {{ {body} }};" for effect, kind, body in found)
     parsed = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
-    every = [
-        Facts(**{name: bool(number >> place & 1) for place, name in enumerate(FACTS[:4])}) for number in range(16)
-    ]
+    every = [Facts(**{name: bool(number >> place & 1) for place, name in enumerate(FACTS[:4])}) for number in range(16)]
     assert any(permitted(text, facts) for facts in favourable(parsed)) or not any(
         permitted(text, facts) for facts in every
     )
@@ -83,9 +81,10 @@ def test_nothing_beyond_the_best_is_ever_given(role):
                     assert best[name].effect is not Effect.DENIED, name
 
 
-def test_a_rule_says_its_basis_and_may_be_silent_about_remedies():
+def test_a_rule_says_its_basis_and_explanation():
     text = judge().rule_text("justice.FG1.prison.full")
     assert text is not None
     assert "Prison law" in text.basis
-    assert text.telling
+    assert text.explain.startswith("Prison officers see identity")
+    assert text.remedy is None
     assert judge().rule_text("no such rule") is None
