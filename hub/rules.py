@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import strawberry
-from graphql import GraphQLDeferDirective, GraphQLSchema
+from graphql import GraphQLDeferDirective, GraphQLInputObjectType, GraphQLSchema
 
 from hub.auth.cedar_schema import cedar_schema
 from hub.auth.judge import CedarJudge
@@ -92,7 +92,16 @@ def build_schema(catalogue: Catalogue, codes: Codes) -> GraphQLSchema:
     built = strawberry.Schema(query=query, types=[types.person], config=schema_config())
     schema: GraphQLSchema = built._schema  # Strawberry's way to the graphql-core schema it stands on
     schema.directives = (*schema.directives, GraphQLDeferDirective)
+    _mark_one_of(schema)
     return schema
+
+
+def _mark_one_of(schema: GraphQLSchema) -> None:
+    """Strawberry checks `@oneOf` only when it makes the value; graphql-core validates documents by its own mark."""
+    for named in schema.type_map.values():
+        definition = (named.extensions or {}).get("strawberry-definition")
+        if isinstance(named, GraphQLInputObjectType) and definition is not None:
+            named.is_one_of = definition.is_one_of
 
 
 def _with_plugins(base: Path, settings: Settings, name: str) -> Sequence[Path]:

@@ -13,6 +13,7 @@ from graphql.language import DocumentNode, Node
 from hub.errors import RequestError
 from hub.schema.cost import Cost, CostModel, CostPlan
 from hub.schema.limits import ParseFailedError, check_tokens
+from hub.schema.one_of import RULES
 from hub.schema.remembered import Remembered
 from hub.schema.split_cost import SplitCost, split_cost
 
@@ -93,7 +94,7 @@ class Documents:
         operation, plan = self._plan(known, operation_name)
         cost = plan.evaluate(variables)
         if kept is None:
-            errors = validate(self._schema, known.document, max_errors=MAX_VALIDATION_ERRORS)
+            errors = validate(self._schema, known.document, RULES, max_errors=MAX_VALIDATION_ERRORS)
             if errors:
                 raise InvalidDocumentError([_shown(error) for error in errors[:MAX_VALIDATION_ERRORS]])
             self._valid.put((self._own, digest), known, known.size_bytes)
