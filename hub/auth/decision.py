@@ -87,6 +87,11 @@ class Judge(Protocol):
         """For every coordinate the most that any facts give; denied is what no facts open."""
         ...
 
+    @property
+    def tells_remedies(self) -> bool:
+        """Whether any rule says how to get what it does not give yet."""
+        ...
+
     def rule_text(self, rule_id: str) -> RuleText | None:
         """What a rule says of itself; None for an unknown id."""
         ...

@@ -59,6 +59,7 @@ class CedarJudge:
         self._rulings: OrderedDict[DecisionClass, Mapping[_Kind, _Ruling]] = OrderedDict()
         self._tables: OrderedDict[DecisionClass, DecisionTable] = OrderedDict()
         self._reaches: dict[tuple[str, str, str], Reach] = {}
+        self._tells_remedies = any(rule["annotations"].get("remedy") for rule in bundle.rules.values())
         self._favourable = {role: favourable(_rules_bearing_on(bundle, role)) for role in purposes.roles}
         self._best: dict[tuple[str, str, str], Mapping[str, Decision]] = {}
 
@@ -107,6 +108,10 @@ class CedarJudge:
                 for name in self._catalogue.fields
             }
         return self._best[key]
+
+    @property
+    def tells_remedies(self) -> bool:
+        return self._tells_remedies
 
     def rule_text(self, rule_id: str) -> RuleText | None:
         rule = self._bundle.rules.get(rule_id)

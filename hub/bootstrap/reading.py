@@ -145,6 +145,7 @@ def _gateway(
         quota=quota,
         members_only=MEMBERS_ONLY,
         clock=clock,
+        remedy=sight.remedy,
     )
 
 

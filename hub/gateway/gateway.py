@@ -5,7 +5,7 @@ shape. Decisions are per person; what a person's decision denies is in no part o
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
 import msgspec
@@ -55,6 +55,7 @@ class Gateway:
         quota: PersonQuota,
         members_only: frozenset[str],
         clock: Clock,
+        remedy: Callable[[DecisionTable, str], str | None] = lambda _table, _coordinate: None,
     ) -> None:
         self._judge = judge
         self._planner = planner
@@ -68,6 +69,7 @@ class Gateway:
         self._keyed = frozenset(name for name, source in sources.items() if source.key_kind is KeyKind.OWN)
         self._natural = tuple(name for name in sources if name not in members_only)
         self._clock = clock
+        self._remedy = remedy
         self._allowed_facts: dict[tuple[str, str, str, str, bool], frozenset[Facts]] = {}
 
     async def read(self, asker: Asker, asks: Sequence[Ask], reading: Reading) -> list[AskAnswer]:
@@ -111,7 +113,7 @@ class Gateway:
         ]
         outsider = self._table(asker, Facts()).decisions[EXISTENCE].denial or DenialCode.FIELD_DENIED
         noted = [Noted(ask=item.ask, refs=item.refs, plans=of_item) for item, of_item in zip(named, plans, strict=True)]
-        note(reading, noted, visible, fetched, None if through_registers else outsider, self._pseudonym)
+        note(reading, noted, visible, fetched, None if through_registers else outsider, self._pseudonym, self._remedy)
         return answers
 
     def _nobody(self, ask: Ask, reading: Reading) -> AskAnswer:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from hub.audit.entry import Pattern
-from hub.auth.decision import DenialCode, Effect
+from hub.auth.decision import DecisionTable, DenialCode, Effect
 from hub.auth.facts import Facts
 from hub.connectors.base import Fetched
 from hub.gateway.plan import ClassPlan, pattern_of
@@ -27,6 +27,7 @@ def note(
     fetched: Mapping[str, Fetched],
     outsider: DenialCode | None,
     pseudonym: Callable[[PersonRef], str],
+    remedy: Callable[[DecisionTable, str], str | None] = lambda _table, _coordinate: None,
 ) -> None:
     """Enter everything into `reading`. `outsider`: what is said, if anything, of who is not there or not yours."""
     for agency, answer in fetched.items():
@@ -47,7 +48,9 @@ def note(
             plans[id(plan)] = plan
             by_person.setdefault(ref.key, (ref, []))[1].append(plan.pattern)
     for plan in plans.values():
-        reading.denied.update(Denied(coordinate=name, code=code) for name, code in plan.denials)
+        reading.denied.update(
+            Denied(coordinate=name, code=code, remedy=remedy(plan.table, name)) for name, code in plan.denials
+        )
         reading.policies.update(plan.policies)
     reading.access.extend((pseudonym(ref), _joined(patterns)) for ref, patterns in by_person.values())
 

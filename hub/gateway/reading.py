@@ -176,8 +176,11 @@ class AskAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Denied(msgspec.Struct, frozen=True, kw_only=True):
+    """`remedy`: what the policy itself lets the asker be told about how to get it."""
+
     coordinate: str
     code: DenialCode
+    remedy: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -87,6 +87,8 @@ class Sight:
 
     def remedy(self, table: DecisionTable, coordinate: str) -> str | None:
         """What the policy itself says about how to get a denied coordinate."""
+        if not self._judge.tells_remedies:
+            return None
         texts = [self._judge.rule_text(rule) for rule in self.opening(table, coordinate)]
         return next((text.remedy for text in texts if text is not None and text.remedy), None)
 

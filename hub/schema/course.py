@@ -63,8 +63,12 @@ class Clerk:
                 "actual": self._costs.actual(reading.calls, reading.asked, reading.objects),
             },
             "denied": [
-                {"coordinate": denied.coordinate, "code": denied.code.value}
-                for denied in sorted(reading.denied, key=lambda item: (item.coordinate, item.code))
+                {
+                    "coordinate": denied.coordinate,
+                    "code": denied.code.value,
+                    **({"remedy": denied.remedy} if denied.remedy else {}),
+                }
+                for denied in sorted(reading.denied, key=lambda item: (item.coordinate, item.code, item.remedy or ""))
             ],
         }
 
