@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import strawberry
-from graphql import GraphQLDeferDirective, GraphQLSchema, lexicographic_sort_schema, print_schema
+from graphql import GraphQLDeferDirective, GraphQLInputObjectType, GraphQLSchema
 
 from hub.auth.cedar_schema import cedar_schema
 from hub.auth.combinations import Combination, read_combinations
@@ -20,15 +20,20 @@ from hub.auth.purposes import Purposes, read_purposes
 from hub.clock import Clock
 from hub.connectors.mapping import AgencyMapping
 from hub.connectors.mapping_reader import MAPPINGS_DIR, read_mappings
+from hub.domain.agencies import JUSTICE
 from hub.domain.catalogue import Catalogue
 from hub.domain.catalogue_reader import CATALOGUE_DIR, read_catalogue
 from hub.domain.codes import Codes
 from hub.domain.codes_reader import CODES_DIR, read_codes
+from hub.gateway.sight import Sight, Sights
 from hub.gateway.survivorship import RULES_FILE
 from hub.schema.query import build_query
 from hub.schema.records import RecordTypes, schema_config
+from hub.schema.views import sdl_of, view_schema
 from hub.settings import Settings
 
+MEMBERS_ONLY = frozenset({JUSTICE})
+"""Agencies whose register is membership itself."""
 POLICIES_DIR = Path(__file__).parent.parent / "policies"
 
 
@@ -49,7 +54,22 @@ class Rules:
 
     @property
     def sdl(self) -> str:
-        return print_schema(lexicographic_sort_schema(self.schema)) + "\n"
+        return sdl_of(self.schema)
+
+    @property
+    def sights(self) -> Sights:
+        """What each role may see at all, under any judge."""
+        return Sights(self.catalogue, members_only=MEMBERS_ONLY)
+
+    @property
+    def sight(self) -> Sight:
+        """What each role may see at all under these rules."""
+        return self.sights.of(self.judge)
+
+    def sdl_of(self, role: str) -> str:
+        """The view of a role that there is."""
+        agency = self.purposes.roles[role].agency
+        return sdl_of(view_schema(self.schema, self.sight, self.catalogue, agency=agency, role=role))
 
 
 def read_rules(settings: Settings, clock: Clock | None = None) -> Rules:
@@ -100,7 +120,16 @@ def build_schema(catalogue: Catalogue, codes: Codes) -> GraphQLSchema:
     built = strawberry.Schema(query=query, types=[types.person], config=schema_config())
     schema: GraphQLSchema = built._schema  # Strawberry's way to the graphql-core schema it stands on
     schema.directives = (*schema.directives, GraphQLDeferDirective)
+    _mark_one_of(schema)
     return schema
+
+
+def _mark_one_of(schema: GraphQLSchema) -> None:
+    """Strawberry checks `@oneOf` only when it makes the value; graphql-core validates documents by its own mark."""
+    for named in schema.type_map.values():
+        definition = (named.extensions or {}).get("strawberry-definition")
+        if isinstance(named, GraphQLInputObjectType) and definition is not None:
+            named.is_one_of = definition.is_one_of
 
 
 def _with_plugins(base: Path, settings: Settings, name: str) -> Sequence[Path]:

@@ -93,6 +93,15 @@ def knows_existence(table: DecisionTable) -> bool:
     return any(table.decisions[name].effect is not Effect.DENIED for name in EXISTENCE if name in table.decisions)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleText:
+    """The annotations of a rule. `remedy`: what the policy lets a caller be told whom the rule does not serve yet."""
+
+    basis: str
+    explain: str
+    remedy: str | None
+
+
 class Judge(Protocol):
     """Answers from remembered tables; asks Cedar once per class."""
 
@@ -111,6 +120,19 @@ class Judge(Protocol):
         ...
 
     def reach(self, *, agency: str, role: str, purpose: str) -> Reach: ...
+
+    def best(self, *, agency: str, role: str, purpose: str) -> Mapping[str, Decision]:
+        """For every coordinate the most that any facts give; denied is what no facts open."""
+        ...
+
+    @property
+    def tells_remedies(self) -> bool:
+        """Whether any rule says how to get what it does not give yet."""
+        ...
+
+    def rule_text(self, rule_id: str) -> RuleText | None:
+        """What a rule says of itself; None for an unknown id."""
+        ...
 
     def reads_consent(self, role: str) -> bool:
         """Whether any rule that bears on the role looks at consent (N)."""

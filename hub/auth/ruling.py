@@ -55,6 +55,7 @@ class RoleRules:
 
     def __init__(self, rules: Mapping[str, Mapping[str, Any]], role: str, kinds: Iterable[Kind]) -> None:
         mine = {name: rule for name, rule in rules.items() if _bears_on(rule, role)}
+        self.bearing: Mapping[str, Mapping[str, Any]] = mine
         text = json.dumps({"templates": {}, "staticPolicies": mine, "templateLinks": []})
         self._policies = cedarpy.PolicySet.from_json_str(text)
         self._scopes = {

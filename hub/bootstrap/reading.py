@@ -1,40 +1,43 @@
 """Builds the way of a question: agencies, person index, gateway, engine, service."""
 
 from collections.abc import Mapping
+from datetime import timedelta
+
+from graphql import GraphQLSchema
 
 from hub.audit.log import AuditLog
 from hub.auth.clients import read_clients
 from hub.auth.policy_holder import PolicyHolder
 from hub.auth.recipients import Recipients
 from hub.bootstrap.secrets import Secrets
-from hub.clock import Clock
+from hub.clock import CHINA, Clock
 from hub.connectors.guard import Guard
 from hub.connectors.mapping import AgencyMapping
 from hub.connectors.quarantine import StoredQuarantine
 from hub.connectors.registry import build_connectors, read_endpoints
 from hub.connectors.rows import layout_of
-from hub.domain.agencies import JUSTICE
 from hub.gateway.fetching import Questions
-from hub.gateway.gateway import Gateway
+from hub.gateway.gateway import Gateway, officer_of
 from hub.gateway.plan import Planner
 from hub.gateway.quota import PersonQuota
 from hub.gateway.release import Releaser, SealedColumn
 from hub.gateway.resolve import Resolver
+from hub.gateway.sight import Sight, Sights
 from hub.gateway.survivorship import read_survivorship
 from hub.gateway.view import ViewBuilder
 from hub.identity.importer import Importer
 from hub.identity.index import PersonIndex
-from hub.rules import Rules
+from hub.rules import MEMBERS_ONLY, Rules
+from hub.schema.access import AccessDesk, PersonAccess
 from hub.schema.cost import CostModel
-from hub.schema.documents import Documents
-from hub.schema.operations import Operations
+from hub.schema.documents import Documents, shared_documents
+from hub.schema.operations import Operations, shared_plans
 from hub.schema.service import GraphQLService
 from hub.schema.shapes import PersonShapes
+from hub.schema.views import View, Views
 from hub.schema.weights import read_weights
 from hub.settings import Settings
 from hub.store.engine import Store
-
-MEMBERS_ONLY = frozenset({JUSTICE})  # agencies whose register is membership itself
 
 
 def build_sources(settings: Settings, rules: Rules, quarantine: StoredQuarantine, clock: Clock) -> Mapping[str, Guard]:
@@ -81,28 +84,35 @@ def build_service(
     recipients = Recipients(read_clients(settings.hub_dir / "clients.json"))
     releaser = Releaser(secrets.opener, sealed_columns(rules.mappings), recipients)
     weights = read_weights(rules.catalogue, rules.mappings, survivorship)
-    costs = CostModel(rules.schema, weights)
-    return GraphQLService(
-        schema=rules.schema,
-        documents=Documents(rules.schema, costs),
-        costs=costs,
-        operations=Operations(
-            rules.schema,
-            _gateway(
-                settings,
-                rules,
-                secrets,
-                index,
-                sources,
-                Planner(rules.catalogue, survivorship, members_only=MEMBERS_ONLY, combinations=rules.combinations),
-                releaser,
-                recipients,
-                clock,
-            ),
-            PersonShapes(rules.catalogue, releaser),
+    sights = rules.sights
+    quota = PersonQuota(limit=max(1, settings.persons_per_hour // settings.workers), clock=clock)
+    planner = Planner(rules.catalogue, survivorship, members_only=MEMBERS_ONLY, combinations=rules.combinations)
+    gateway = _gateway(settings, rules, secrets, index, sources, planner, releaser, recipients, sights, quota, clock)
+    shapes = PersonShapes(rules.catalogue, releaser)
+    documents, plans = shared_documents(), shared_plans()
+
+    def make_view(schema: GraphQLSchema, sight: Sight) -> View:
+        desk = AccessDesk(
+            sight,
+            lambda principal: quota.state(officer_of(principal)),
+            lambda seconds: clock.now().astimezone(CHINA) + timedelta(seconds=seconds),
+        )
+        operations = Operations(
+            schema,
+            gateway,
+            shapes,
             purposes=frozenset(rules.purposes.purposes),
             deadline_s=settings.request_deadline_s,
-        ),
+            shared=plans,
+            desk=desk,
+        )
+        documents_of = Documents(schema, CostModel(schema, weights), shared=documents)
+        return View(schema, sight.policy_digest, documents_of, operations)
+
+    roles = {role.name: role.agency for role in rules.purposes.roles.values()}
+    return GraphQLService(
+        views=Views(rules.schema, sights.of, rules.catalogue, make_view, roles=roles),
+        costs=CostModel(rules.schema, weights),
         policies=policies,
         log=log,
         clock=clock,
@@ -118,10 +128,13 @@ def _gateway(
     planner: Planner,
     releaser: Releaser,
     recipients: Recipients,
+    sights: Sights,
+    quota: PersonQuota,
     clock: Clock,
 ) -> Gateway:
     types = {record.agency: record.name for record in rules.catalogue.agency_types()}
     resolver = Resolver(people=index, ids=secrets.ids)
+
     return Gateway(
         planner=planner,
         resolver=resolver,
@@ -131,12 +144,15 @@ def _gateway(
             lambda agency, coordinates: layout_of(rules.catalogue, types[agency], coordinates),
             deadline_s=settings.agency_deadline_s,
         ),
-        views=ViewBuilder(resolver=resolver, pseudonyms=secrets.pseudonyms, releaser=releaser),
+        views=ViewBuilder(
+            resolver=resolver, pseudonyms=secrets.pseudonyms, releaser=releaser, access_of=PersonAccess(sights)
+        ),
         pseudonyms=secrets.pseudonyms,
-        quota=PersonQuota(limit=max(1, settings.persons_per_hour // settings.workers), clock=clock),
+        quota=quota,
         members_only=MEMBERS_ONLY,
         clock=clock,
         recipient_of=recipients.of,
+        remedy=sights.remedy,
     )
 
 

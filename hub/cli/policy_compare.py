@@ -12,7 +12,6 @@ from hub.audit.reader import dump
 from hub.auth.clients import read_clients
 from hub.auth.policy_diff import Difference, Turn
 from hub.auth.policy_diff import diff as compare
-from hub.bootstrap.reading import MEMBERS_ONLY
 from hub.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from hub.cli.policy_source import SOURCE_HELP, opened
 from hub.clock import SystemClock
@@ -20,7 +19,7 @@ from hub.domain.catalogue import Catalogue
 from hub.gateway.plan import Planner
 from hub.gateway.replay import Replay, Replayed
 from hub.gateway.survivorship import RULES_FILE, read_survivorship
-from hub.rules import read_policy_loader
+from hub.rules import MEMBERS_ONLY, read_policy_loader
 from hub.settings import Settings, load_settings
 from hub.store.engine import open_store
 

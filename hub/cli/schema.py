@@ -18,14 +18,15 @@ def _group() -> None:
 
 @app.command("export")
 def export(
-    role: Annotated[str | None, typer.Option(help="A role's view (one schema for all roles in this version).")] = None,
+    role: Annotated[str | None, typer.Option(help="The view of this role; default: the whole schema.")] = None,
     out: Annotated[Path | None, typer.Option(help="File to write; default: print.")] = None,
 ) -> None:
     """Print the SDL, sorted."""
     rules = read_rules(load_settings())
     if role is not None and role not in rules.purposes.roles:
         raise typer.BadParameter(f"unknown role; one of {', '.join(rules.purposes.roles)}", param_hint="--role")
+    sdl = rules.sdl if role is None else rules.sdl_of(role)
     if out is None:
-        print(rules.sdl, end="")
+        print(sdl, end="")
     else:
-        out.write_text(rules.sdl, "utf-8")
+        out.write_text(sdl, "utf-8")

@@ -37,7 +37,11 @@ from hub.store.migration import migrate
 READY_WITHIN_S = 60.0
 RENEW_EVERY_S = 25 * 60.0
 PEOPLE_SHOWN = 80
-QUERY_FILE = Path(__file__).with_name("first_query.graphql")
+QUERY_FILES = {
+    "judicial-office": Path(__file__).with_name("first_query.graphql"),
+    "tax": Path(__file__).with_name("first_query_tax.graphql"),
+}
+"""A first query by persona: each asks for what its view holds."""
 
 words = Console(stderr=True, highlight=False)
 
@@ -229,18 +233,17 @@ def _show(settings: Settings, prepared: Prepared, took_s: float) -> None:
     for name, persona in held["personas"].items():
         out.print(f"  {name:16} {persona['token']}")
     number = prepared.inside[0]
-    for persona in ("judicial-office", "tax"):
+    for persona, file in QUERY_FILES.items():
         known = held["personas"][persona]
         out.print(f"\na first query, ready to paste, as {persona}:\n")
-        print(first_query(settings, number, persona, known["purpose"], known["case"]))
+        query = " ".join(file.read_text("utf-8").split())
+        print(first_query(settings, query, number, persona, known["purpose"], known["case"]))
     out.print("\nCtrl-C ends everything.")
 
 
-def first_query(settings: Settings, number: str, persona: str, purpose: str, case: str | None) -> str:
+def first_query(settings: Settings, query: str, number: str, persona: str, purpose: str, case: str | None) -> str:
     """A curl command that works as it stands."""
-    body = json.dumps(
-        {"query": " ".join(QUERY_FILE.read_text("utf-8").split()), "variables": {"number": number}}, ensure_ascii=False
-    )
+    body = json.dumps({"query": query, "variables": {"number": number}}, ensure_ascii=False)
     lines = [
         f"curl -s {settings.base_url}/graphql",
         f'-H "Authorization: Bearer $(.venv/bin/hub token {persona} --data {shlex.quote(str(settings.data_dir))})"',

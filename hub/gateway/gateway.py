@@ -5,12 +5,13 @@ shape. Decisions are per person; what a person's decision denies is in no part o
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import product
 
 import msgspec
 
-from hub.auth.decision import DecisionClass, DecisionTable, DenialCode, Effect, Reach, knows_existence
+from hub.auth.decision import DecisionClass, DecisionTable, DenialCode, Effect, Judge, Reach, knows_existence
 from hub.auth.facts import Facts
 from hub.auth.principal import Principal
 from hub.clock import Clock, today
@@ -24,10 +25,10 @@ from hub.gateway.ports import People, Pseudonyms, Scope, Source
 from hub.gateway.quota import PersonQuota
 from hub.gateway.reading import Ask, AskAnswer, Asker, Denied, Page, PersonRef, PersonView, Reading
 from hub.gateway.resolve import Resolver, member_ref
+from hub.gateway.sight import EXISTENCE
 from hub.gateway.view import ViewBuilder, newest
 from hub.identity.index import IndexedMember, Inquiry
 
-EXISTENCE = "Person.assistanceStatus"  # FG0: whether a role may know that this person is in the hub
 TOTAL = "PersonConnection.totalCount"
 REGION = "Person.responsibleRegion"
 
@@ -55,6 +56,7 @@ class Gateway:
         members_only: frozenset[str],
         clock: Clock,
         recipient_of: Callable[[Principal], str | None] = lambda _principal: None,
+        remedy: Callable[[Judge, DecisionTable, str], str | None] = lambda _judge, _table, _coordinate: None,
     ) -> None:
         self._recipient_of = recipient_of
         self._planner = planner
@@ -68,6 +70,7 @@ class Gateway:
         self._keyed = frozenset(name for name, source in sources.items() if source.key_kind is KeyKind.OWN)
         self._natural = tuple(name for name in sources if name not in members_only)
         self._clock = clock
+        self._remedy = remedy
         self._allowed_facts: dict[tuple[str, str, str, str, bool], frozenset[Facts]] = {}
 
     async def read(self, asker: Asker, asks: Sequence[Ask], reading: Reading) -> list[AskAnswer]:
@@ -90,9 +93,9 @@ class Gateway:
         )
         named = await self._name(inquiry, asker, asks, reading, through_registers=through_registers)
         refs = list({ref.key: ref for item in named for ref in item.refs if ref is not None}.values())
-        self._quota.spend(f"{principal.client}/{principal.officer}", (ref.key for ref in refs))
         tables = self._tables(asker, refs)
         visible = {ref.key for ref in refs if through_registers or knows_existence(tables[ref.facts])}
+        self._quota.spend(officer_of(principal), _counted(named, visible))
         plans = [self._plans(asker, item, tables, visible, through_registers=through_registers) for item in named]
         keys = {ref.key: self._keys(ref) for ref in refs if ref.key in visible}
         fetched, layouts = await self._fetch(asker, named, plans, keys, reading, through_registers=through_registers)
@@ -117,6 +120,7 @@ class Gateway:
             None if through_registers else outsider,
             self._pseudonym,
             lambda facts: None if through_registers else tables[facts].held,  # nobody there: no rule was asked
+            partial(self._remedy, asker.judge),
         )
         return answers
 
@@ -326,3 +330,22 @@ class Gateway:
             return self._pseudonyms.of("number", ref.identity_number)
         assert ref.known is not None
         return self._pseudonyms.of("member", ref.known.member.member_id)
+
+
+def officer_of(principal: Principal) -> str:
+    """Whose quota a request counts against."""
+    return f"{principal.client}/{principal.officer}"
+
+
+def _counted(named: Sequence[_Named], visible: set[str]) -> Iterator[str]:
+    """What counts against the quota: each visible person once, and each look-up that finds nobody for the asker.
+
+    Who is unknown and who is not the asker's count alike, or what is left of the quota would tell them apart.
+    """
+    for item in named:
+        for place, ref in enumerate(item.refs):
+            if ref is not None and ref.key in visible:
+                yield ref.key
+            elif place < len(item.ask.lookups):
+                lookup = item.ask.lookups[place]
+                yield f"?{lookup.kind}:{lookup.text}"

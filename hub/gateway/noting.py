@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from hub.audit.entry import Pattern
-from hub.auth.decision import DenialCode, Effect
+from hub.auth.decision import DecisionTable, DenialCode, Effect
 from hub.auth.facts import Facts
 from hub.connectors.base import Fetched
 from hub.gateway.plan import ClassPlan, pattern_of
@@ -28,6 +28,7 @@ def note(
     outsider: DenialCode | None,
     pseudonym: Callable[[PersonRef], str],
     held: Callable[[Facts], str | None] = lambda _facts: None,
+    remedy: Callable[[DecisionTable, str], str | None] = lambda _table, _coordinate: None,
 ) -> None:
     """Enter everything into `reading`.
 
@@ -51,7 +52,9 @@ def note(
             plans[id(plan)] = plan
             by_person.setdefault(ref.key, (ref, []))[1].append(plan.pattern)
     for plan in plans.values():
-        reading.denied.update(Denied(coordinate=name, code=code) for name, code in plan.denials)
+        reading.denied.update(
+            Denied(coordinate=name, code=code, remedy=remedy(plan.table, name)) for name, code in plan.denials
+        )
         reading.policies.update(plan.policies)
     reading.access.extend((pseudonym(ref), _joined(patterns)) for ref, patterns in by_person.values())
 

@@ -118,6 +118,13 @@ def pattern_of(effects: Mapping[Effect, Iterable[str]], facts: str | None = None
     return Pattern(**{effect.value: tuple(sorted(names)) for effect, names in effects.items()}, facts=facts)
 
 
+def tightened(decision: Decision, field: Field, shut: frozenset[str]) -> Decision:
+    """A decision as it is carried out: nothing of an agency that is shut, nothing masked that has no mask."""
+    if field.owner in shut or (decision.effect is Effect.MASKED and field.mask is None):
+        return Decision(effect=Effect.DENIED, policies=(), denial=decision.denial or DenialCode.FIELD_DENIED)
+    return decision
+
+
 def bind(plan: ClassPlan, layouts: Mapping[str, Layout]) -> BoundPlan:
     """Tie `plan` to the layouts of one fetch."""
     agencies = tuple(plan.agencies)
@@ -231,17 +238,10 @@ class Planner:
 
         So is a sealed delivery to a client that has registered no key.
         """
-        decision = table.decisions[coordinate]
-        if (
-            self._catalogue.fields[coordinate].owner in shut
-            or (decision.effect is Effect.MASKED and not self._maskable(coordinate))
-            or (decision.effect is Effect.SEALED and recipient is None)
-        ):
-            return Decision(effect=Effect.DENIED, policies=(), denial=decision.denial or DenialCode.FIELD_DENIED)
+        decision = tightened(table.decisions[coordinate], self._catalogue.fields[coordinate], shut)
+        if decision.effect is Effect.SEALED and recipient is None:
+            return Decision(effect=Effect.DENIED, policies=(), denial=DenialCode.FIELD_DENIED)
         return decision
-
-    def _maskable(self, coordinate: str) -> bool:
-        return self._catalogue.fields[coordinate].mask is not None
 
     def _composed(self, asked: Mapping[str, Decision]) -> list[str]:
         return [name for name in COMPOSED if f"Person.{name}" in asked and asked[f"Person.{name}"].effect in RELEASABLE]

@@ -2,12 +2,22 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from hub.clock import Clock
 from hub.errors import RateLimitedError
 
 WINDOW_S = 3600.0
 MAX_OFFICERS = 50_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaState:
+    """`resets_in_s`: when the oldest person leaves the window; None where none was read."""
+
+    limit: int
+    used: int
+    resets_in_s: float | None
 
 
 class PersonQuota:
@@ -17,6 +27,13 @@ class PersonQuota:
         self._limit = limit
         self._clock = clock
         self._read: OrderedDict[str, OrderedDict[str, float]] = OrderedDict()
+
+    def state(self, officer: str) -> QuotaState:
+        """What `officer` used in the last hour."""
+        now = self._clock.monotonic()
+        times = [time for time in self._read.get(officer, {}).values() if time > now - WINDOW_S]
+        resets_in_s = min(times) + WINDOW_S - now if times else None
+        return QuotaState(limit=self._limit, used=len(times), resets_in_s=resets_in_s)
 
     def spend(self, officer: str, persons: Iterable[str]) -> None:
         """Count `persons` for `officer`, all or none.

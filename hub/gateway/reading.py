@@ -94,11 +94,12 @@ class FieldProvenance(Provenance):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldAccess:
-    """What the asker may see of one field of this person."""
+    """What the asker may see of one field, of this person or at best. `remedy`: what would open it."""
 
     coordinate: str
     effect: Effect
     code: DenialCode | None
+    remedy: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,8 +183,11 @@ class AskAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Denied(msgspec.Struct, frozen=True, kw_only=True):
+    """`remedy`: what the policy itself lets the asker be told about how to get it."""
+
     coordinate: str
     code: DenialCode
+    remedy: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -196,4 +200,5 @@ class Reading:
     denied: set[Denied] = field(default_factory=set)
     access: list[tuple[str, Pattern]] = field(default_factory=list)  # (pseudonym, what was asked of this person)
     policies: set[str] = field(default_factory=set)
+    explained: set[str] = field(default_factory=set)  # coordinates that were explained, not read
     objects: int = 0

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub.audit.entry import EFFECTS, Kind
-from hub.auth.decision import DecisionClass, Judge, Reach
+from hub.auth.decision import DecisionClass, Judge, Reach, knows_existence
 from hub.auth.facts import Facts
-from hub.gateway.gateway import EXISTENCE
-from hub.gateway.plan import RELEASABLE, Planner
+from hub.gateway.plan import Planner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -90,7 +89,7 @@ class Replay:
         reach = self._judge.reach(agency=agency, role=role, purpose=purpose)
         table = self._judge.table(DecisionClass(agency=agency, role=role, purpose=purpose, facts=facts))
         known = frozenset(name for name in coordinates if name in table.decisions)
-        if reach is Reach.NOBODY or (reach is Reach.MEMBERS and table.decisions[EXISTENCE].effect not in RELEASABLE):
+        if reach is Reach.NOBODY or (reach is Reach.MEMBERS and not knows_existence(table)):
             return dict.fromkeys(known, "denied")
         plan = self._planner.plan(
             table,

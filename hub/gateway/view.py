@@ -1,11 +1,12 @@
 """One person's view from the records that arrived: merged fields, provenance, conflicts; each only where asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from hub.auth.decision import Judge
 from hub.connectors.base import Fetched, SourceRecord
 from hub.gateway.merge import Claim, Merged, merge
-from hub.gateway.plan import BoundMerge, BoundPlan
+from hub.gateway.plan import BoundMerge, BoundPlan, ClassPlan
 from hub.gateway.ports import Pseudonyms
 from hub.gateway.reading import (
     Asker,
@@ -26,7 +27,17 @@ PROVENANCE, CONFLICTS = "Person.provenance", "Person.conflicts"
 
 
 class ViewBuilder:
-    def __init__(self, *, resolver: Resolver, pseudonyms: Pseudonyms, releaser: Releaser) -> None:
+    """`access_of`: what the asker may see of a person, by the plan of the person's class."""
+
+    def __init__(
+        self,
+        *,
+        resolver: Resolver,
+        pseudonyms: Pseudonyms,
+        releaser: Releaser,
+        access_of: Callable[[ClassPlan, Judge], tuple[FieldAccess, ...]],
+    ) -> None:
+        self._access_of = access_of
         self._resolver = resolver
         self._pseudonyms = pseudonyms
         self._releaser = releaser
@@ -66,7 +77,7 @@ class ViewBuilder:
                 if agency in fetched
             )
         if ACCESS in wanted:
-            view.access = _access(bound)
+            view.access = self._access_of(bound.plan, asker.judge)
         if any(name.endswith(".provenance") and name != PROVENANCE for name in wanted):
             view.record_provenance = tuple(
                 None if record is None else self._provenance(asker, agency, record, fetched)
@@ -157,13 +168,6 @@ def _source(answer: Fetched, record: SourceRecord | None) -> SourceUse:
         as_of=record.as_of if record else answer.as_of,
         latency_ms=answer.latency_ms,
         quarantined=record.quarantined if record else 0,
-    )
-
-
-def _access(bound: BoundPlan) -> tuple[FieldAccess, ...]:
-    return tuple(
-        FieldAccess(coordinate=coordinate, effect=decision.effect, code=decision.denial)
-        for coordinate, decision in bound.plan.table.decisions.items()
     )
 
 

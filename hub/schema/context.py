@@ -12,5 +12,6 @@ class OperationContext(msgspec.Struct, frozen=True, kw_only=True):
     """`read` answers several asks together; every field that reads persons goes through it."""
 
     principal: Principal
+    purpose: str | None
     read: Callable[[Sequence[Ask]], Awaitable[Sequence[AskAnswer]]]
     reading: Reading

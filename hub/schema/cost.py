@@ -189,7 +189,7 @@ class _Adder:
         if named is None or is_composite_type(named):
             self._objects[slicers] += times
         if named is not None and named.name in self._holders:
-            names = [child.name for child in field.children if child.parent is not None and child.parent.name == PERSON]
+            names = [child.name for child in field.children if _of_person(child)]
             self._persons.append(_Persons(times=times, slicers=slicers, asked=self._weights.asked(names)))
         for child in field.children:
             self.add(child, times, slicers, None if levels else field.size)
@@ -229,6 +229,11 @@ def _figure(sums: Mapping[_Slicers, int]) -> Figure:
 
 def _multiplied(times: int, slicers: _Slicers, size: int | Slicer) -> tuple[int, _Slicers]:
     return (times * size, slicers) if isinstance(size, int) else (times, (*slicers, size))
+
+
+def _of_person(field: Selected) -> bool:
+    """Whether `field` is one of Person: what the view lacks costs what an unknown name costs, nothing."""
+    return field.definition is not None and field.parent is not None and field.parent.name == PERSON
 
 
 def _list_levels(output: GraphQLOutputType | None) -> int:

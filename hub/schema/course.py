@@ -66,8 +66,12 @@ class Clerk:
                 "actual": self._costs.actual(reading.calls, reading.asked, reading.objects),
             },
             "denied": [
-                {"coordinate": denied.coordinate, "code": denied.code.value}
-                for denied in sorted(reading.denied, key=lambda item: (item.coordinate, item.code))
+                {
+                    "coordinate": denied.coordinate,
+                    "code": denied.code.value,
+                    **({"remedy": denied.remedy} if denied.remedy else {}),
+                }
+                for denied in sorted(reading.denied, key=lambda item: (item.coordinate, item.code, item.remedy or ""))
             ],
         }
 
@@ -109,6 +113,7 @@ class Clerk:
             code=code,
             cost=course.cost,
             latency_ms=round((self._clock.monotonic() - course.started) * 1000),
+            note={f"explained {name}": 1 for name in sorted(reading.explained)},
         )
         return self._log.submit(draft)
 

@@ -13,6 +13,7 @@ from graphql.language import DocumentNode, Node
 from hub.errors import RequestError
 from hub.schema.cost import Cost, CostModel, CostPlan
 from hub.schema.limits import ParseFailedError, check_tokens
+from hub.schema.one_of import RULES
 from hub.schema.remembered import Remembered
 from hub.schema.split_cost import SplitCost, split_cost
 
@@ -57,13 +58,25 @@ class _Known:
     plans: dict[str | None, tuple[OperationDefinitionNode, CostPlan]] = field(default_factory=dict)
 
 
-class Documents:
-    """Parses and validates against one schema; valid documents are remembered, bounded by their memory."""
+SharedDocuments = Remembered[tuple[object, str], _Known]
 
-    def __init__(self, schema: GraphQLSchema, costs: CostModel) -> None:
+
+def shared_documents() -> SharedDocuments:
+    """Memory for the documents of all views together."""
+    return SharedDocuments(limit_bytes=MAX_REMEMBERED_BYTES)
+
+
+class Documents:
+    """Parses and validates against one schema; valid documents are remembered, bounded by their memory.
+
+    `shared`: memory that documents of several schemas share. None of them finds what another one remembered.
+    """
+
+    def __init__(self, schema: GraphQLSchema, costs: CostModel, *, shared: SharedDocuments | None = None) -> None:
         self._schema = schema
         self._costs = costs
-        self._valid = Remembered[str, _Known](limit_bytes=MAX_REMEMBERED_BYTES)
+        self._own = object()  # the key of this schema's documents: nothing else equals it
+        self._valid = shared if shared is not None else shared_documents()
 
     @property
     def remembered_bytes(self) -> int:
@@ -76,15 +89,15 @@ class Documents:
             ParseFailedError, CostLimitError, OperationNameError, InvalidDocumentError
         """
         digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        kept = self._valid.get(digest)
+        kept = self._valid.get((self._own, digest))
         known = kept or self._parse(text)
         operation, plan = self._plan(known, operation_name)
         cost = plan.evaluate(variables)
         if kept is None:
-            errors = validate(self._schema, known.document, max_errors=MAX_VALIDATION_ERRORS)
+            errors = validate(self._schema, known.document, RULES, max_errors=MAX_VALIDATION_ERRORS)
             if errors:
                 raise InvalidDocumentError([_shown(error) for error in errors[:MAX_VALIDATION_ERRORS]])
-            self._valid.put(digest, known, known.size_bytes)
+            self._valid.put((self._own, digest), known, known.size_bytes)
         return Prepared(
             document=known.document, operation=operation, digest=digest, size_bytes=known.size_bytes, cost=cost
         )

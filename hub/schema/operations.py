@@ -30,6 +30,7 @@ from hub.errors import (
 )
 from hub.gateway.gateway import Gateway
 from hub.gateway.reading import Ask, AskAnswer, Asker, Reading
+from hub.schema.access import AccessDesk
 from hub.schema.context import OperationContext
 from hub.schema.documents import Prepared
 from hub.schema.remembered import Remembered
@@ -103,8 +104,19 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[LatePart, ...] = ()
 
 
+SharedPlans = Remembered[tuple[object, str, str | None], _Known]
+
+
+def shared_plans() -> SharedPlans:
+    """Memory for the plans of all views together."""
+    return SharedPlans(limit_bytes=MAX_KNOWN_BYTES)
+
+
 class Operations:
-    """Runs operations of one schema. `purposes` is the closed list of DOMAIN section 3.2."""
+    """Runs operations of one schema. `purposes` is the closed list of DOMAIN section 3.2.
+
+    `shared`: memory that plans over several schemas share. None of them finds what another one remembered.
+    """
 
     def __init__(
         self,
@@ -115,13 +127,15 @@ class Operations:
         purposes: frozenset[str],
         deadline_s: float,
         max_objects: int = MAX_OBJECTS,
+        shared: SharedPlans | None = None,
+        desk: AccessDesk | None = None,
     ) -> None:
-        people = PeopleFetcher(shapes)
+        people = PeopleFetcher(shapes, desk)
         self._schema = schema
         self._engine = Engine(
             schema,
             fetchers={("Query", name): people for name in PeopleFetcher.FIELDS},
-            resolvers={("Query", "viewer"): viewer},
+            resolvers={("Query", "viewer"): viewer, **(desk.resolvers if desk is not None else {})},
             shaped=frozenset({"Person"}),
             member_name=_member_name,
             max_objects=max_objects,
@@ -131,7 +145,8 @@ class Operations:
         self._gateway = gateway
         self._purposes = purposes
         self._deadline_s = deadline_s
-        self._known = Remembered[tuple[str, str | None], _Known](limit_bytes=MAX_KNOWN_BYTES)
+        self._own = object()  # the key of this schema's plans: nothing else equals it
+        self._known = shared if shared is not None else shared_plans()
 
     @property
     def remembered_bytes(self) -> int:
@@ -199,7 +214,7 @@ class Operations:
         async def read(asks: Sequence[Ask]) -> Sequence[AskAnswer]:
             return await self._gateway.read(asker, asks, reading) if asks else ()
 
-        context = OperationContext(principal=operation.principal, read=read, reading=reading)
+        context = OperationContext(principal=operation.principal, purpose=operation.purpose, read=read, reading=reading)
         try:
             async with asyncio.timeout_at(course.ends):
                 executed = await self._engine.execute(plan, course.variables, context, given=operation.variables)
@@ -241,7 +256,7 @@ class Operations:
 
     def _look_up(self, prepared: Prepared) -> _Known:
         """What is remembered of the operation."""
-        known = self._known.get(_key(prepared))
+        known = self._known.get((self._own, *_key(prepared)))
         if known is None:
             known = _Known(
                 variables=Variables(self._schema, prepared.operation),
@@ -254,7 +269,7 @@ class Operations:
     def _remember(self, prepared: Prepared, known: _Known) -> None:
         plans = len(known.plans) + len(known.splits)
         size_bytes = prepared.size_bytes + plans * prepared.cost.fields * BYTES_A_FIELD
-        self._known.put(_key(prepared), known, size_bytes)
+        self._known.put((self._own, *_key(prepared)), known, size_bytes)
 
     def _check_purpose(self, operation: Operation, *plans: OperationPlan) -> None:
         if not any(item.name in PeopleFetcher.FIELDS for plan in plans for item in plan.root.fields):

@@ -6,11 +6,7 @@ import strawberry
 
 from hub.schema.records import RecordTypes
 from hub.schema.roots import DEFAULT_FIRST
-from hub.schema.structure import Node, PageInfo, PersonLookup, Viewer
-
-
-class ExecutedElsewhereError(TypeError):
-    """A declared root field was called as a resolver: queries run in the engine (`schema.roots`), which calls none."""
+from hub.schema.structure import AccessExplanation, ExecutedElsewhereError, Node, PageInfo, PersonLookup, Viewer
 
 
 def build_query(types: RecordTypes, sex: Any) -> Any:
@@ -38,6 +34,9 @@ def build_query(types: RecordTypes, sex: Any) -> Any:
 
     people.__annotations__["filter"] = filter_type | None
 
+    async def explain_access(coordinates: list[str], person: PersonLookup | None = None) -> Any:
+        raise ExecutedElsewhereError
+
     def viewer() -> Viewer:
         raise ExecutedElsewhereError
 
@@ -46,6 +45,9 @@ def build_query(types: RecordTypes, sex: Any) -> Any:
         "persons": _root(persons, list[person_type | None], "Persons by id, in order. / 按标识批量查询。"),
         "people": _root(people, connection_type | None, "Persons in your jurisdiction. / 辖区内人员列表。"),
         "node": _root(node, Node | None, "Anything by its id. / 按标识取对象。"),
+        "explain_access": _root(
+            explain_access, list[AccessExplanation], "Why fields are given or withheld. / 字段权限说明。"
+        ),
         "viewer": _root(viewer, Viewer, "Who you are. / 当前请求者。"),
     }
     return strawberry.type(

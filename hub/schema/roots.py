@@ -9,6 +9,8 @@ from hub.domain.identity_number import IdentityNumber, IdentityNumberError
 from hub.engine.execute import FieldCall
 from hub.errors import RequestError
 from hub.gateway.reading import Ask, AskAnswer, Listing, Lookup, LookupKind
+from hub.gateway.view import ACCESS
+from hub.schema.access import AccessDesk
 from hub.schema.context import OperationContext
 from hub.schema.shapes import PersonShapes
 from hub.schema.structure import Viewer
@@ -16,6 +18,9 @@ from hub.schema.structure import Viewer
 MAX_PERSONS = 100
 MAX_OFFSET = 10_000
 DEFAULT_FIRST = 20
+MAX_EXPLAINED = 100
+MAX_COORDINATE = 100
+EXPLAIN = "explainAccess"
 
 
 class ArgumentError(RequestError):
@@ -27,19 +32,25 @@ class ArgumentError(RequestError):
 
 
 class PeopleFetcher:
-    """`person`, `persons`, `node` and `people`: whatever their number, one read."""
+    """`person`, `persons`, `node`, `people` and `explainAccess`: whatever their number, one read."""
 
-    FIELDS = ("person", "persons", "node", "people")
+    FIELDS = ("person", "persons", "node", "people", EXPLAIN)
 
-    def __init__(self, shapes: PersonShapes) -> None:
+    def __init__(self, shapes: PersonShapes, desk: AccessDesk | None = None) -> None:
         self._shapes = shapes
+        self._desk = desk
 
     async def fetch(self, context: OperationContext, calls: Sequence[FieldCall]) -> Sequence[Sequence[Any]]:
-        asks: list[Ask | Exception] = [_ask(call) for call in calls]
+        asks: list[Ask | Exception | None] = [_ask(call) for call in calls]
         answers = iter(await context.read([ask for ask in asks if isinstance(ask, Ask)]))
         columns: list[Sequence[Any]] = []
         for call, ask in zip(calls, asks, strict=True):
-            value = ask if isinstance(ask, Exception) else self._value(call, next(answers))
+            if isinstance(ask, Exception):
+                value: Any = ask
+            elif call.field.name == EXPLAIN:
+                value = self._explained(context, call, next(answers) if ask is not None else None)
+            else:
+                value = self._value(call, next(answers))
             columns.append([value] * len(call.parents))
         return columns
 
@@ -50,6 +61,14 @@ class PeopleFetcher:
         if call.field.name == "people":
             return _page(answer)
         return list(answer.persons) if call.field.name == "persons" else answer.persons[0]
+
+    def _explained(self, context: OperationContext, call: FieldCall, answer: AskAnswer | None) -> Any:
+        assert self._desk is not None
+        coordinates = call.arguments["coordinates"]
+        context.reading.explained.update(coordinates)
+        person = answer.persons[0] if answer is not None else None
+        table = person.bound.plan.table if person is not None else None
+        return self._desk.explain(context, coordinates, table, named=answer is not None)
 
 
 def viewer(context: OperationContext, call: FieldCall) -> Sequence[Viewer]:
@@ -66,12 +85,14 @@ def viewer(context: OperationContext, call: FieldCall) -> Sequence[Viewer]:
     return [value] * len(call.parents)
 
 
-def _ask(call: FieldCall) -> Ask | Exception:
-    """What the field asks for, or why its arguments cannot be taken."""
+def _ask(call: FieldCall) -> Ask | Exception | None:
+    """What the field asks for, or why its arguments cannot be taken; None where it names nobody."""
     arguments, coordinates, name = call.arguments, call.field.coordinates, call.field.name
     try:
         if name == "people":
             return Ask(field=name, listing=_listing(arguments), coordinates=coordinates)
+        if name == EXPLAIN:
+            return _explaining(arguments)
         if name == "person":
             lookups: tuple[Lookup, ...] = (_lookup(arguments["lookup"]),)
         elif name == "node":
@@ -83,6 +104,16 @@ def _ask(call: FieldCall) -> Ask | Exception:
     except ArgumentError as error:
         return error
     return Ask(field=name, lookups=lookups, coordinates=coordinates)
+
+
+def _explaining(arguments: Mapping[str, Any]) -> Ask | None:
+    coordinates = arguments["coordinates"]
+    if len(coordinates) > MAX_EXPLAINED or any(len(name) > MAX_COORDINATE for name in coordinates):
+        raise ArgumentError(f"At most {MAX_EXPLAINED} coordinates of at most {MAX_COORDINATE} characters.")
+    given = arguments.get("person")
+    if given is None:
+        return None
+    return Ask(field=EXPLAIN, lookups=(_lookup(given),), coordinates=frozenset({ACCESS}))
 
 
 def _listing(arguments: Mapping[str, Any]) -> Listing:

@@ -4,12 +4,13 @@ The audit entry is durable before the answer is returned; if it cannot be writte
 entry too.
 """
 
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import msgspec
 import orjson
-from graphql import GraphQLSchema, OperationType, print_schema
+from graphql import OperationType
 
 from hub.audit.entry import Outcome
 from hub.audit.log import AuditLog
@@ -21,13 +22,14 @@ from hub.engine.execute import Executed
 from hub.errors import AuditUnavailableError, RateLimitedError, RequestError
 from hub.schema.cost import CostModel
 from hub.schema.course import Clerk, Course, first_code, outcome_of, refused
-from hub.schema.documents import Documents, InvalidDocumentError, OperationNameError
+from hub.schema.documents import InvalidDocumentError, OperationNameError
 from hub.schema.errors import STATUS, field_errors, request_error
 from hub.schema.later import LaterParts
 from hub.schema.limits import ParseFailedError
-from hub.schema.operations import Begun, Operation, Operations, VariablesError
+from hub.schema.operations import Begun, Operation, VariablesError
 from hub.schema.request import GraphQLRequest
 from hub.schema.split_cost import SplitCost
+from hub.schema.views import View, Views
 
 _DOCUMENT_ERRORS = (ParseFailedError, InvalidDocumentError, OperationNameError, VariablesError)
 """Errors of the document itself: 200 for callers that accept only application/json (GraphQL over HTTP, 6.4.1)."""
@@ -46,34 +48,38 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     later: LaterParts | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answering:
+    """What was executed, and the view that it was executed in: later parts keep to it whatever views are made since."""
+
+    begun: Begun
+    view: View
+
+
 class GraphQLService:
     def __init__(
         self,
         *,
-        schema: GraphQLSchema,
-        documents: Documents,
+        views: Views,
         costs: CostModel,
-        operations: Operations,
         policies: PolicyHolder,
         log: AuditLog,
         clock: Clock,
     ) -> None:
-        self._schema = schema
-        self._documents = documents
-        self._operations = operations
+        self._views = views
         self._policies = policies
         self._clerk = Clerk(log, costs, clock)
         self._costs: WeakKeyDictionary[Split, SplitCost] = WeakKeyDictionary()
 
-    def sdl(self, _principal: Principal) -> str:
+    def sdl(self, principal: Principal) -> str:
         """The caller's view of the schema."""
-        return print_schema(self._schema)
+        return self._views.of(principal, self._policies.current).sdl
 
     async def answer(self, principal: Principal, request: GraphQLRequest) -> Answer:
         """Execute `request`. Never raises but on cancellation, which leaves an entry ABORTED."""
         course = self._course(principal, request)
         try:
-            begun = await self._execute(course)
+            answering = await self._execute(course)
         except RequestError as error:
             return await self._refused(course, error)
         except Exception as error:
@@ -83,8 +89,8 @@ class GraphQLService:
             await self._clerk.record(course, Outcome.ABORTED, None)
             raise
         try:
-            result = begun.executed
-            later = self._later(course, begun) if begun.parts else None
+            result = answering.begun.executed
+            later = self._later(course, answering) if answering.begun.parts else None
             waiting = self._clerk.submit(course, outcome_of(course.reading, result), first_code(result))
             body = self._encode(course, result, waiting.entry_id, later)  # while the entry is being written
             await waiting.durable()
@@ -101,20 +107,36 @@ class GraphQLService:
         return await self._refused(course, error)
 
     def warm(self, text: str) -> None:
-        """Parse, validate and plan every operation of a document that clients are known to send.
+        """Parse, validate and plan every operation of a document that clients are known to send, for all who may.
 
         Raises:
-            RequestError: the document would be refused.
+            RequestError: the document would be refused, whoever sends it.
         """
-        for name in self._documents.operation_names(text):
-            self._operations.warm(self._documents.prepare(text, name, {}))
+        judge = self._policies.current
+        views = [self._views.of_role(judge, agency=agency, role=role) for role, agency in self._roles()]
+        refusals = [self._warm(view, text) for view in views]
+        if all(refusals):
+            raise next(error for error in refusals if error is not None)
+
+    def _roles(self) -> list[tuple[str, str]]:
+        return sorted(self._views.roles.items())
+
+    def _warm(self, view: View, text: str) -> RequestError | None:
+        """Why the document does not fit a view; None if it does."""
+        try:
+            for name in view.documents.operation_names(text):
+                view.operations.warm(view.documents.prepare(text, name, {}))
+        except RequestError as error:
+            return error
+        return None
 
     def _course(self, principal: Principal, request: GraphQLRequest) -> Course:
         return Course(principal=principal, request=request, started=self._clerk.now(), judge=self._policies.current)
 
-    async def _execute(self, course: Course) -> Begun:
+    async def _execute(self, course: Course) -> Answering:
         request = course.request
-        course.prepared = prepared = self._documents.prepare(request.query, request.operation_name, request.variables)
+        view = self._views.of(course.principal, course.judge)
+        course.prepared = prepared = view.documents.prepare(request.query, request.operation_name, request.variables)
         course.cost = prepared.cost.total
         if prepared.operation.operation is not OperationType.QUERY:
             raise InvalidDocumentError([])
@@ -127,21 +149,23 @@ class GraphQLService:
             judge=course.judge,
         )
         if request.incremental:
-            return await self._operations.begin(operation, course.reading)
-        return Begun(executed=await self._operations.run(operation, course.reading))
+            begun = await view.operations.begin(operation, course.reading)
+            return Answering(begun=begun, view=view)
+        return Answering(begun=Begun(executed=await view.operations.run(operation, course.reading)), view=view)
 
-    def _later(self, course: Course, begun: Begun) -> LaterParts:
+    def _later(self, course: Course, answering: Answering) -> LaterParts:
         """What comes later; from here on `course` has the cost of the first answer alone."""
+        begun, view = answering.begun, answering.view
         assert begun.split is not None
         assert course.prepared is not None
         costs = self._costs.get(begun.split)
         if costs is None:
             nodes = [part.node for part in begun.split.parts]
-            costs = self._costs[begun.split] = self._documents.split_cost(course.prepared, nodes)
+            costs = self._costs[begun.split] = view.documents.split_cost(course.prepared, nodes)
         course.cost, of_parts = costs.evaluate(course.request.variables)
         ranks = {id(part): rank for rank, part in enumerate(begun.split.parts)}
         return LaterParts(
-            self._operations,
+            view.operations,
             self._clerk,
             course,
             begun.parts,

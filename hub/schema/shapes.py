@@ -57,6 +57,7 @@ FIELD_ACCESS = Shape(
         **_plain("coordinate"),
         "effect": Slot(path="{row}.effect.name", never_null=True),
         "code": Slot(path="{row}.code", convert=_name),
+        "remedy": Slot(path="{row}.remedy"),
     },
 )
 _STRUCTURE: Mapping[str, Slot] = {

@@ -4,6 +4,8 @@ Resolvers of these types read attributes of the gateway's own values; nothing he
 """
 
 from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
 
 import strawberry
 
@@ -66,12 +68,61 @@ class FieldAccess:
     coordinate: str = strawberry.field(description="The field, as Type.field. / 字段坐标。")
     effect: Effect = strawberry.field(description="What it is given as. / 提供方式。")
     code: DenialCode | None = strawberry.field(description="Why it is withheld. / 不予提供的原因。")
+    remedy: str | None = strawberry.field(description="What would open it. / 如何取得。")
+
+
+class AccessCondition(StrEnum):
+    """A condition that an asker can meet."""
+
+    CASE = "CASE"
+    CONSENT = "CONSENT"
+    APPROVAL = "APPROVAL"
+
+
+strawberry.enum(AccessCondition, description="A condition that you can meet. / 可以满足的条件。")
+
+
+@strawberry.type(description="Why a field is given or withheld. / 字段权限说明。")
+class AccessExplanation:
+    coordinate: str = strawberry.field(description="The field, as you named it. / 字段坐标。")
+    effect: Effect = strawberry.field(description="What it is given as. / 提供方式。")
+    code: DenialCode | None = strawberry.field(description="Why it is withheld. / 不予提供的原因。")
+    policies: list[str] = strawberry.field(
+        description="Ids of the rules that give it, or would. / 据以提供或可据以提供的规则编号。"
+    )
+    basis: list[str] = strawberry.field(description="Their legal basis. / 规则的法律依据。")
+    explanation: str = strawberry.field(description="In words. / 文字说明。")
+    missing: list[AccessCondition] = strawberry.field(description="Conditions to meet. / 尚需满足的条件。")
+    remedy: str | None = strawberry.field(description="What would open it. / 如何取得。")
+
+
+@strawberry.type(description="How many distinct persons you may read in an hour. / 每小时可查询人数。")
+class Quota:
+    limit: int = strawberry.field(description="Persons an hour. / 每小时人数上限。")
+    used: int = strawberry.field(description="Look-ups counted in the last hour. / 最近一小时已计人数。")
+    resets_at: datetime | None = strawberry.field(
+        description="When the oldest one stops counting. / 最早一人不再计入的时间。"
+    )
+
+
+class ExecutedElsewhereError(TypeError):
+    """A declared field was called as a resolver: queries run in the engine (`schema.roots`), which calls none."""
 
 
 @strawberry.type(description="A place in a list. / 分页信息。")
 class PageInfo:
     has_next_page: bool = strawberry.field(description="Whether more follow. / 是否还有下一页。")
     end_cursor: str | None = strawberry.field(description="Pass it as `after` for the next page. / 末尾游标。")
+
+
+def _quota() -> Quota:
+    raise ExecutedElsewhereError
+
+
+def _access(
+    type: Annotated[str | None, strawberry.argument(description="Fields of this type only. / 仅此类型。")] = None,
+) -> list[FieldAccess]:
+    raise ExecutedElsewhereError
 
 
 @strawberry.type(description="Who you are to the hub. / 当前请求者。")
@@ -83,6 +134,12 @@ class Viewer:
     regions: list[str] = strawberry.field(description="Region prefixes, GB/T 2260. / 辖区代码前缀。")
     purposes: list[str] = strawberry.field(description="Purposes your token allows. / 可用用途。")
     expires_at: datetime = strawberry.field(description="When the token ends. / 令牌到期时间。")
+
+    quota: Quota = strawberry.field(resolver=_quota, description="Your quota of persons. / 查询人数配额。")
+    access: list[FieldAccess] = strawberry.field(
+        resolver=_access,
+        description="The most you may see, for the request's purpose or for all of yours. / 最大可见范围。",
+    )
 
 
 @strawberry.input(one_of=True, description="Names one person in one of three ways. / 以三种方式之一指定人员。")

@@ -53,6 +53,8 @@ def read_weights(
         sizes.update((nested.field.coordinate, nested.assumed) for nested in mapping.nested.values())
     sizes |= {
         "Person.access": len(catalogue.fields),
+        "Viewer.access": len(catalogue.fields),
+        "Query.explainAccess": 100,
         "Person.sources": len(agencies),
         "Person.provenance": len(rules),
         "Person.conflicts": len(rules),

@@ -5,12 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.auth.cedar_schema import cedar_schema
-from hub.auth.decision import DecisionClass, Effect
+from hub.auth.decision import DecisionClass, DenialCode, Effect
 from hub.auth.facts import Facts
 from hub.auth.judge import CedarJudge
 from hub.auth.matrix import render_matrix
 from hub.auth.policy_reader import read_bundle
 from hub.errors import PolicyError
+from hub.gateway.sight import Sight
 from tests.auth.parts import POLICIES, catalogue, judge, purposes
 
 SCHEMA = cedar_schema(catalogue(), purposes())
@@ -90,3 +91,25 @@ def test_what_no_rule_permits_is_denied(tmp_path_factory, group, facts):
     for name, field in catalogue().fields.items():
         if field.record_type is None and field.group != group:
             assert found[name] is Effect.DENIED
+
+
+def test_a_rule_may_say_how_to_get_what_it_does_not_give_yet(tmp_path):
+    assert not one_rule_judge(tmp_path, GOOD).tells_remedies
+    rule = GOOD.replace('@explain("why', '@remedy("how / 如何")\n@explain("why')
+    found = one_rule_judge(tmp_path, rule.replace(";\n", "\nwhen { context.facts.consent };\n"))
+    sight = Sight(found, catalogue(), members_only=frozenset())
+    asker = DecisionClass(agency="tax", role="tax", purpose="TAX_RELIEF", facts=Facts())
+    assert sight.opening(found.table(asker), "TaxRecord.taxpayerNo") == ("a",)
+    assert sight.remedy(found.table(asker), "TaxRecord.taxpayerNo") == "how / 如何"
+    assert sight.remedy(found.table(asker), "JusticeRecord.releaseDate") is None
+    assert sight.ever(agency="tax", role="tax") == {
+        name for name, decision in sight.best(agency="tax", role="tax", purpose="TAX_RELIEF").items()
+        if decision.effect is Effect.FULL
+    }  # fmt: skip
+    assert sight.needs(
+        agency="tax",
+        role="tax",
+        purpose="TAX_RELIEF",
+        coordinate="TaxRecord.taxpayerNo",
+        code=DenialCode.CONSENT_REQUIRED,
+    )

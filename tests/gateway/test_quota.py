@@ -1,7 +1,7 @@
 import pytest
 
 from hub.errors import RateLimitedError
-from hub.gateway.quota import PersonQuota
+from hub.gateway.quota import PersonQuota, QuotaState
 
 
 def test_the_same_person_again_costs_nothing(clock):
@@ -31,3 +31,15 @@ def test_officers_do_not_share(clock):
     quota = PersonQuota(limit=1, clock=clock)
     quota.spend("o", ["a"])
     quota.spend("p", ["b"])
+
+
+def test_the_state_is_what_was_read_in_the_last_hour(clock):
+    quota = PersonQuota(limit=5, clock=clock)
+    assert quota.state("o") == QuotaState(limit=5, used=0, resets_in_s=None)
+    quota.spend("o", ["a"])
+    clock.advance(600)
+    quota.spend("o", ["a", "b"])
+    assert quota.state("o") == QuotaState(limit=5, used=2, resets_in_s=3000)
+    clock.advance(3000)
+    assert quota.state("o") == QuotaState(limit=5, used=1, resets_in_s=600)
+    assert quota.state("p").used == 0

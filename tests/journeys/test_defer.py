@@ -99,9 +99,9 @@ def test_costs_of_the_payloads_are_the_cost_of_the_whole(demo):
 
 
 def test_what_a_role_may_not_know_stays_denied_in_its_part(demo):
-    query = QUERY.replace("employedThisMonth", "taxpayerNo")
+    query = QUERY.replace("tax { employedThisMonth }", "risk: justice { riskAssessments { score } }")
     first, later = payloads(ask(demo, query, MULTIPART))
-    denied = {"coordinate": "TaxRecord.taxpayerNo", "code": "FIELD_DENIED"}
+    denied = {"coordinate": "RiskAssessment.score", "code": "FIELD_DENIED"}
     assert denied not in first["extensions"]["hub"]["denied"]
     assert denied in later["extensions"]["hub"]["denied"]
 

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 from graphql import parse, validate
 
-from hub.demo.run import QUERY_FILE
-from hub.rules import read_rules
-from hub.settings import load_settings
+from hub.demo.run import QUERY_FILES
 from hub.web.app import ASSETS
+from tests.fitting import view_of
 
 SOURCES = Path(__file__).parents[2] / "hub" / "web" / "assets" / "src"
 QUERIES = [a or b for a, b in re.findall(r"query: (?:`([^`]*)`|'([^']*)')", (SOURCES / "start.js").read_text("utf-8"))]
@@ -38,10 +37,15 @@ def test_the_picker_has_every_persona(demo):
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_prepared_queries_fit_the_schema(query):
-    assert validate(read_rules(load_settings()).schema, parse(query)) == []
+def test_prepared_queries_fit_the_view_of_the_persona_that_is_picked_first(query):
+    assert validate(view_of("judicial-office"), parse(query)) == []
 
 
 def test_the_first_prepared_query_is_the_printed_one():
     assert len(QUERIES) >= 5
-    assert QUERIES[0].split() == QUERY_FILE.read_text("utf-8").split()
+    assert QUERIES[0].split() == QUERY_FILES["judicial-office"].read_text("utf-8").split()
+
+
+@pytest.mark.parametrize("persona", QUERY_FILES)
+def test_the_printed_query_of_a_persona_fits_its_view(persona):
+    assert validate(view_of(persona), parse(QUERY_FILES[persona].read_text("utf-8"))) == []

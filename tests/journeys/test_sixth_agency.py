@@ -57,7 +57,7 @@ async def test_its_records_are_part_of_the_person_view(hub, demo):
     }
 
 
-async def test_no_rule_for_a_role_is_no_access(hub, demo):
+async def test_no_rule_for_a_role_is_no_such_field(hub, demo):
     body = await ask(hub, demo, "tax", "TAX_RELIEF")
-    assert body["data"]["person"]["marketSupervision"] is None
+    assert body["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
     assert hub.sources["market-supervision"].connector.calls == 0

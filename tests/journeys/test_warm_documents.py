@@ -1,10 +1,12 @@
 """Documents that clients are known to send are planned at start; one that does not fit keeps the hub from starting."""
 
 import pytest
+from graphql import parse, validate
 
 from hub.bootstrap.build import build_hub
 from hub.errors import SettingsError
 from hub.settings import load_settings
+from tests.fitting import view_of
 
 GOOD = """
 query A($n: String!) { person(lookup: {identityNumber: $n}) { name justice { releaseDate } } }
@@ -22,9 +24,15 @@ def settings(tmp_path, **documents: str):
 
 async def test_every_operation_of_a_known_document_is_planned_before_it_is_asked_for(tmp_path):
     hub = build_hub(settings(tmp_path, good=GOOD))
-    kept = hub.service._operations._known._kept
-    assert {name for _, name in kept} == {"A", "B"}
+    views = hub.service._views
+    kept = views.of_role(agency="justice", role="prison").operations._known._kept
+    assert {name for _, _, name in kept} == {"A", "B"}
     assert all(known.plans for known, _ in kept.values())
+    roles = set(hub.rules.purposes.roles)
+    assert len(views) == len(roles)
+    fits = {role for role in roles if not validate(view_of(role), parse(GOOD))}
+    assert 0 < len(fits) < len(roles)  # planned for each role that can send it, and for no other
+    assert len({view for view, _, name in kept if name == "A"}) == len(fits)
     await hub.close()
 
 

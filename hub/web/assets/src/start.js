@@ -11,8 +11,8 @@ const prepared = (first) => ({
     justice { releaseDate riskClass sentences { court termMonths } }
     police { householdStatus inCustody }
     socialSecurity { insuredNow lastPaidMonth keyGroupEligible }
-    civilAffairs { lowIncome reliefCases { reliefType validTo } }
-    tax { employedThisMonth taxpayerNo withholdingEmployers { unitName fromMonth } }
+    civilAffairs { reliefCases { reliefType validTo } }
+    tax { employedThisMonth }
     sources { agency status asOf }
     provenance { field agency asOf }
   }
