@@ -5,7 +5,7 @@ shape. Decisions are per person; what a person's decision denies is in no part o
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
 import msgspec
@@ -16,7 +16,7 @@ from hub.clock import Clock, today
 from hub.connectors.base import Fetched, KeyKind, Layout
 from hub.domain.identity_number import IdentityNumber
 from hub.gateway.compose import compose
-from hub.gateway.fetching import Questions
+from hub.gateway.fetching import Questions, narrowed
 from hub.gateway.noting import Noted, note
 from hub.gateway.plan import RELEASABLE, BoundPlan, ClassPlan, Planner
 from hub.gateway.ports import People, Pseudonyms, Scope, Source
@@ -29,6 +29,7 @@ from hub.identity.index import IndexedMember, Inquiry
 EXISTENCE = "Person.assistanceStatus"  # FG0: whether a role may know that this person is in the hub
 TOTAL = "PersonConnection.totalCount"
 REGION = "Person.responsibleRegion"
+SEX = ("Person.sex", "JusticeRecord.sex")  # what the filter by sex observes: the index holds what justice says
 
 
 class _Named(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,11 +90,11 @@ class Gateway:
         )
         named = await self._name(inquiry, asker, asks, reading, through_registers=through_registers)
         refs = list({ref.key: ref for item in named for ref in item.refs if ref is not None}.values())
-        self._quota.spend(f"{principal.client}/{principal.officer}", (ref.key for ref in refs))
         tables = self._tables(asker, refs)
         visible = {
             ref.key for ref in refs if through_registers or tables[ref.facts].decisions[EXISTENCE].effect in RELEASABLE
         }
+        self._quota.spend(f"{principal.client}/{principal.officer}", _counted(named, visible))
         plans = [self._plans(item, tables, visible, through_registers=through_registers) for item in named]
         keys = {ref.key: self._keys(ref) for ref in refs if ref.key in visible}
         fetched, layouts = await self._fetch(asker, named, plans, keys, reading, through_registers=through_registers)
@@ -101,6 +102,8 @@ class Gateway:
             visible = {
                 ref.key for ref in refs if ref.key in visible and self._registered(asker, ref.identity_number, fetched)
             }
+            shown = {key for ref in visible for held in keys[ref].values() for key in held}
+            fetched = {agency: narrowed(answer, shown) for agency, answer in fetched.items()}
         members = await self._composable(inquiry, named, plans, visible)
         answers = [
             AskAnswer(
@@ -171,7 +174,7 @@ class Gateway:
         key = (self._judge.policy_digest, principal.agency, principal.role, asker.purpose, by_sex)
         allowed = self._allowed_facts.get(key)
         if allowed is None:
-            needed = [EXISTENCE, "Person.sex"] if by_sex else [EXISTENCE]
+            needed = [EXISTENCE, *SEX] if by_sex else [EXISTENCE]
             vectors = [
                 Facts(jurisdiction=jurisdiction, term=term, case=case, key_person=key_person, own=True)
                 for jurisdiction, term, case, key_person in product((False, True), repeat=4)
@@ -307,3 +310,15 @@ class Gateway:
             return self._pseudonyms.of("number", ref.identity_number)
         assert ref.known is not None
         return self._pseudonyms.of("member", ref.known.member.member_id)
+
+
+def _counted(named: Sequence[_Named], visible: set[str]) -> Iterator[str]:
+    """What counts as a person read: who is there for the asker, and each look-up that names nobody.
+
+    Whether somebody is there but not theirs or nobody at all must not show in how fast the quota goes.
+    """
+    for item in named:
+        yield from (ref.key for ref in item.refs if ref is not None and ref.key in visible)
+        for lookup, ref in zip(item.ask.lookups, item.refs, strict=False):  # a list has persons and no look-ups
+            if ref is None or ref.key not in visible:
+                yield f"?{lookup.kind}:{lookup.text}"

@@ -48,7 +48,7 @@ class Writer:
     fragments: list[str] = field(default_factory=list)
 
     def operation(self) -> Operation:
-        kind = self.dice.choice(("person", "person", "persons", "people", "people", "mixed"))
+        kind = self.dice.choice(("person", "persons", "persons", "people", "people", "mixed", "mixed"))
         cases = self.cases
         if kind == "people":
             return self._list(cases)
@@ -63,14 +63,14 @@ class Writer:
 
     def _look_up(self, root: str, at: int) -> tuple[str, str, dict]:
         if root == "persons":
-            ids = [Named(self.dice.randrange(SLOTS), self.dice.random() < 0.1) for _ in range(self.dice.randint(1, 5))]
+            ids = [Named(self.dice.randrange(SLOTS), self.dice.random() < 0.1) for _ in range(self.dice.randint(2, 6))]
             return f"r{at}: persons(ids: $ids{at}) {{ {self.below('Person')} }}", f"$ids{at}: [ID!]!", {f"ids{at}": ids}
         slot = self.dice.randrange(SLOTS)
         lookup = self.dice.choice(
             (
                 {"identityNumber": number_of(slot)},
                 {"identityNumber": number_of(slot)},
-                {"identityNumber": number_of(SLOTS + 5)},
+                {"identityNumber": number_of(slot if self.dice.random() < 0.7 else SLOTS + 5)},
                 {"id": Named(slot)},
                 {"caseNumber": self.dice.choice(CASES)},
             )
@@ -79,7 +79,10 @@ class Writer:
         return text, f"$who{at}: PersonLookup!", {f"who{at}": lookup}
 
     def _list(self, cases: tuple[str, ...]) -> Operation:
-        chosen: dict = {"region": self.dice.choice(REGION_FILTERS), "sex": self.dice.choice((None, None, "MALE", "FEMALE"))}
+        chosen: dict = {
+            "region": self.dice.choice(REGION_FILTERS),
+            "sex": self.dice.choice((None, None, "MALE", "FEMALE")),
+        }
         variables = {
             "filter": {name: value for name, value in chosen.items() if value is not None},
             "first": self.dice.choice((1, 2, 3, 100)),

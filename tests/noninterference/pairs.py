@@ -62,7 +62,7 @@ def principal_of(shop: Shop, role: str) -> Principal:
     )  # fmt: skip
 
 
-def draw(shop: Shop, role: str, seed: int, *, operations: int = 2, density: float = 0.45) -> Pair:
+def draw(shop: Shop, role: str, seed: int, *, operations: int = 3, density: float = 0.4) -> Pair:
     """An example for `role`; the same seed draws the same."""
     dice = Random(f"{role}/{seed}")
     principal = principal_of(shop, role)

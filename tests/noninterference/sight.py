@@ -41,7 +41,9 @@ class Sight:
             return Facts(case=case, own=True, consent=consent)
         start, end = TERMS[member.term]
         return Facts(
-            jurisdiction=any(self._mine(region) and (ended is None or ended < 60) for region, _, ended in member.offices),
+            jurisdiction=any(
+                self._mine(region) and (ended is None or ended < 60) for region, _, ended in member.offices
+            ),
             term=start <= TODAY and (end is None or (TODAY - end).days < 30),
             case=case,
             own=True,
