@@ -1,4 +1,4 @@
-"""One hub in this process for all examples of a module, on a loop of its own."""
+"""One hub in this process for all examples, on a loop of its own."""
 
 import asyncio
 import tempfile
@@ -11,7 +11,7 @@ from hub.settings import load_settings
 from tests.noninterference.harness import Shop
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def loop():
     one = asyncio.new_event_loop()
     try:
@@ -20,7 +20,7 @@ def loop():
         one.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shop(loop):
     with tempfile.TemporaryDirectory(prefix="hub-worlds-") as directory:
         built = Shop(read_rules(load_settings()), Path(directory))

@@ -111,6 +111,7 @@ class Shop:
         self.secrets = build_secrets(build_key_ring(self.settings, self.catalogue))
         self.store = open_store(self.settings.store_url)
         self.calls: list[Call] = []
+        self.world = World((), {})
         self.log = MemoryLog()
         self._sealed = sealed_columns(rules.mappings)
         self._tops = {top.agency: top for top in self.catalogue.agency_types() if top.agency}
@@ -141,6 +142,7 @@ class Shop:
             register.records = {
                 key(slot): human.records[agency] for slot, human in enumerate(world.humans) if agency in human.records
             }
+        self.world = world
         self._write(world)
         self.calls.clear()
         self.log.drafts.clear()

@@ -1,5 +1,6 @@
 """Random operations over whatever schema the asker is served: fields, fragments, look-ups, lists page by page."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -13,6 +14,7 @@ from graphql import (
 
 from tests.noninterference.worlds import CASES, ELSEWHERE, MINE, NEIGHBOUR, SLOTS, number_of
 
+KINDS = ("person", "persons", "persons", "people", "people", "mixed", "mixed")
 ALWAYS = "__typename @include(if: $yes) @skip(if: $no)"  # every declared variable is used somewhere
 REGION_FILTERS = (None, None, "36", "3607", "360702", MINE, NEIGHBOUR[:6], ELSEWHERE[:2])
 
@@ -44,11 +46,12 @@ class Writer:
     dice: Random
     density: float = 0.5
     cases: tuple[str, ...] = ()  # named in the request
+    kinds: Sequence[str] = KINDS
     aliases: int = 0
     fragments: list[str] = field(default_factory=list)
 
     def operation(self) -> Operation:
-        kind = self.dice.choice(("person", "persons", "persons", "people", "people", "mixed", "mixed"))
+        kind = self.dice.choice(self.kinds)
         cases = self.cases
         if kind == "people":
             return self._list(cases)

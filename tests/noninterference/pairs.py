@@ -1,7 +1,7 @@
 """One example of the two-run property: an asker, two worlds alike to them, some operations, and what came of it."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -9,7 +9,7 @@ from hub.auth.decision import Reach
 from hub.auth.principal import Principal
 from tests.conftest import FULL
 from tests.noninterference.harness import Call, Seen, Shop, key_of
-from tests.noninterference.operations import Operation, Writer
+from tests.noninterference.operations import KINDS, Operation, Writer
 from tests.noninterference.sight import OWNERS, RELEASED, Blur, Sight
 from tests.noninterference.worlds import CASES, SLOTS, Maker, World, number_of
 
@@ -62,7 +62,9 @@ def principal_of(shop: Shop, role: str) -> Principal:
     )  # fmt: skip
 
 
-def draw(shop: Shop, role: str, seed: int, *, operations: int = 3, density: float = 0.4) -> Pair:
+def draw(
+    shop: Shop, role: str, seed: int, *, operations: int = 3, density: float = 0.4, kinds: Sequence[str] = KINDS
+) -> Pair:
     """An example for `role`; the same seed draws the same."""
     dice = Random(f"{role}/{seed}")
     principal = principal_of(shop, role)
@@ -75,7 +77,7 @@ def draw(shop: Shop, role: str, seed: int, *, operations: int = 3, density: floa
     schema = shop.schema_of(principal)
     cases = tuple(name for name in CASES if dice.random() < 0.5)
     written = tuple(
-        Writer(schema, dice, density=dice.choice((density / 2, density)), cases=cases).operation()
+        Writer(schema, dice, density=dice.choice((density / 2, density)), cases=cases, kinds=kinds).operation()
         for _ in range(operations)
     )
     quota = dice.choice((1000, 1000, 1000, 2, 4))
