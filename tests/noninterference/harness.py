@@ -106,7 +106,9 @@ class Shop:
         self.rules = rules
         self.catalogue: Catalogue = rules.catalogue
         OWNERS.update({name: item.owner for name, item in self.catalogue.fields.items()})
-        self.settings = Settings(data_dir=directory, demo=True, persons_per_hour=1000)
+        self.settings = Settings(  # no deadline cuts an example short on a busy machine
+            data_dir=directory, demo=True, persons_per_hour=1000, request_deadline_s=60, agency_deadline_s=30
+        )
         self.clock = FixedClock(NOW)
         self.secrets = build_secrets(build_key_ring(self.settings, self.catalogue))
         self.store = open_store(self.settings.store_url)
