@@ -21,6 +21,7 @@ from hub.gateway.survivorship import read_survivorship
 from hub.gateway.view import ViewBuilder
 from hub.identity.importer import Importer
 from hub.identity.index import PersonIndex
+from hub.identity.vault import Vault
 from hub.rules import Rules
 from hub.schema.cost import CostModel
 from hub.schema.documents import Documents
@@ -53,6 +54,16 @@ def build_index(store: Store, secrets: Secrets, sources: Mapping[str, Guard], cl
     )
 
 
+def build_vault(secrets: Secrets, clock: Clock) -> Vault:
+    return Vault(
+        sealer=secrets.sealer,
+        opener=secrets.opener,
+        numbers=secrets.vault_numbers,
+        keys=secrets.vault_keys,
+        clock=clock,
+    )
+
+
 def build_importer(store: Store, secrets: Secrets, clock: Clock) -> Importer:
     return Importer(
         store=store,
@@ -60,6 +71,7 @@ def build_importer(store: Store, secrets: Secrets, clock: Clock) -> Importer:
         opener=secrets.opener,
         numbers=secrets.numbers,
         keys=secrets.keys,
+        vault=build_vault(secrets, clock),
         clock=clock,
     )
 
