@@ -29,6 +29,7 @@ class Kind(StrEnum):
     OPERATION = "operation"
     REFUSALS = "refusals"  # refusals before a valid token, one summary a minute
     STARTUP = "startup"
+    STATUTORY = "statutory"  # a step of a query for records sealed by law
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

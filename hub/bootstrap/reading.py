@@ -17,6 +17,7 @@ from hub.gateway.plan import Planner
 from hub.gateway.quota import PersonQuota
 from hub.gateway.release import Releaser, SealedColumn
 from hub.gateway.resolve import Resolver
+from hub.gateway.statutory import StatutoryDesk
 from hub.gateway.survivorship import read_survivorship
 from hub.gateway.view import ViewBuilder
 from hub.identity.importer import Importer
@@ -60,6 +61,22 @@ def build_vault(secrets: Secrets, clock: Clock) -> Vault:
         opener=secrets.opener,
         numbers=secrets.vault_numbers,
         keys=secrets.vault_keys,
+        clock=clock,
+    )
+
+
+def build_statutory(
+    store: Store, secrets: Secrets, index: PersonIndex, log: AuditLog, rules: Rules, clock: Clock
+) -> StatutoryDesk:
+    return StatutoryDesk(
+        store=store,
+        vault=build_vault(secrets, clock),
+        people=index,
+        log=log,
+        sealer=secrets.sealer,
+        opener=secrets.opener,
+        pseudonyms=secrets.pseudonyms,
+        policy_digest=rules.judge.policy_digest,
         clock=clock,
     )
 

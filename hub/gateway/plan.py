@@ -6,13 +6,13 @@ fetch and in no release tree, so it can neither be asked of an agency nor reach 
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hub.audit.entry import Pattern
 from hub.auth.decision import Decision, DecisionClass, DecisionTable, DenialCode, Effect
 from hub.connectors.base import Layout
-from hub.domain.catalogue import Catalogue, Field, RecordType, Shape
+from hub.domain.catalogue import VAULT_GROUP, Catalogue, Field, RecordType, Shape
 from hub.gateway.survivorship import COMPOSED, MergeRule, Provider
 
 RELEASABLE = frozenset({Effect.FULL, Effect.MASKED, Effect.PREDICATE})
@@ -116,6 +116,7 @@ class Planner:
         self._rules = rules
         self._members_only = members_only
         self._tops = tuple(catalogue.agency_types())
+        self._vaulted = frozenset(name for name, field in catalogue.fields.items() if field.group == VAULT_GROUP)
         self._cached = cached
         self._reachable: dict[frozenset[str], frozenset[str]] = {}
         self._plans: OrderedDict[tuple[str, DecisionClass, frozenset[str], bool], ClassPlan] = OrderedDict()
@@ -147,7 +148,7 @@ class Planner:
         asked = {name: self._decision(table, name, shut) for name in coordinates if name in self._catalogue.fields}
         merged = self._merged(table, asked, shut, conflicts="Person.conflicts" in coordinates)
         return ClassPlan(
-            table=table,
+            table=self._without_vaulted(table),
             agencies=self._agencies(asked, merged),
             merged=merged,
             composed=tuple(sorted(self._composed(asked))),
@@ -161,17 +162,24 @@ class Planner:
             structural=coordinates - asked.keys(),
         )
 
+    def _without_vaulted(self, table: DecisionTable) -> DecisionTable:
+        """The table as an asker may be told of it."""
+        if not self._vaulted:
+            return table
+        kept = {name: decision for name, decision in table.decisions.items() if name not in self._vaulted}
+        return replace(table, decisions=kept)
+
     def _decision(self, table: DecisionTable, coordinate: str, shut: frozenset[str]) -> Decision:
-        """The table's word, tightened: an agency that is shut out is denied whatever the table says."""
+        """The table's word, tightened: what is shut out, or sealed by law, is denied whatever the table says."""
         decision = table.decisions[coordinate]
-        if self._catalogue.fields[coordinate].owner in shut or (
-            decision.effect is Effect.MASKED and not self._maskable(coordinate)
+        field = self._catalogue.fields[coordinate]
+        if (
+            field.owner in shut
+            or coordinate in self._vaulted
+            or (decision.effect is Effect.MASKED and field.mask is None)
         ):
             return Decision(effect=Effect.DENIED, policies=(), denial=decision.denial or DenialCode.FIELD_DENIED)
         return decision
-
-    def _maskable(self, coordinate: str) -> bool:
-        return self._catalogue.fields[coordinate].mask is not None
 
     def _composed(self, asked: Mapping[str, Decision]) -> list[str]:
         return [name for name in COMPOSED if f"Person.{name}" in asked and asked[f"Person.{name}"].effect in RELEASABLE]
@@ -206,6 +214,7 @@ class Planner:
             provider
             for provider in providers
             if provider.agency not in shut
+            and provider.coordinate not in self._vaulted
             and table.decisions[provider.coordinate].effect in RELEASABLE
             and _RANK[table.decisions[provider.coordinate].effect] >= _RANK[effect]
         )
