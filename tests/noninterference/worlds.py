@@ -32,7 +32,7 @@ def number_of(slot: int) -> str:
 
 def person_id_of(slot: int) -> str:
     """Ids that do not follow the order of the slots."""
-    return f"{(slot * 7 + 3) % 10:x}" * 32
+    return f"{(slot * 7 + 3) % 10:x}{slot:03x}" * 8
 
 
 @dataclass(frozen=True)
