@@ -113,7 +113,8 @@ class Gateway:
         ]
         outsider = self._table(asker, Facts()).decisions[EXISTENCE].denial or DenialCode.FIELD_DENIED
         noted = [Noted(ask=item.ask, refs=item.refs, plans=of_item) for item, of_item in zip(named, plans, strict=True)]
-        note(reading, noted, visible, fetched, None if through_registers else outsider, self._pseudonym)
+        said = None if through_registers else outsider
+        note(reading, noted, visible, fetched, said, self._pseudonym, lambda: self._nothing_known(asker))
         return answers
 
     def _nobody(self, ask: Ask, reading: Reading) -> AskAnswer:
@@ -304,6 +305,11 @@ class Gateway:
                 view.composed = [values[name] for name in mine.plan.composed]
             views.append(view)
         return views
+
+    def _nothing_known(self, asker: Asker) -> None:
+        """The work that a person who is there but not the asker's costs, for one who is not there."""
+        self._table(asker, Facts())
+        self._pseudonyms.of("number", "")
 
     def _pseudonym(self, ref: PersonRef) -> str:
         if ref.identity_number is not None:

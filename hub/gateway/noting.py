@@ -1,6 +1,7 @@
 """What an operation did, for its audit entry and `extensions.hub`: sources used, fields denied, access per person."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -27,21 +28,29 @@ def note(
     fetched: Mapping[str, Fetched],
     outsider: DenialCode | None,
     pseudonym: Callable[[PersonRef], str],
+    nobody: Callable[[], object] = lambda: None,
 ) -> None:
-    """Enter everything into `reading`. `outsider`: what is said, if anything, of who is not there or not yours."""
+    """Enter everything into `reading`.
+
+    Args:
+        outsider: what is said, if anything, of who is not there or not yours.
+        nobody: called for each look-up that names nobody.
+    """
     for agency, answer in fetched.items():
         reading.sources[agency] = _use(answer)
         reading.calls[agency] = reading.calls.get(agency, 0) + 1
     plans: dict[int, ClassPlan] = {}
     by_person: dict[str, tuple[PersonRef, list[Pattern]]] = {}
     for item in noted:
+        denied = _all_denied(item.ask.coordinates)
         for ref in item.refs:
             if ref is None or ref.key not in visible:
                 if outsider is not None:
                     reading.denied.add(Denied(coordinate=f"Query.{item.ask.field}", code=outsider))
-                if ref is not None:
-                    pattern = pattern_of({Effect.DENIED: item.ask.coordinates})
-                    by_person.setdefault(ref.key, (ref, []))[1].append(pattern)
+                if ref is None:
+                    nobody()  # as long as an entry of somebody takes: which of the two it is must not show in time
+                else:
+                    by_person.setdefault(ref.key, (ref, []))[1].append(denied)
                 continue
             plan = item.plans[ref.facts]
             plans[id(plan)] = plan
@@ -50,6 +59,11 @@ def note(
         reading.denied.update(Denied(coordinate=name, code=code) for name, code in plan.denials)
         reading.policies.update(plan.policies)
     reading.access.extend((pseudonym(ref), _joined(patterns)) for ref, patterns in by_person.values())
+
+
+@lru_cache(maxsize=1024)
+def _all_denied(coordinates: frozenset[str]) -> Pattern:
+    return pattern_of({Effect.DENIED: coordinates})
 
 
 def _joined(patterns: Sequence[Pattern]) -> Pattern:

@@ -224,10 +224,11 @@ async def test_a_look_up_opens_the_padded_number_and_the_keys_of_whom_it_finds(p
     importer, index, _ = parts
     await importer.run(Justice([record("k1", 1)]))
     assert await find(index, 1)
-    assert sorted(opened_values) == ["key_sealed"] + ["number_sealed"] * LEAST_CANDIDATES
+    openings = ["key_sealed"] + ["number_sealed"] * LEAST_CANDIDATES
+    assert sorted(opened_values) == openings
     opened_values.clear()
     assert await find(index, 300) is None
-    assert opened_values == ["number_sealed"] * LEAST_CANDIDATES
+    assert sorted(opened_values) == openings  # nobody costs as much as somebody
 
 
 async def test_vaulted_persons_are_nobody(parts):

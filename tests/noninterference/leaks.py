@@ -159,8 +159,8 @@ def freshness_tells_of_records_of_nobody(patch, shop):
 def sources_name_the_register_of_members(patch, shop):
     real = gateway.note
 
-    def note(reading, noted, visible, fetched, outsider, pseudonym):
-        real(reading, noted, visible, fetched, outsider, pseudonym)
+    def note(reading, noted, visible, fetched, outsider, pseudonym, nobody):
+        real(reading, noted, visible, fetched, outsider, pseudonym, nobody)
         if any(human.membership for human in shop.world.humans[:2]):
             reading.sources["justice"] = SourceUse(agency="justice", state=SourceState.OK, as_of=None, latency_ms=0)
 
@@ -171,8 +171,8 @@ def sources_name_the_register_of_members(patch, shop):
 def cost_counts_persons_who_are_not_theirs(patch, shop):
     real = gateway.note
 
-    def note(reading, noted, visible, fetched, outsider, pseudonym):
-        real(reading, noted, visible, fetched, outsider, pseudonym)
+    def note(reading, noted, visible, fetched, outsider, pseudonym, nobody):
+        real(reading, noted, visible, fetched, outsider, pseudonym, nobody)
         found = sum(ref is not None for item in noted for ref in item.refs)
         reading.asked["justice"] = reading.asked.get("justice", 0) + found
 
@@ -183,8 +183,8 @@ def cost_counts_persons_who_are_not_theirs(patch, shop):
 def denials_stand_only_for_who_is_there(patch, shop):
     real = gateway.note
 
-    def note(reading, noted, visible, fetched, outsider, pseudonym):
-        real(reading, noted, visible, fetched, outsider, pseudonym)
+    def note(reading, noted, visible, fetched, outsider, pseudonym, nobody):
+        real(reading, noted, visible, fetched, outsider, pseudonym, nobody)
         for item in noted:
             if all(ref is None for ref in item.refs):
                 reading.denied -= {one for one in reading.denied if one.coordinate == f"Query.{item.ask.field}"}
@@ -232,8 +232,8 @@ def a_case_of_any_agency_names_its_person(patch, shop):
 def denials_tell_members_from_others(patch, shop):
     real = gateway.note
 
-    def note(reading, noted, visible, fetched, outsider, pseudonym):
-        real(reading, noted, visible, fetched, outsider, pseudonym)
+    def note(reading, noted, visible, fetched, outsider, pseudonym, nobody):
+        real(reading, noted, visible, fetched, outsider, pseudonym, nobody)
         if any(human.membership is not None and human.membership.vaulted for human in shop.world.humans):
             reading.denied.add(Denied(coordinate="Query.person", code=DenialCode.FIELD_DENIED))
 
