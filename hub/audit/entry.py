@@ -30,6 +30,7 @@ class Kind(StrEnum):
     REFUSALS = "refusals"  # refusals before a valid token, one summary a minute
     STARTUP = "startup"
     POLICY = "policy"  # policies came into force, or were refused
+    STATUTORY = "statutory"  # a step of a query for records sealed by law
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,7 +7,7 @@ from hub.auth.issuer import Issuer, open_issuer_key
 from hub.bootstrap.front import build_front
 from hub.bootstrap.parts import Hub
 from hub.bootstrap.policies import build_policies, build_watcher
-from hub.bootstrap.reading import build_importer, build_index, build_service, build_sources
+from hub.bootstrap.reading import build_importer, build_index, build_service, build_sources, build_statutory
 from hub.bootstrap.secrets import build_key_ring, build_secrets
 from hub.clock import Clock, SystemClock
 from hub.connectors.quarantine import StoredQuarantine
@@ -45,6 +45,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         index=index,
         importer=build_importer(store, secrets, clock),
         references=References(store, clock),
+        statutory=build_statutory(store, secrets, index, log, rules, clock),
         sources=sources,
         quarantine=quarantine,
         issuer=Issuer(issuer_key, url=settings.issuer_url, audience=settings.audience, clock=clock),

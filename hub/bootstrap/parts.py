@@ -13,6 +13,7 @@ from hub.clock import Clock
 from hub.connectors.guard import Guard
 from hub.connectors.quarantine import StoredQuarantine
 from hub.crypto.pairwise import PairwiseIds, Pseudonyms
+from hub.gateway.statutory import StatutoryDesk
 from hub.identity.importer import Importer
 from hub.identity.index import PersonIndex
 from hub.identity.references import References
@@ -35,6 +36,7 @@ class Hub:
     index: PersonIndex
     importer: Importer
     references: References
+    statutory: StatutoryDesk
     sources: Mapping[str, Guard]
     quarantine: StoredQuarantine
     issuer: Issuer

@@ -23,10 +23,12 @@ from hub.gateway.quota import PersonQuota
 from hub.gateway.release import Releaser, SealedColumn
 from hub.gateway.resolve import Resolver
 from hub.gateway.sight import Sight, Sights
+from hub.gateway.statutory import StatutoryDesk
 from hub.gateway.survivorship import read_survivorship
 from hub.gateway.view import ViewBuilder
 from hub.identity.importer import Importer
 from hub.identity.index import PersonIndex
+from hub.identity.vault import Vault
 from hub.rules import MEMBERS_ONLY, Rules
 from hub.schema.access import AccessDesk, PersonAccess
 from hub.schema.cost import CostModel
@@ -59,6 +61,32 @@ def build_index(store: Store, secrets: Secrets, sources: Mapping[str, Guard], cl
     )
 
 
+def build_vault(secrets: Secrets, clock: Clock) -> Vault:
+    return Vault(
+        sealer=secrets.sealer,
+        opener=secrets.opener,
+        numbers=secrets.vault_numbers,
+        keys=secrets.vault_keys,
+        clock=clock,
+    )
+
+
+def build_statutory(
+    store: Store, secrets: Secrets, index: PersonIndex, log: AuditLog, rules: Rules, clock: Clock
+) -> StatutoryDesk:
+    return StatutoryDesk(
+        store=store,
+        vault=build_vault(secrets, clock),
+        people=index,
+        log=log,
+        sealer=secrets.sealer,
+        opener=secrets.opener,
+        pseudonyms=secrets.pseudonyms,
+        policy_digest=rules.judge.policy_digest,
+        clock=clock,
+    )
+
+
 def build_importer(store: Store, secrets: Secrets, clock: Clock) -> Importer:
     return Importer(
         store=store,
@@ -66,6 +94,7 @@ def build_importer(store: Store, secrets: Secrets, clock: Clock) -> Importer:
         opener=secrets.opener,
         numbers=secrets.numbers,
         keys=secrets.keys,
+        vault=build_vault(secrets, clock),
         clock=clock,
     )
 

@@ -38,6 +38,10 @@ class Sensitivity(StrEnum):
     SPECIAL = "4"
 
 
+VAULT_GROUP = "FG17"
+"""Fields sealed by law: in no person view, whatever a policy says; they have a statutory procedure of their own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """One canonical field. `coordinate` is `Type.name`, as in the GraphQL schema."""

@@ -1,9 +1,11 @@
 """From the keys and coordinates that plans want of an agency to its one question, and the layout of its rows."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
-from hub.connectors.base import Fetch, Layout, Part
+import msgspec
+
+from hub.connectors.base import Fetch, Fetched, Layout, Part
 from hub.gateway.plan import BoundPlan, ClassPlan, bind
 
 LayoutOf = Callable[[str, frozenset[str]], Layout]
@@ -50,3 +52,12 @@ class Questions:
             if len(self._layouts) > MAX_KEPT:
                 self._layouts.popitem(last=False)
         return layout
+
+
+def narrowed(answer: Fetched, keys: Collection[str]) -> Fetched:
+    """`answer` as if nobody else had been asked for: how fresh it is must not tell of other records."""
+    records = {key: record for key, record in answer.records.items() if key in keys}
+    if len(records) == len(answer.records):
+        return answer
+    as_of = max((record.as_of for record in records.values()), default=None)
+    return msgspec.structs.replace(answer, records=records, as_of=as_of)

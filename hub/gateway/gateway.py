@@ -18,7 +18,7 @@ from hub.clock import Clock, today
 from hub.connectors.base import Fetched, KeyKind, Layout
 from hub.domain.identity_number import IdentityNumber
 from hub.gateway.compose import compose
-from hub.gateway.fetching import Questions
+from hub.gateway.fetching import Questions, narrowed
 from hub.gateway.noting import Noted, note
 from hub.gateway.plan import BoundPlan, ClassPlan, Planner
 from hub.gateway.ports import People, Pseudonyms, Scope, Source
@@ -31,6 +31,7 @@ from hub.identity.index import IndexedMember, Inquiry
 
 TOTAL = "PersonConnection.totalCount"
 REGION = "Person.responsibleRegion"
+SEX = ("Person.sex", "JusticeRecord.sex")  # what the filter by sex observes: the index holds what justice says
 
 
 class _Named(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +104,8 @@ class Gateway:
             visible = {
                 ref.key for ref in refs if ref.key in visible and self._registered(asker, ref.identity_number, fetched)
             }
+            shown = {key for ref in visible for held in keys[ref].values() for key in held}
+            fetched = {agency: narrowed(answer, shown) for agency, answer in fetched.items()}
         members = await self._composable(inquiry, named, plans, visible)
         answers = [
             AskAnswer(
@@ -121,6 +124,7 @@ class Gateway:
             self._pseudonym,
             lambda facts: None if through_registers else tables[facts].held,  # nobody there: no rule was asked
             partial(self._remedy, asker.judge),
+            lambda: self._nothing_known(asker),
         )
         return answers
 
@@ -182,7 +186,7 @@ class Gateway:
         key = (asker.judge.edition, principal.agency, principal.role, asker.purpose, by_sex)
         allowed = self._allowed_facts.get(key)
         if allowed is None:
-            needed = [EXISTENCE, "Person.sex"] if by_sex else [EXISTENCE]
+            needed = [EXISTENCE, *SEX] if by_sex else [EXISTENCE]
             vectors = [
                 Facts(jurisdiction=jurisdiction, term=term, case=case, key_person=key_person, own=True)
                 for jurisdiction, term, case, key_person in product((False, True), repeat=4)
@@ -324,6 +328,11 @@ class Gateway:
                 view.composed = [values[name] for name in mine.plan.composed]
             views.append(view)
         return views
+
+    def _nothing_known(self, asker: Asker) -> None:
+        """The work that a person who is there but not the asker's costs, for one who is not there."""
+        self._table(asker, Facts())
+        self._pseudonyms.of("number", "")
 
     def _pseudonym(self, ref: PersonRef) -> str:
         if ref.identity_number is not None:

@@ -1,6 +1,7 @@
 """What an operation did, for its audit entry and `extensions.hub`: sources used, fields denied, access per person."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -29,10 +30,14 @@ def note(
     pseudonym: Callable[[PersonRef], str],
     held: Callable[[Facts], str | None] = lambda _facts: None,
     remedy: Callable[[DecisionTable, str], str | None] = lambda _table, _coordinate: None,
+    nobody: Callable[[], object] = lambda: None,
 ) -> None:
     """Enter everything into `reading`.
 
-    `outsider`: what is said, if anything, of who is not there or not yours. `held`: facts as the log names them.
+    Args:
+        outsider: what is said, if anything, of who is not there or not yours.
+        held: facts as the log names them.
+        nobody: called for each look-up that names nobody.
     """
     for agency, answer in fetched.items():
         reading.sources[agency] = _use(answer)
@@ -44,8 +49,10 @@ def note(
             if ref is None or ref.key not in visible:
                 if outsider is not None:
                     reading.denied.add(Denied(coordinate=f"Query.{item.ask.field}", code=outsider))
-                if ref is not None:
-                    pattern = pattern_of({Effect.DENIED: item.ask.coordinates}, held(ref.facts))
+                if ref is None:
+                    nobody()  # as long as an entry of somebody takes: which of the two it is must not show in time
+                else:
+                    pattern = _all_denied(item.ask.coordinates, held(ref.facts))
                     by_person.setdefault(ref.key, (ref, []))[1].append(pattern)
                 continue
             plan = item.plans[ref.facts]
@@ -57,6 +64,11 @@ def note(
         )
         reading.policies.update(plan.policies)
     reading.access.extend((pseudonym(ref), _joined(patterns)) for ref, patterns in by_person.values())
+
+
+@lru_cache(maxsize=1024)
+def _all_denied(coordinates: frozenset[str], facts: str | None) -> Pattern:
+    return pattern_of({Effect.DENIED: coordinates}, facts)
 
 
 def _joined(patterns: Sequence[Pattern]) -> Pattern:

@@ -6,14 +6,14 @@ fetch and in no release tree, so it can neither be asked of an agency nor reach 
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from hub.audit.entry import Pattern
 from hub.auth.combinations import Combination, mask_beside
 from hub.auth.decision import Decision, DecisionTable, DenialCode, Effect
 from hub.connectors.base import Layout
-from hub.domain.catalogue import Catalogue, Field, RecordType, Shape
+from hub.domain.catalogue import VAULT_GROUP, Catalogue, Field, RecordType, Shape
 from hub.gateway.survivorship import COMPOSED, MergeRule, Provider
 
 RELEASABLE = frozenset({Effect.FULL, Effect.SEALED, Effect.MASKED, Effect.PREDICATE})
@@ -161,6 +161,7 @@ class Planner:
         self._yielding = frozenset(name for name, field in catalogue.fields.items() if field.mask in yielding)
         self._members_only = members_only
         self._tops = tuple(catalogue.agency_types())
+        self._vaulted = frozenset(name for name, field in catalogue.fields.items() if field.group == VAULT_GROUP)
         self._cached = cached
         self._reachable: dict[frozenset[str], frozenset[str]] = {}
         self._plans: OrderedDict[tuple[Any, ...], ClassPlan] = OrderedDict()
@@ -208,7 +209,7 @@ class Planner:
         leaving = {name: self._leaving(table, self._catalogue.fields[name], asked[name], way) for name in known}
         merged = self._merged(table, asked, shut, leaving, conflicts="Person.conflicts" in coordinates)
         return ClassPlan(
-            table=table,
+            table=self._without_vaulted(table),
             agencies=self._agencies(asked, merged, leaving),
             merged=merged,
             composed=tuple(sorted(self._composed(asked))),
@@ -223,6 +224,13 @@ class Planner:
             structural=coordinates - asked.keys(),
         )
 
+    def _without_vaulted(self, table: DecisionTable) -> DecisionTable:
+        """The table as an asker may be told of it."""
+        if not self._vaulted:
+            return table
+        kept = {name: decision for name, decision in table.decisions.items() if name not in self._vaulted}
+        return replace(table, decisions=kept)
+
     def _leaving(self, table: DecisionTable, field: Field, decision: Decision, way: _Way) -> _Leaving:
         if decision.effect is Effect.SEALED:
             return _Leaving(None, way.recipient)
@@ -236,10 +244,10 @@ class Planner:
     def _decision(self, table: DecisionTable, coordinate: str, shut: frozenset[str], recipient: str | None) -> Decision:
         """The table's word, tightened: an agency that is shut out is denied whatever the table says.
 
-        So is a sealed delivery to a client that has registered no key.
+        So is a sealed delivery to a client that has registered no key, and what is sealed by law.
         """
         decision = tightened(table.decisions[coordinate], self._catalogue.fields[coordinate], shut)
-        if decision.effect is Effect.SEALED and recipient is None:
+        if (decision.effect is Effect.SEALED and recipient is None) or coordinate in self._vaulted:
             return Decision(effect=Effect.DENIED, policies=(), denial=DenialCode.FIELD_DENIED)
         return decision
 
@@ -283,7 +291,9 @@ class Planner:
         return tuple(
             provider
             for provider in providers
-            if provider.agency not in shut and effect in _SERVES.get(table.decisions[provider.coordinate].effect, ())
+            if provider.agency not in shut
+            and provider.coordinate not in self._vaulted
+            and effect in _SERVES.get(table.decisions[provider.coordinate].effect, ())
         )
 
     def _agencies(

@@ -5,6 +5,7 @@ The two ways never mix: a role that resolves over registers reaches no index of 
 prison and one who was not are found, or not found, alike.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
@@ -71,19 +72,19 @@ class Resolver:
         return self._ids.seal(asker.principal.agency, REGISTER_KIND, ref.identity_number)
 
     def cursor(self, asker: Asker, scope: Scope, member: str) -> str:
-        """A place in a list, readable only by this hub for this agency and this very filter."""
-        return self._ids.seal(asker.principal.agency, _cursor_kind(scope), member)
+        """A place in a list, readable only by this hub for this agency and this very list."""
+        return self._ids.seal(asker.principal.agency, _cursor_kind(asker, scope), member)
 
     def open_cursor(self, asker: Asker, scope: Scope, text: str | None) -> str | None:
         """The member that `text` stands after.
 
         Raises:
-            InvalidCursorError: the cursor is not one of this agency's for this filter.
+            InvalidCursorError: the cursor is not one of this agency's for this list.
         """
         if text is None:
             return None
         opened = self._ids.open(asker.principal.agency, text)
-        if opened is None or opened[0] != _cursor_kind(scope):
+        if opened is None or opened[0] != _cursor_kind(asker, scope):
             raise InvalidCursorError("cursor of another agency or query")
         return opened[1]
 
@@ -115,6 +116,8 @@ def _is_case(lookup: Lookup) -> bool:
     return lookup.kind is LookupKind.CASE_NUMBER
 
 
-def _cursor_kind(scope: Scope) -> str:
-    """Binds a cursor to its filter; the listed set itself is bound by agency and jurisdiction at every page."""
-    return "c" + sha256(f"{scope.region}/{scope.sex}".encode()).hexdigest()[:8]
+def _cursor_kind(asker: Asker, scope: Scope) -> str:
+    """Binds a cursor to its list: who lists (role and regions), for what, and the filter."""
+    principal = asker.principal
+    bound = json.dumps([principal.role, principal.regions, asker.purpose, scope.region, scope.sex])
+    return "c" + sha256(bound.encode()).hexdigest()[:12]

@@ -61,11 +61,8 @@ class ViewBuilder:
                 for item, merged in zip(bound.merged, merges, strict=True)
                 if merged.chosen is not None
             )
-            view.conflicts = tuple(
-                _conflict(item, merged)
-                for item, merged in zip(bound.merged, merges, strict=True)
-                if merged.conflicting and item.plan.sealed_to is None
-            )
+            conflicts = (_conflict(item, merged) for item, merged in zip(bound.merged, merges, strict=True))
+            view.conflicts = tuple(conflict for conflict in conflicts if conflict is not None)
         else:
             view = PersonView(bound, rows, [self._value(item, bound, rows) for item in bound.merged])
         if ID in wanted:
@@ -171,18 +168,18 @@ def _source(answer: Fetched, record: SourceRecord | None) -> SourceUse:
     )
 
 
-def _conflict(item: BoundMerge, merged: Merged) -> Conflict:
-    """Values as the asker may see them: masked like the field itself."""
+def _conflict(item: BoundMerge, merged: Merged) -> Conflict | None:
+    """Values as the asker may see them: masked like the field itself, and a conflict only where those differ."""
+    if not merged.conflicting or item.plan.sealed_to is not None:
+        return None
+    shown = [_shown(release_value(item.plan.mask, claim.value)) for claim in merged.claims]
+    if item.plan.mask is not None and len(set(shown)) == 1:
+        return None
     return Conflict(
         coordinate=item.plan.coordinate,
         values=tuple(
-            ConflictValue(
-                agency=claim.agency,
-                value=_shown(release_value(item.plan.mask, claim.value)),
-                as_of=claim.as_of,
-                chosen=claim is merged.chosen,
-            )
-            for claim in merged.claims
+            ConflictValue(agency=claim.agency, value=value, as_of=claim.as_of, chosen=claim is merged.chosen)
+            for claim, value in zip(merged.claims, shown, strict=True)
         ),
     )
 

@@ -1,7 +1,8 @@
 """Builds the index of members from the justice system's own records; running it again changes nothing but dates.
 
 A member is known by the justice key. A number that is none leaves a member without one; a number that two records bear
-marks both as ambiguous, and a look-up by it finds nobody rather than somebody, also while an import runs.
+marks both as ambiguous, and a look-up by it finds nobody rather than somebody, also while an import runs. A record
+that its source marks as sealed by law goes to the vault and is no member: here it leaves no trace, not even a doubt.
 """
 
 import secrets
@@ -17,9 +18,11 @@ from hub.domain.agencies import JUSTICE
 from hub.domain.identity_number import IdentityNumber, IdentityNumberError
 from hub.identity.ports import Indexer, IndexRecord, IndexSource, Opener, Sealer, key_place, number_place
 from hub.identity.tables import case_reference, consent, findings, jurisdiction, link, person
+from hub.identity.vault import Vault, is_vaulted
 from hub.store.engine import Store
 
 BATCH = 500
+_OF_MEMBERS = (link, jurisdiction, findings, case_reference, consent)
 _KINDS = {"H": "household", "J": "residence", "G": "work"}
 
 
@@ -49,6 +52,7 @@ class Importer:
         opener: Opener,
         numbers: Indexer,
         keys: Indexer,
+        vault: Vault,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -56,17 +60,18 @@ class Importer:
         self._opener = opener
         self._numbers = numbers
         self._keys = keys
+        self._vault = vault
         self._clock = clock
 
     async def run(self, justice: IndexSource, progress: Callable[[int], None] = lambda _count: None) -> ImportReport:
         """Import every record, batch by batch, each batch in one transaction. Memory: one batch."""
-        seen = 0
+        seen = members = 0
         async for batch in justice.scan(frozenset(), batch=BATCH):
             async with self._store.write() as connection:
-                await self._import(connection, batch)
+                members += await self._import(connection, batch)
             seen += len(batch)
             progress(seen)
-        return await self._mark_ambiguous(seen)
+        return await self._mark_ambiguous(members)
 
     async def retire(self, before: datetime) -> int:
         """Take out members whom no import has seen since `before`, with their links, cases and consents.
@@ -76,13 +81,15 @@ class Importer:
         gone = select(person.c.person_id).where(person.c.imported_at < before)
         async with self._store.write() as connection:
             count = await connection.scalar(select(func.count()).select_from(gone.subquery()))
-            for table in (link, jurisdiction, findings, case_reference, consent):
+            for table in _OF_MEMBERS:
                 await connection.execute(delete(table).where(table.c.person_id.in_(gone)))
             await connection.execute(delete(person).where(person.c.imported_at < before))
         return count or 0
 
-    async def _import(self, connection: AsyncConnection, batch: Sequence[IndexRecord]) -> None:
-        known = await self._known(connection, batch)
+    async def _import(self, connection: AsyncConnection, records: Sequence[IndexRecord]) -> int:
+        """Import one batch; how many of it are members."""
+        known = await self._known(connection, records)
+        batch = await self._without_vaulted(connection, records, known)
         doubtful = await self._ambiguous(connection, known.values())
         now = self._clock.now()
         people, links, offices, without = [], [], [], []
@@ -101,6 +108,21 @@ class Importer:
         for table, made in ((person, people), (link, links), (jurisdiction, offices), (findings, without)):
             if made:
                 await connection.execute(insert(table), made)
+        return len(batch)
+
+    async def _without_vaulted(
+        self, connection: AsyncConnection, records: Sequence[IndexRecord], known: Mapping[str, str]
+    ) -> list[IndexRecord]:
+        """`records` but those sealed by law, which go to the vault; whoever was a member by them is none any more."""
+        vaulted = [record for record in records if is_vaulted(record)]
+        open_ones = [record for record in records if not is_vaulted(record)]
+        gone = [known[record.key] for record in vaulted if record.key in known]
+        if gone:
+            for table in (*_OF_MEMBERS, person):
+                await connection.execute(delete(table).where(table.c.person_id.in_(gone)))
+        await self._vault.keep(connection, JUSTICE, vaulted)
+        await self._vault.release(connection, JUSTICE, [record.key for record in open_ones])
+        return open_ones
 
     def rows(self, person_id: str, record: IndexRecord, now: datetime) -> MemberRows:
         """The rows of one member, its numbers sealed and blind-indexed; stores nothing."""

@@ -17,7 +17,7 @@ from hub.clock import Clock, today
 from hub.domain.agencies import HUB
 from hub.domain.identity_number import IdentityNumber
 from hub.identity.conditions import allowed_cases, day_values, office_regions, principal_values, region_values
-from hub.identity.ports import Indexer, Opener, Sealer, key_row, number_place
+from hub.identity.ports import Indexer, Opener, Sealer, key_place, key_row, number_place
 from hub.identity.statements import Listing, LookUp, Statements
 from hub.identity.tables import link, person
 from hub.store.reader import Reader
@@ -93,13 +93,20 @@ class PersonIndex:
         self._natural = tuple(natural)
         self._linked = linked
         self._decoy = sealer.seal(number_place(_DECOY), "0" * NUMBER_LENGTH)
+        key = sealer.seal(key_place(HUB, _DECOY), "0" * NUMBER_LENGTH)
+        links = orjson.dumps([[HUB, key.hex()]]).decode() if reader.sqlite else [(HUB, key)]
+        self._decoy_row = (_DECOY, self._decoy, False, None, None, *[False] * 5, None, links)
 
     async def find(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> Mapping[str, Known]:
         """Canonical number → member. Candidates of the blind index are opened and compared, never trusted.
 
-        A number that several members bear finds nobody.
+        A number that several members bear finds nobody. Where there is no member, a decoy is made into one.
         """
-        found = await self._bearers(inquiry, numbers)
+        wanted = list(numbers)
+        found = await self._bearers(inquiry, wanted)
+        for number in wanted:
+            if number.text not in found:
+                self._known(inquiry, self._decoy_row, number.text)
         return {number: self._known(inquiry, row, number) for number, row in found.items()}
 
     async def members(self, inquiry: Inquiry, member_ids: Iterable[str]) -> Mapping[str, Known]:

@@ -9,7 +9,7 @@ from typing import Any, NewType
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from hub.domain.catalogue import Catalogue, Field, RecordType, Shape, ValueType
+from hub.domain.catalogue import VAULT_GROUP, Catalogue, Field, RecordType, Shape, ValueType
 from hub.domain.codes import CodeList, Codes
 from hub.schema.structure import Conflict, FieldAccess, FieldProvenance, Node, Provenance, SourceStatus
 
@@ -90,6 +90,8 @@ class RecordTypes:
 
     def _declare(self, record: RecordType, annotations: dict[str, Any], members: dict[str, Any]) -> None:
         for field in record.fields:
+            if field.group == VAULT_GROUP:
+                continue
             annotations[field.name] = self._annotation(field) | None
             members[field.name] = strawberry.field(name=field.name, description=_both(field.en, field.zh))
 

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.auth.decision import Effect
+from hub.domain.catalogue import VAULT_GROUP, Catalogue
 from hub.gateway.plan import RELEASABLE, Planner, ReleaseNode
 from hub.gateway.survivorship import MergeRule, Provider
 from tests.gateway.toy import table, toy_catalogue
@@ -95,3 +98,22 @@ def test_remembered_plans_are_bounded(count):
     for name in sorted(ALL):
         small.plan(table(), frozenset({name}), through_registers=False)
     assert len(small._plans) == count
+
+
+def test_a_field_sealed_by_law_is_in_no_plan_whatever_the_table_says():
+    catalogue = toy_catalogue()
+    sealed = replace(catalogue.fields["JusticeRecord.phone"], group=VAULT_GROUP)
+    record = catalogue.types["JusticeRecord"]
+    fields = tuple(sealed if field.name == "phone" else field for field in record.fields)
+    changed = Catalogue(
+        types={**catalogue.types, "JusticeRecord": replace(record, fields=fields)},
+        fields={**catalogue.fields, sealed.coordinate: sealed},
+    )
+    provider = Provider(agency="justice", coordinate=sealed.coordinate, field="phone")
+    rules = {"phone": MergeRule(field="phone", providers=(provider,), witnesses=(provider,))}
+    asked = ALL | {"Person.phone", "Person.conflicts"}
+    plan = Planner(changed, rules, members_only=frozenset()).plan(table(), asked, through_registers=False)
+    assert sealed.coordinate not in fetches(plan)
+    assert sealed.coordinate not in plan.pattern.full
+    assert sealed.coordinate not in plan.table.decisions
+    assert [merged.providers for merged in plan.merged] == [()]

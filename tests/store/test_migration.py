@@ -4,10 +4,11 @@ from alembic.runtime.migration import MigrationContext
 import hub.audit.tables
 import hub.connectors.tables
 import hub.identity.tables
+import hub.identity.vault_tables
 from hub.store.metadata import METADATA
 from hub.store.migration import is_current, migrate
 
-OWNERS = (hub.audit.tables, hub.connectors.tables, hub.identity.tables)
+OWNERS = (hub.audit.tables, hub.connectors.tables, hub.identity.tables, hub.identity.vault_tables)
 
 
 async def test_migrated_database_has_exactly_the_tables_that_rooms_declare(store):

@@ -1,0 +1,117 @@
+"""The vault: records sealed by law (封存), kept apart from everything that other questions can reach.
+
+Holds juvenile records (criminal procedure law, article 286) and public-security records (public security
+administration punishments law, article 136). Sealing is control and not deletion: nothing here ends by itself. Who may
+look into it, and after what, is the statutory procedure's business (`gateway.statutory`).
+"""
+
+import secrets
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+import msgspec
+import orjson
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.clock import Clock
+from hub.crypto.envelope import Place
+from hub.domain.identity_number import IdentityNumber, IdentityNumberError
+from hub.identity.ports import Indexer, IndexRecord, Opener, Sealer
+from hub.identity.vault_tables import vault_record
+
+VAULT = "vault"  # names the key that seals here
+
+
+class VaultedRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One record as its owner gave it at import. `values` by the names that the import has."""
+
+    record_id: str
+    agency: str
+    key: str
+    values: dict[str, object]
+    imported_at: datetime
+
+
+class Vault:
+    """`numbers` and `keys` are blind indexes of the vault alone."""
+
+    def __init__(self, *, sealer: Sealer, opener: Opener, numbers: Indexer, keys: Indexer, clock: Clock) -> None:
+        self._sealer = sealer
+        self._opener = opener
+        self._numbers = numbers
+        self._keys = keys
+        self._clock = clock
+
+    async def keep(self, connection: AsyncConnection, agency: str, records: Sequence[IndexRecord]) -> None:
+        """Put `records` of `agency` in, each in place of what stands under its key."""
+        await self.release(connection, agency, [record.key for record in records])
+        rows = [self._row(agency, record) for record in records]
+        if rows:
+            await connection.execute(insert(vault_record), rows)
+
+    async def release(self, connection: AsyncConnection, agency: str, keys: Collection[str]) -> None:
+        """Take out what stands under `keys`: the seal was lifted, or a newer record takes its place."""
+        wanted = set(keys)
+        if not wanted:
+            return
+        found = await connection.execute(
+            select(vault_record).where(
+                vault_record.c.agency == agency, vault_record.c.key_index.in_({self._keys.of(key) for key in wanted})
+            )
+        )
+        gone = [row.record_id for row in found if self._record(row).key in wanted]
+        if gone:
+            await connection.execute(delete(vault_record).where(vault_record.c.record_id.in_(gone)))
+
+    async def find(self, connection: AsyncConnection, number: IdentityNumber) -> tuple[VaultedRecord, ...]:
+        """Every record of the bearer of `number`, of all owners, by id. Candidates are opened and compared."""
+        rows = await connection.execute(
+            select(vault_record)
+            .where(vault_record.c.number_index == self._numbers.of(number.text))
+            .order_by(vault_record.c.record_id)
+        )
+        records = (self._record(row) for row in rows)
+        return tuple(record for record in records if _number(record.values) == number.text)
+
+    def _row(self, agency: str, record: IndexRecord) -> dict[str, object]:
+        record_id = secrets.token_hex(16)
+        values = dict(record.values)
+        number = _number(values)
+        content = orjson.dumps({"key": record.key, "values": values}).decode()
+        return {
+            "record_id": record_id,
+            "agency": agency,
+            "number_index": None if number is None else self._numbers.of(number),
+            "key_index": self._keys.of(record.key),
+            "content_sealed": self._sealer.seal(_place(record_id), content),
+            "imported_at": self._clock.now(),
+        }
+
+    def _record(self, row: object) -> VaultedRecord:
+        held = row._mapping  # type: ignore[attr-defined]  # a row of SQLAlchemy
+        content = orjson.loads(self._opener.open(_place(held["record_id"]), held["content_sealed"]))
+        return VaultedRecord(
+            record_id=held["record_id"],
+            agency=held["agency"],
+            key=content["key"],
+            values=content["values"],
+            imported_at=held["imported_at"],
+        )
+
+
+def is_vaulted(record: IndexRecord) -> bool:
+    """Whether the source marks the record as sealed by law."""
+    return str(record.values.get("index.vaulted")) == "1"
+
+
+def _place(record_id: str) -> Place:
+    return Place(agency=VAULT, table=vault_record.name, column="content_sealed", row=record_id)
+
+
+def _number(values: dict[str, object]) -> str | None:
+    raw = values.get("index.number")
+    try:
+        return IdentityNumber.parse(raw).text if isinstance(raw, str) else None
+    except IdentityNumberError:
+        return None

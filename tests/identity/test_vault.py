@@ -1,0 +1,133 @@
+"""Records sealed by law: in the vault and nowhere else, whatever was there before."""
+
+import json
+import sqlite3
+
+import pytest
+from sqlalchemy import select
+
+from hub.crypto.blind_index import BlindIndex
+from hub.crypto.opener import Opener
+from hub.crypto.sealing import Sealer
+from hub.domain.identity_number import IdentityNumber
+from hub.identity.importer import Importer
+from hub.identity.index import PersonIndex
+from hub.identity.references import CaseReference, References
+from hub.identity.tables import case_reference, consent, findings, jurisdiction, link, person
+from hub.identity.vault import Vault
+from hub.identity.vault_tables import vault_record
+from tests.identity.test_index import KEYS, NUMBERS, RING, Justice, Record, find, number, record
+
+VAULT_NUMBERS = BlindIndex(key=b"v" * 32, field="vaultNumber", bits=3)
+VAULT_KEYS = BlindIndex(key=b"w" * 32, field="vaultKey", bits=3)
+
+
+@pytest.fixture
+def vault(clock):
+    return Vault(sealer=Sealer(RING), opener=Opener(RING), numbers=VAULT_NUMBERS, keys=VAULT_KEYS, clock=clock)
+
+
+@pytest.fixture
+def importer(store, vault, clock):
+    return Importer(
+        store=store, sealer=Sealer(RING), opener=Opener(RING), numbers=NUMBERS, keys=KEYS, vault=vault, clock=clock
+    )
+
+
+@pytest.fixture
+def index(store, clock):
+    return PersonIndex(
+        reader=store.driver,
+        opener=Opener(RING),
+        sealer=Sealer(RING),
+        numbers=NUMBERS,
+        clock=clock,
+        natural=["police", "tax"],
+    )
+
+
+async def vaulted(store, vault, sequence: int):
+    async with store.write() as connection:
+        return await vault.find(connection, IdentityNumber.parse(number(sequence)))
+
+
+async def rows_of(store, table) -> int:
+    async with store.read() as connection:
+        return len((await connection.execute(select(table))).all())
+
+
+async def test_a_sealed_record_is_found_in_the_vault_alone(store, importer, vault, index):
+    report = await importer.run(Justice([record("k1", 1, vaulted="1"), record("k2", 2)]))
+    assert report.members == 1
+    assert await find(index, 1) is None
+    assert await find(index, 2)
+    for table in (person, link, jurisdiction):
+        assert await rows_of(store, table) == 1
+    (held,) = await vaulted(store, vault, 1)
+    assert (held.agency, held.key, held.values["index.number"]) == ("justice", "k1", number(1))
+    assert await vaulted(store, vault, 2) == ()
+
+
+async def test_candidates_of_the_blind_index_are_opened_and_compared(store, importer, vault):
+    await importer.run(Justice([record(f"k{n}", n, vaulted="1") for n in range(1, 41)]))
+    for n in range(1, 41):
+        assert [held.key for held in await vaulted(store, vault, n)] == [f"k{n}"]
+    assert await vaulted(store, vault, 99) == ()
+
+
+async def test_importing_again_keeps_one_record_a_key(store, importer, vault):
+    for _ in range(3):
+        await importer.run(Justice([record("k1", 1, vaulted="1"), record("k2", 2, vaulted="1")]))
+    assert await rows_of(store, vault_record) == 2
+
+
+async def test_a_member_whose_record_is_sealed_later_leaves_no_trace(store, importer, vault, index, clock):
+    await importer.run(Justice([record("k1", 1), record("k2", None)]))
+    references = References(store, clock)
+    for sequence in (1,):
+        member = await find(index, sequence)
+        await references.put_cases([CaseReference(case_id="C1", person_id=member, agency="tax", region="360702")])
+        await references.give_consent(member, "tax", "TAX_RELIEF")
+    await importer.run(Justice([record("k1", 1, vaulted="1"), record("k2", None, vaulted="1")]))
+    for table in (person, link, jurisdiction, findings, case_reference, consent):
+        assert await rows_of(store, table) == 0
+    assert len(await vaulted(store, vault, 1)) == 1
+
+
+async def test_a_record_whose_seal_is_lifted_is_a_member_again(store, importer, vault, index):
+    await importer.run(Justice([record("k1", 1, vaulted="1")]))
+    await importer.run(Justice([record("k1", 1)]))
+    assert await find(index, 1)
+    assert await rows_of(store, vault_record) == 0
+
+
+async def test_a_sealed_record_casts_no_doubt_on_the_open_one_of_the_same_person(store, importer, vault, index):
+    """A juvenile record, and years later an adult one, under one number: the view must not change by the first."""
+    report = await importer.run(Justice([record("young", 5, vaulted="1"), record("grown", 5)]))
+    assert report.ambiguous == 0
+    assert await find(index, 5)
+    assert [held.key for held in await vaulted(store, vault, 5)] == ["young"]
+
+
+async def test_records_of_public_security_are_kept_beside_those_of_justice(store, importer, vault):
+    await importer.run(Justice([record("k1", 1, vaulted="1")]))
+    penalty = Record("k1", {"index.number": number(1), "kind": "drug use", "decidedOn": "2026-02-03"})
+    async with store.write() as connection:
+        await vault.keep(connection, "police", [penalty])
+    held = await vaulted(store, vault, 1)
+    assert {one.agency for one in held} == {"justice", "police"}
+    assert {one.values.get("kind") for one in held} == {None, "drug use"}
+
+
+async def test_nothing_of_a_sealed_record_can_be_read_at_rest(store, importer):
+    if store.dialect != "sqlite":
+        async with store.read() as connection:
+            await importer.run(Justice([record("k-sealed", 1, vaulted="1")]))
+            (row,) = (await connection.execute(select(vault_record))).mappings()
+            text = json.dumps({name: str(value) for name, value in row.items()})
+    else:
+        await importer.run(Justice([record("k-sealed", 1, vaulted="1")]))
+        with sqlite3.connect(store.engine.url.database) as database:
+            text = "\n".join(map(repr, database.execute("SELECT * FROM vault_record")))
+    assert number(1) not in text
+    assert "k-sealed" not in text

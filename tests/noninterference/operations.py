@@ -1,0 +1,137 @@
+"""Random operations over whatever schema the asker is served: fields, fragments, look-ups, lists page by page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from graphql import (
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    get_named_type,
+)
+
+from tests.noninterference.worlds import CASES, ELSEWHERE, MINE, NEIGHBOUR, SLOTS, number_of
+
+KINDS = ("person", "persons", "persons", "people", "people", "mixed", "mixed")
+ALWAYS = "__typename @include(if: $yes) @skip(if: $no)"  # every declared variable is used somewhere
+REGION_FILTERS = (None, None, "36", "3607", "360702", MINE, NEIGHBOUR[:6], ELSEWHERE[:2])
+
+
+@dataclass(frozen=True)
+class Named:
+    """A person to be named by the opaque id the asker's agency would hold. `foreign`: an id of another agency."""
+
+    slot: int
+    foreign: bool = False
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`variables` may hold `Named`. `paged`: sent again with `$after` until the list `list` ends."""
+
+    text: str
+    variables: dict
+    cases: tuple[str, ...] = ()
+    paged: bool = False
+    incremental: bool = False
+
+
+@dataclass
+class Writer:
+    """Writes operations; what the schema does not have is not asked for."""
+
+    schema: GraphQLSchema
+    dice: Random
+    density: float = 0.5
+    cases: tuple[str, ...] = ()  # named in the request
+    kinds: Sequence[str] = KINDS
+    aliases: int = 0
+    fragments: list[str] = field(default_factory=list)
+
+    def operation(self) -> Operation:
+        kind = self.dice.choice(self.kinds)
+        cases = self.cases
+        if kind == "people":
+            return self._list(cases)
+        roots, declared, variables = [], ["$yes: Boolean!", "$no: Boolean!"], {"yes": True, "no": False}
+        for at in range(1 if kind != "mixed" else 2):
+            text, declare, given = self._look_up("persons" if kind == "persons" else "person", at)
+            roots.append(text)
+            declared.append(declare)
+            variables |= given
+        text = f"query ({', '.join(declared)}) {{ {ALWAYS} {' '.join(roots)} }} {' '.join(self.fragments)}"
+        return Operation(text, variables, cases, incremental=self.dice.random() < 0.3)
+
+    def _look_up(self, root: str, at: int) -> tuple[str, str, dict]:
+        if root == "persons":
+            ids = [Named(self.dice.randrange(SLOTS), self.dice.random() < 0.1) for _ in range(self.dice.randint(2, 6))]
+            return f"r{at}: persons(ids: $ids{at}) {{ {self.below('Person')} }}", f"$ids{at}: [ID!]!", {f"ids{at}": ids}
+        slot = self.dice.randrange(SLOTS)
+        lookup = self.dice.choice(
+            (
+                {"identityNumber": number_of(slot)},
+                {"identityNumber": number_of(slot)},
+                {"identityNumber": number_of(slot if self.dice.random() < 0.7 else SLOTS + 5)},
+                {"id": Named(slot)},
+                {"caseNumber": self.dice.choice(CASES)},
+            )
+        )
+        text = f"r{at}: person(lookup: $who{at}) {{ {self.below('Person')} }}"
+        return text, f"$who{at}: PersonLookup!", {f"who{at}": lookup}
+
+    def _list(self, cases: tuple[str, ...]) -> Operation:
+        chosen: dict = {
+            "region": self.dice.choice(REGION_FILTERS),
+            "sex": self.dice.choice((None, None, "MALE", "FEMALE")),
+        }
+        variables = {
+            "filter": {name: value for name, value in chosen.items() if value is not None},
+            "first": self.dice.choice((1, 2, 3, 100)),
+            "offset": self.dice.choice((0, 0, 0, 1, 2)),
+            "after": None,
+            "yes": True,
+            "no": False,
+        }
+        text = (
+            "query ($filter: PeopleFilter, $first: Int, $offset: Int, $after: String, $yes: Boolean!, $no: Boolean!) {"
+            f" {ALWAYS}"
+            " list: people(filter: $filter, first: $first, offset: $offset, after: $after) {"
+            f" totalCount edges {{ cursor node {{ {self.below('Person')} }} }} pageInfo {{ hasNextPage endCursor }} }} }}"
+            f" {' '.join(self.fragments)}"
+        )
+        return Operation(text, variables, cases, paged=not variables["offset"])
+
+    def below(self, type_name: str, depth: int = 1) -> str:
+        """Selections on a type, never none."""
+        owner = self.schema.type_map[type_name]
+        assert isinstance(owner, GraphQLObjectType | GraphQLInterfaceType)
+        names = [name for name in owner.fields if self.dice.random() < self.density]
+        if depth == 1:
+            records = [name for name in owner.fields if _composite(get_named_type(owner.fields[name].type))]
+            names += [name for name in self.dice.sample(records, k=min(2, len(records))) if name not in names]
+        written = [self._field(name, get_named_type(owner.fields[name].type), depth) for name in names]
+        return " ".join([*written, "__typename"] if not written or self.dice.random() < 0.1 else written)
+
+    def _field(self, name: str, of: GraphQLNamedType, depth: int) -> str:
+        text = name
+        if self.aliases < 8 and self.dice.random() < 0.04:
+            self.aliases += 1
+            text = f"a{self.aliases}: {name}"
+        if self.dice.random() < 0.03:
+            text += self.dice.choice((" @skip(if: $no)", " @include(if: $yes)"))
+        if _composite(of):
+            text += f" {{ {self.below(of.name, depth + 1)} }}"
+        return self._wrapped(text, depth) if depth == 1 and self.dice.random() < 0.06 else text
+
+    def _wrapped(self, text: str, depth: int) -> str:
+        if len(self.fragments) < 3 and self.dice.random() < 0.3:
+            name = f"F{len(self.fragments)}"
+            self.fragments.append(f"fragment {name} on Person {{ {text} }}")
+            return f"...{name}"
+        return f"... on Person{self.dice.choice(('', ' @defer'))} {{ {text} }}"
+
+
+def _composite(of: GraphQLNamedType) -> bool:
+    return isinstance(of, GraphQLObjectType | GraphQLInterfaceType)
