@@ -11,6 +11,7 @@ from typing import Annotated, Any, Union
 import strawberry
 
 from hub.casework.commands import ProblemCode
+from hub.engine.shape import Shape
 from hub.schema.structure import PageInfo, PersonLookup
 
 MUTATION_ID = "Your own id of this command: the same id is the same command. / 命令幂等标识。"
@@ -231,6 +232,10 @@ def _success(verb: Verb) -> Any:
 
 
 SUCCESSES = {verb.name: _success(verb) for verb in VERBS}
+
+
+for _kind in (*SUCCESSES.values(), Problem):
+    _kind.shape = Shape(type_name=_kind.__name__, slots={})  # so that the engine knows which of a result it is
 
 
 def build_mutation() -> Any:

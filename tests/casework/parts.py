@@ -43,7 +43,10 @@ def open_desk(store, clock) -> Desk:
     for role in purposes().roles.values():
         by_agency[role.agency] = by_agency.get(role.agency, frozenset()) | role.purposes
     runner = Runner(
-        [*EmergencyDesk(judge(), told, below(catalogue())).commands(), *ConsentDesk(by_agency).commands()],
+        [
+            *EmergencyDesk(judge(), told, below(catalogue(), read_survivorship(catalogue()))).commands(),
+            *ConsentDesk(by_agency).commands(),
+        ],
         store=store,
         log=log,
         rules=judge(),

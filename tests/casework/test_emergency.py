@@ -43,7 +43,8 @@ async def events(desk) -> list[tuple[str, str, dict]]:
 
 async def test_an_approval_opens_what_was_asked_for_to_the_asker_until_its_time(desk, clock):
     await approved(desk, minutes=30)
-    opened = frozenset({*COORDINATES, "Person.assistanceStatus"})
+    merged_of = {"PoliceRecord.name", "JusticeRecord.name"}
+    opened = frozenset({*COORDINATES, *merged_of, "Person.assistanceStatus"})
     assert await standing(desk) == opened
     clock.advance(30 * 60 - 1)
     assert await standing(desk) == opened
