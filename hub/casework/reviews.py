@@ -35,8 +35,9 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccessView(msgspec.Struct, frozen=True, kw_only=True):
-    """One emergency access. `subject` is the masked identity number that it was asked for with."""
+    """One emergency access. `subject` is the masked identity number that it was asked for with, `key` its pseudonym."""
 
+    key: str
     id: str
     state: str
     agency: str
@@ -118,6 +119,7 @@ class AccessLists:
         reason = self._open(row, "reason_sealed")
         assert reason is not None
         return AccessView(
+            key=row.person_key,
             id=row.request_id,
             state=state_of(row, now_us),
             agency=row.agency,

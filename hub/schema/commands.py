@@ -38,6 +38,8 @@ from hub.schema.structure import PageInfo
 
 _VERBS = {verb.name: verb for verb in VERBS}
 CURSOR_KIND = "a"
+LISTED = Pattern(masked=("AccessRequest.subject",))
+"""What the lists tell of a person, for the audit entry."""
 
 
 class Runs(Protocol):
@@ -145,6 +147,7 @@ class ListFetcher:
         if page is None:
             context.reading.denied.add(Denied(coordinate=f"Query.{name}", code=DenialCode.FIELD_DENIED))
             return None
+        context.reading.access.extend((view.key, LISTED) for view in page.views)
         seal = self._cursors.seal
         edges = [
             AccessRequestEdge(cursor=seal(principal.agency, CURSOR_KIND + name[6], view.place), node=_access(view))

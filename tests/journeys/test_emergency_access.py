@@ -109,7 +109,10 @@ def test_a_second_officer_opens_what_was_asked_for_to_the_first_one_only(demo, a
     assert ask(*office, PERSON, n=number)["data"] == {"person": None}
 
     auditor = ("auditor", "9001", "AUDIT")
-    (edge,) = ask(*auditor, REVIEWS)["data"]["accessReviews"]["edges"]
+    listed = ask(*auditor, REVIEWS)
+    seen = demo.entry(listed["extensions"]["hub"]["auditEntry"])["persons"]
+    assert (seen[0]["person"], seen[0]["masked"]) == (entry["persons"][0]["person"], ["AccessRequest.subject"])
+    (edge,) = listed["data"]["accessReviews"]["edges"]
     node = edge["node"]
     assert (node["id"], node["state"], node["officer"], node["approver"]) == (request, "ENDED", "2001", "2002")
     assert node["subject"] == number[0] + "*" * 16 + number[-1]
