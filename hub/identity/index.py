@@ -3,10 +3,11 @@
 Vaulted persons are not members here: they are found by nobody (their own procedure is another's business).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import orjson
@@ -33,6 +34,7 @@ from hub.store.reader import Reader
 LEAST_CANDIDATES = 4
 """Sealed numbers that a look-up opens for each number it is given, whether a member bears it or nobody does."""
 NUMBER_LENGTH = 18
+Found = TypeVar("Found")
 _DECOY = "decoy"  # the row that the decoy is sealed for
 
 
@@ -111,8 +113,7 @@ class PersonIndex:
 
         A number that several members bear finds nobody.
         """
-        found = await self._bearers(inquiry, numbers)
-        standing = await self._standing(inquiry)
+        found, standing = await self._with_standing(inquiry, self._bearers(inquiry, numbers))
         return {number: self._known(inquiry, row, number, standing) for number, row in found.items()}
 
     async def members(self, inquiry: Inquiry, member_ids: Iterable[str]) -> Mapping[str, Known]:
@@ -120,19 +121,25 @@ class PersonIndex:
         ids = list(member_ids)
         if not ids:
             return {}
-        rows = await self._look_up(inquiry, "ids", ids)
-        standing = await self._standing(inquiry)
+        rows, standing = await self._with_standing(inquiry, self._look_up(inquiry, "ids", ids))
         found: dict[str, Known] = {}
         for row in rows:
             number = None if row[1] is None else self._open_number(row[0], row[1])
             found[row[0]] = self._known(inquiry, row, number, standing)
         return found
 
-    async def _standing(self, inquiry: Inquiry) -> Standing | None:
-        """Approvals that stand for the asker; nothing is read where no rule looks at them."""
+    async def _with_standing(
+        self, inquiry: Inquiry, look_up: Coroutine[Any, Any, Found]
+    ) -> tuple[Found, Standing | None]:
+        """What `look_up` finds, and the approvals that stand for the asker: both at once, so that neither waits.
+
+        Where no rule looks at approvals, none is read.
+        """
         if self._approvals is None or not inquiry.approved:
-            return None
-        return await self._approvals.standing(inquiry.principal, inquiry.purpose)
+            return await look_up, None
+        standing = self._approvals.standing(inquiry.principal, inquiry.purpose)
+        found, stands = await asyncio.gather(look_up, standing)
+        return found, stands
 
     async def register_facts(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> Mapping[str, Facts]:
         """Facts that tell nothing of membership by themselves: a case or consent the asker already knows of, and own.
@@ -140,8 +147,7 @@ class PersonIndex:
         Whoever is not a member gets what a member without case and consent gets.
         """
         wanted = list(numbers)
-        found = await self._bearers(inquiry, wanted)
-        standing = await self._standing(inquiry)
+        found, standing = await self._with_standing(inquiry, self._bearers(inquiry, wanted))
         return {number.text: _register_facts(found.get(number.text), number.text, standing) for number in wanted}
 
     async def persons_of_cases(self, inquiry: Inquiry, cases: Sequence[str]) -> Mapping[str, str]:

@@ -136,9 +136,15 @@ def test_a_stranger_to_the_hub_is_asked_for_like_a_member(demo, ask):
 
 def test_commands_run_in_order_and_need_a_purpose(demo, ask):
     number = demo.held["people"]["out"][6]
-    two = ASK.replace("mutation ($id: ID!, $n: String!) {", "mutation ($id: ID!, $n: String!) { first: ", 1)
-    answer = ask("judicial-office", "2001", "HANDOVER", two, id="o1", n=number)
-    assert answer["data"]["first"]["request"]["state"] == "PENDING"
+    decide = """d: approveAccess(input: {clientMutationId: "o", request: "none", decision: REFUSE, reason: "unknown"})
+      { ... on Problem { code field } }"""
+    body = ASK.removeprefix("mutation ($id: ID!, $n: String!) {").removesuffix("}")
+    three = f"mutation ($id: ID!, $n: String!) {{ a: {body} {decide} b: {body} }}"
+    answer = ask("judicial-office", "2001", "HANDOVER", three, id="o1", n=number)["data"]
+    assert list(answer) == ["a", "d", "b"]
+    assert answer["a"] == answer["b"]
+    assert answer["a"]["request"]["state"] == "PENDING"
+    assert answer["d"] == {"code": "NOT_FOUND", "field": "request"}
     refused = ask("statistician", "9101", "STATISTICS", ASK, id="o2", n=number)
     assert refused["data"]["requestEmergencyAccess"]["code"] in ("FORBIDDEN", "NOT_FOUND")
     assert demo.ask("judicial-office", ASK, {"id": "o3", "n": number}, Hub_Purpose=None).code == "PURPOSE_REQUIRED"
