@@ -31,6 +31,7 @@ class Kind(StrEnum):
     STARTUP = "startup"
     POLICY = "policy"  # policies came into force, or were refused
     STATUTORY = "statutory"  # a step of a query for records sealed by law
+    COMMAND = "command"  # before the effect of a command; the operation has an entry of its own
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 from functools import cached_property
 
+from hub.auth.command_rules import CommandRules
 from hub.auth.decision import (
     LATTICE,
     Decision,
@@ -67,6 +68,7 @@ class CedarJudge:
         expired = len(self._bundle.rules) - len(rules)
         self._edition = self._bundle.digest + (f"+{expired}" if expired else "")
         self._rules = {role: RoleRules(rules, role, self._distinct) for role in self._purposes.roles}
+        self._commands = CommandRules(rules, self._purposes)
         self._favourable = {role: favourable(found.bearing) for role, found in self._rules.items()}
         self.forget()
 
@@ -118,6 +120,14 @@ class CedarJudge:
             return self._rules[role].facts
         kinds = [Kind(group, facet, Sensitivity.SPECIAL.value, HUB) for facet in FACETS[group]]
         return self._rules[role].facts_on([*kinds, *(kind for kind in self._distinct if kind.group == group)])
+
+    def reads_approved(self, role: str) -> bool:
+        self._renew()
+        return role in self._rules and "approved" in self._rules[role].facts
+
+    def may(self, command: str, *, agency: str, role: str, purpose: str, facts: Facts, own: bool) -> tuple[str, ...]:
+        self._renew()
+        return self._commands.may(command, agency=agency, role=role, purpose=purpose, facts=facts, own=own)
 
     def role_purposes(self, role: str) -> frozenset[str]:
         known = self._purposes.roles.get(role)

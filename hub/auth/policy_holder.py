@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from hub.auth.facts import Facts
 from hub.auth.judge import CedarJudge
 
 logger = structlog.get_logger(__name__)
@@ -24,6 +25,22 @@ class Policy:
 
 
 Told = Callable[[Policy], None]
+
+
+class RulesInForce:
+    """The rules on commands that are in force when they are asked: for what lives longer than one operation."""
+
+    def __init__(self, holder: "PolicyHolder") -> None:
+        self._holder = holder
+
+    @property
+    def policy_digest(self) -> str:
+        return self._holder.current.policy_digest
+
+    def may(self, command: str, *, agency: str, role: str, purpose: str, facts: Facts, own: bool) -> tuple[str, ...]:
+        """As the judge in force."""
+        judge = self._holder.current
+        return judge.may(command, agency=agency, role=role, purpose=purpose, facts=facts, own=own)
 
 
 class PolicyHolder:

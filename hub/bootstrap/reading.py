@@ -9,6 +9,7 @@ from hub.audit.log import AuditLog
 from hub.auth.clients import read_clients
 from hub.auth.policy_holder import PolicyHolder
 from hub.auth.recipients import Recipients
+from hub.bootstrap.desk import build_commands
 from hub.bootstrap.secrets import Secrets
 from hub.clock import CHINA, Clock
 from hub.connectors.guard import Guard
@@ -16,6 +17,7 @@ from hub.connectors.mapping import AgencyMapping
 from hub.connectors.quarantine import StoredQuarantine
 from hub.connectors.registry import build_connectors, read_endpoints
 from hub.connectors.rows import layout_of
+from hub.gateway.answering import Answering, Prover
 from hub.gateway.fetching import Questions
 from hub.gateway.gateway import Gateway, officer_of
 from hub.gateway.plan import Planner
@@ -26,6 +28,7 @@ from hub.gateway.sight import Sight, Sights
 from hub.gateway.statutory import StatutoryDesk
 from hub.gateway.survivorship import read_survivorship
 from hub.gateway.view import ViewBuilder
+from hub.identity.approvals import Approvals
 from hub.identity.importer import Importer
 from hub.identity.index import PersonIndex
 from hub.identity.vault import Vault
@@ -58,6 +61,7 @@ def build_index(store: Store, secrets: Secrets, sources: Mapping[str, Guard], cl
         numbers=secrets.numbers,
         clock=clock,
         natural=[agency for agency in sources if agency not in MEMBERS_ONLY],
+        approvals=Approvals(store.driver, secrets.pseudonyms.of, clock),
     )
 
 
@@ -108,6 +112,8 @@ def build_service(
     log: AuditLog,
     policies: PolicyHolder,
     clock: Clock,
+    store: Store,
+    prover: Prover,
 ) -> GraphQLService:
     survivorship = read_survivorship(rules.catalogue, rules.survivorship_file)
     recipients = Recipients(read_clients(settings.hub_dir / "clients.json"))
@@ -116,7 +122,23 @@ def build_service(
     sights = rules.sights
     quota = PersonQuota(limit=max(1, settings.persons_per_hour // settings.workers), clock=clock)
     planner = Planner(rules.catalogue, survivorship, members_only=MEMBERS_ONLY, combinations=rules.combinations)
-    gateway = _gateway(settings, rules, secrets, index, sources, planner, releaser, recipients, sights, quota, clock)
+    resolver = Resolver(people=index, ids=secrets.ids)
+    commands, lists = build_commands(rules, policies, secrets, survivorship, resolver, quota, store, log, clock)
+    gateway = _gateway(
+        settings,
+        rules,
+        secrets,
+        index,
+        sources,
+        planner,
+        releaser,
+        recipients,
+        sights,
+        quota,
+        clock,
+        resolver,
+        prover,
+    )
     shapes = PersonShapes(rules.catalogue, releaser)
     documents, plans = shared_documents(), shared_plans()
 
@@ -134,6 +156,8 @@ def build_service(
             deadline_s=settings.request_deadline_s,
             shared=plans,
             desk=desk,
+            commands=commands,
+            lists=lists,
         )
         documents_of = Documents(schema, CostModel(schema, weights), shared=documents)
         return View(schema, sight.policy_digest, documents_of, operations)
@@ -160,10 +184,10 @@ def _gateway(
     sights: Sights,
     quota: PersonQuota,
     clock: Clock,
+    resolver: Resolver,
+    prover: Prover,
 ) -> Gateway:
     types = {record.agency: record.name for record in rules.catalogue.agency_types()}
-    resolver = Resolver(people=index, ids=secrets.ids)
-
     return Gateway(
         planner=planner,
         resolver=resolver,
@@ -182,6 +206,7 @@ def _gateway(
         clock=clock,
         recipient_of=recipients.of,
         remedy=sights.remedy,
+        answering=Answering(resolver, prover),
     )
 
 

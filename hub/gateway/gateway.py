@@ -12,11 +12,13 @@ from itertools import product
 import msgspec
 
 from hub.auth.decision import DecisionClass, DecisionTable, DenialCode, Effect, Judge, Reach, knows_existence
-from hub.auth.facts import Facts
+from hub.auth.facts import Facts, ScopedFacts
 from hub.auth.principal import Principal
+from hub.auth.scoped import scoped_table
 from hub.clock import Clock, today
 from hub.connectors.base import Fetched, KeyKind, Layout
 from hub.domain.identity_number import IdentityNumber
+from hub.gateway.answering import Answering
 from hub.gateway.compose import compose
 from hub.gateway.fetching import Questions, narrowed
 from hub.gateway.noting import Noted, note
@@ -32,6 +34,8 @@ from hub.identity.index import IndexedMember, Inquiry
 TOTAL = "PersonConnection.totalCount"
 REGION = "Person.responsibleRegion"
 SEX = ("Person.sex", "JusticeRecord.sex")  # what the filter by sex observes: the index holds what justice says
+MAX_SCOPED = 256
+"""Tables kept of facts that hold for a part of the fields only."""
 
 
 class _Named(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +60,7 @@ class Gateway:
         quota: PersonQuota,
         members_only: frozenset[str],
         clock: Clock,
+        answering: Answering,
         recipient_of: Callable[[Principal], str | None] = lambda _principal: None,
         remedy: Callable[[Judge, DecisionTable, str], str | None] = lambda _judge, _table, _coordinate: None,
     ) -> None:
@@ -72,6 +77,8 @@ class Gateway:
         self._natural = tuple(name for name in sources if name not in members_only)
         self._clock = clock
         self._remedy = remedy
+        self._answering = answering
+        self._scoped_tables: dict[DecisionClass, DecisionTable] = {}
         self._allowed_facts: dict[tuple[str, str, str, str, bool], frozenset[Facts]] = {}
 
     async def read(self, asker: Asker, asks: Sequence[Ask], reading: Reading) -> list[AskAnswer]:
@@ -91,6 +98,7 @@ class Gateway:
             region=any(REGION in ask.coordinates for ask in asks),
             keys=any(self._planner.reachable(ask.coordinates) & self._keyed for ask in asks),
             consent=asker.judge.reads_consent(principal.role),
+            approved=asker.judge.reads_approved(principal.role),
         )
         named = await self._name(inquiry, asker, asks, reading, through_registers=through_registers)
         refs = list({ref.key: ref for item in named for ref in item.refs if ref is not None}.values())
@@ -200,9 +208,23 @@ class Gateway:
 
     def _table(self, asker: Asker, facts: Facts) -> DecisionTable:
         principal = asker.principal
+        if isinstance(facts, ScopedFacts):
+            return self._scoped(asker, facts)
         return asker.judge.table(
             DecisionClass(agency=principal.agency, role=principal.role, purpose=asker.purpose, facts=facts)
         )
+
+    def _scoped(self, asker: Asker, facts: ScopedFacts) -> DecisionTable:
+        """What an approval or a consent does not cover stays as it is without."""
+        principal = asker.principal
+        asked = DecisionClass(agency=principal.agency, role=principal.role, purpose=asker.purpose, facts=facts)
+        table = self._scoped_tables.get(asked)
+        if table is None or table.edition != asker.judge.edition:
+            table = scoped_table(self._planner.catalogue, asked, facts, lambda plain: self._table(asker, plain))
+            self._scoped_tables[asked] = table
+            if len(self._scoped_tables) > MAX_SCOPED:
+                self._scoped_tables.pop(next(iter(self._scoped_tables)))
+        return table
 
     def _tables(self, asker: Asker, refs: Sequence[PersonRef]) -> dict[Facts, DecisionTable]:
         return {facts: self._table(asker, facts) for facts in {ref.facts for ref in refs}}
@@ -323,6 +345,8 @@ class Gateway:
             held = keys[ref.key]
             records = [newest(fetched.get(agency), held.get(agency, ())) for agency in mine.agencies]
             view = self._views.build(asker, ref, mine, records, fetched)
+            if mine.plan.predicates:
+                view.predicates = self._answering.answers(asker, ref, mine, records, fetched, today(self._clock))
             if mine.plan.composed:
                 values = compose(mine.plan.composed, members.get(ref.key), today(self._clock))
                 view.composed = [values[name] for name in mine.plan.composed]

@@ -14,6 +14,7 @@ from hub.auth.combinations import Combination, mask_beside
 from hub.auth.decision import Decision, DecisionTable, DenialCode, Effect
 from hub.connectors.base import Layout
 from hub.domain.catalogue import VAULT_GROUP, Catalogue, Field, RecordType, Shape
+from hub.gateway.predicates import BoundPredicate, bind_predicates
 from hub.gateway.survivorship import COMPOSED, MergeRule, Provider
 
 RELEASABLE = frozenset({Effect.FULL, Effect.SEALED, Effect.MASKED, Effect.PREDICATE})
@@ -75,6 +76,7 @@ class ClassPlan:
     denials: tuple[tuple[str, DenialCode], ...]
     policies: frozenset[str]
     structural: frozenset[str]  # asked coordinates that are nobody's data: ids, provenance, sources, conflicts, access
+    predicates: tuple[BoundPredicate, ...] = ()  # answered without releasing what they are computed of
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -162,9 +164,14 @@ class Planner:
         self._members_only = members_only
         self._tops = tuple(catalogue.agency_types())
         self._vaulted = frozenset(name for name, field in catalogue.fields.items() if field.group == VAULT_GROUP)
+        self._predicates = bind_predicates(catalogue)
         self._cached = cached
         self._reachable: dict[frozenset[str], frozenset[str]] = {}
         self._plans: OrderedDict[tuple[Any, ...], ClassPlan] = OrderedDict()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self._catalogue
 
     def reachable(self, coordinates: frozenset[str]) -> frozenset[str]:
         """Agencies that `coordinates` may be asked of, whatever is decided."""
@@ -173,6 +180,9 @@ class Planner:
             rules = [self._rules[name] for name in self._rules if f"Person.{name}" in coordinates]
             providers = [item.agency for rule in rules for item in (*rule.providers, *rule.witnesses)]
             owners = [self._catalogue.fields[name].owner for name in coordinates if name in self._catalogue.fields]
+            owners += [
+                agency for name in coordinates & self._predicates.keys() for agency in self._predicates[name].agencies
+            ]
             agencies = self._reachable[coordinates] = frozenset((*providers, *owners))
             if len(self._reachable) > self._cached:
                 self._reachable.pop(next(iter(self._reachable)))
@@ -208,9 +218,12 @@ class Planner:
         asked = {name: self._decision(table, name, shut, way.recipient) for name in known}
         leaving = {name: self._leaving(table, self._catalogue.fields[name], asked[name], way) for name in known}
         merged = self._merged(table, asked, shut, leaving, conflicts="Person.conflicts" in coordinates)
+        predicates = tuple(
+            bound for name, bound in self._predicates.items() if name in asked and asked[name].effect in RELEASABLE
+        )
         return ClassPlan(
             table=self._without_vaulted(table),
-            agencies=self._agencies(asked, merged, leaving),
+            agencies=self._agencies(asked, merged, predicates, leaving),
             merged=merged,
             composed=tuple(sorted(self._composed(asked))),
             pattern=pattern_of(
@@ -222,6 +235,7 @@ class Planner:
             ),
             policies=frozenset(policy for decision in asked.values() for policy in decision.policies),
             structural=coordinates - asked.keys(),
+            predicates=predicates,
         )
 
     def _without_vaulted(self, table: DecisionTable) -> DecisionTable:
@@ -249,6 +263,10 @@ class Planner:
         decision = tightened(table.decisions[coordinate], self._catalogue.fields[coordinate], shut)
         if (decision.effect is Effect.SEALED and recipient is None) or coordinate in self._vaulted:
             return Decision(effect=Effect.DENIED, policies=(), denial=DenialCode.FIELD_DENIED)
+        if coordinate in self._predicates and decision.effect is not Effect.DENIED:
+            if self._predicates[coordinate].agencies & shut:
+                return Decision(effect=Effect.DENIED, policies=(), denial=DenialCode.FIELD_DENIED)
+            return Decision(effect=Effect.PREDICATE, policies=decision.policies, denial=None)
         return decision
 
     def _composed(self, asked: Mapping[str, Decision]) -> list[str]:
@@ -297,7 +315,11 @@ class Planner:
         )
 
     def _agencies(
-        self, asked: Mapping[str, Decision], merged: tuple[MergedPlan, ...], leaving: Mapping[str, _Leaving]
+        self,
+        asked: Mapping[str, Decision],
+        merged: tuple[MergedPlan, ...],
+        predicates: tuple[BoundPredicate, ...],
+        leaving: Mapping[str, _Leaving],
     ) -> dict[str, AgencyPlan]:
         plans: dict[str, AgencyPlan] = {}
         for top in self._tops:
@@ -307,6 +329,10 @@ class Planner:
             release = self._tree(top, asked, fetch, leaving)
             for plan in merged:
                 fetch.update(p.coordinate for p in (*plan.providers, *plan.witnesses) if p.agency == top.agency)
+            for bound in predicates:
+                for source in bound.sources:
+                    if source.agency == top.agency:
+                        fetch |= source.coordinates
             if fetch:
                 plans[top.agency] = AgencyPlan(
                     agency=top.agency, person_field=top.person_field, fetch=frozenset(fetch), release=release

@@ -66,6 +66,13 @@ class Sight:
         shut = self._shut(agency, role, purpose)
         return {name: tightened(decision, self._catalogue.fields[name], shut) for name, decision in best.items()}
 
+    def may(self, command: str, *, agency: str, role: str) -> bool:
+        """Whether under some facts, for some purpose, the role may give a command or see a list of that name."""
+        return any(
+            self._judge.may(command, agency=agency, role=role, purpose=purpose, facts=_EVERYTHING, own=True)
+            for purpose in self.purposes(role)
+        )
+
     def lists(self, *, agency: str, role: str) -> bool:
         """Whether for some purpose the role may know who is in the hub, and so list them."""
         return any(self._reach(agency, role, purpose) is Reach.MEMBERS for purpose in self.purposes(role))

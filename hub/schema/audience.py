@@ -7,6 +7,7 @@ viewer) is for everybody for whom its type is. What is listed here is for fewer.
 from collections.abc import Mapping
 
 from hub.domain.catalogue import Catalogue
+from hub.domain.commands import COMMANDS, LISTS
 from hub.gateway.sight import Sight
 from hub.schema.filtering import Hidden
 
@@ -26,6 +27,11 @@ OBSERVES: Mapping[str, str] = {
     "PeopleFilter.sex": "Person.sex",
 }
 """Arguments and input fields, by the field that they let one find out."""
+COMMANDED: Mapping[str, str] = {
+    **{f"Mutation.{name}": name for name in COMMANDS},
+    **{f"Query.{name}": name for name in LISTS},
+}
+"""Root fields that the rules on commands decide on."""
 PERSON = "Person"
 
 
@@ -42,6 +48,8 @@ def hidden_from(sight: Sight, catalogue: Catalogue, *, agency: str, role: str) -
             return OBSERVES[coordinate] not in ever
         if coordinate in LISTS_MEMBERS:
             return not lists
+        if coordinate in COMMANDED:
+            return not sight.may(COMMANDED[coordinate], agency=agency, role=role)
         if coordinate in ABOUT_PERSONS:
             return not ever
         return coordinate in NEEDS_PURPOSE and not NEEDS_PURPOSE[coordinate] & purposes

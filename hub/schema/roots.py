@@ -94,7 +94,7 @@ def _ask(call: FieldCall) -> Ask | Exception | None:
         if name == EXPLAIN:
             return _explaining(arguments)
         if name == "person":
-            lookups: tuple[Lookup, ...] = (_lookup(arguments["lookup"]),)
+            lookups: tuple[Lookup, ...] = (lookup_of(arguments["lookup"]),)
         elif name == "node":
             lookups = (Lookup(kind=LookupKind.ID, text=arguments["id"]),)
         else:
@@ -113,7 +113,7 @@ def _explaining(arguments: Mapping[str, Any]) -> Ask | None:
     given = arguments.get("person")
     if given is None:
         return None
-    return Ask(field=EXPLAIN, lookups=(_lookup(given),), coordinates=frozenset({ACCESS}))
+    return Ask(field=EXPLAIN, lookups=(lookup_of(given),), coordinates=frozenset({ACCESS}))
 
 
 def _listing(arguments: Mapping[str, Any]) -> Listing:
@@ -135,7 +135,12 @@ def _listing(arguments: Mapping[str, Any]) -> Listing:
     )
 
 
-def _lookup(given: Mapping[str, Any]) -> Lookup:
+def lookup_of(given: Mapping[str, Any]) -> Lookup:
+    """What a `PersonLookup` names.
+
+    Raises:
+        ArgumentError: it is not a valid identity number.
+    """
     if given.get("id") is not None:
         return Lookup(kind=LookupKind.ID, text=given["id"])
     if given.get("caseNumber") is not None:

@@ -138,7 +138,7 @@ class GraphQLService:
         view = self._views.of(course.principal, course.judge)
         course.prepared = prepared = view.documents.prepare(request.query, request.operation_name, request.variables)
         course.cost = prepared.cost.total
-        if prepared.operation.operation is not OperationType.QUERY:
+        if prepared.operation.operation is OperationType.SUBSCRIPTION:
             raise InvalidDocumentError([])
         operation = Operation(
             prepared=prepared,
@@ -147,8 +147,9 @@ class GraphQLService:
             purpose=request.purpose,
             cases=request.cases,
             judge=course.judge,
+            request_id=request.request_id,
         )
-        if request.incremental:
+        if request.incremental and prepared.operation.operation is OperationType.QUERY:
             begun = await view.operations.begin(operation, course.reading)
             return Answering(begun=begun, view=view)
         return Answering(begun=Begun(executed=await view.operations.run(operation, course.reading)), view=view)

@@ -2,13 +2,20 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 import hub.audit.tables
+import hub.casework.tables
 import hub.connectors.tables
 import hub.identity.tables
 import hub.identity.vault_tables
 from hub.store.metadata import METADATA
 from hub.store.migration import is_current, migrate
 
-OWNERS = (hub.audit.tables, hub.connectors.tables, hub.identity.tables, hub.identity.vault_tables)
+OWNERS = (
+    hub.audit.tables,
+    hub.casework.tables,
+    hub.connectors.tables,
+    hub.identity.tables,
+    hub.identity.vault_tables,
+)
 
 
 async def test_migrated_database_has_exactly_the_tables_that_rooms_declare(store):
