@@ -9,17 +9,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from itertools import product
 from pathlib import Path
 
+from hub.auth.command_rules import ACTION as PERFORM
+from hub.auth.command_rules import CommandRules
 from hub.auth.decision import Effect
+from hub.auth.favourable import favourable
 from hub.auth.judge import CedarJudge
 from hub.auth.policy_cases import read_cases, run_cases
 from hub.auth.policy_loader import PolicyLoader
 from hub.auth.policy_reader import Bundle
 from hub.auth.rule_match import applies, kinds_of
-from hub.auth.rule_scope import Rule, covers_field, is_permit
+from hub.auth.rule_scope import Rule, actions_of, covers_field, is_permit
 from hub.auth.survey import survey
 from hub.domain.catalogue import Catalogue
+from hub.domain.commands import COMMANDS, LISTS
 from hub.domain.located import load_toml
 from hub.errors import PolicyError
 
@@ -160,8 +165,13 @@ def _expired(rule: Rule, today: date) -> bool:
 def _dead(bundle: Bundle, loader: PolicyLoader, seen: _Seen, exempt: Exempt, today: date) -> Iterator[Finding]:
     kinds = kinds_of(loader.catalogue)
     leaves = [field for field in loader.catalogue.fields.values() if field.record_type is None]
+    commanding = _commanding(bundle, loader, today)
     for name, rule in bundle.rules.items():
         if _expired(rule, today):
+            continue
+        if actions_of(rule) == {PERFORM}:
+            if is_permit(rule) and name not in commanding:
+                yield Finding(fault=Fault.DEAD, name=name, text="no role, purpose, facts and command ever meet it")
             continue
         of_fields = any(covers_field(rule, leaf) for leaf in leaves)
         if is_permit(rule) and of_fields and name in seen.deciding:
@@ -176,6 +186,19 @@ def _dead(bundle: Bundle, loader: PolicyLoader, seen: _Seen, exempt: Exempt, tod
             yield Finding(fault=Fault.NOT_DORMANT, name=name, text="stands under [dormant] and decides")
         if not alive and name not in exempt.dormant:
             yield Finding(fault=Fault.DEAD, name=name, text=text)
+
+
+def _commanding(bundle: Bundle, loader: PolicyLoader, today: date) -> set[str]:
+    """The rules that permit some role some command."""
+    in_force = bundle.in_force(today)
+    rules = CommandRules(in_force, loader.purposes)
+    found: set[str] = set()
+    vectors = favourable({name: rule for name, rule in in_force.items() if PERFORM in actions_of(rule)})
+    for role in loader.purposes.roles.values():
+        for purpose, command, facts, own in product(role.purposes, (*COMMANDS, *LISTS), vectors, (True, False)):
+            asked = {"agency": role.agency, "role": role.name, "purpose": purpose}
+            found.update(rules.may(command, **asked, facts=facts, own=own))
+    return found
 
 
 def _coverage(catalogue: Catalogue, seen: _Seen, exempt: Exempt) -> Iterator[Finding]:
