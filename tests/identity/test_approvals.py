@@ -8,6 +8,7 @@ from hub.identity.approvals import Approvals
 from hub.identity.importer import Importer
 from hub.identity.index import Inquiry, PersonIndex
 from hub.identity.references import References
+from hub.identity.vault import Vault
 from tests.casework.parts import NAMES, asked, call, deciding, open_desk, subject
 from tests.casework.parts import officer as desk_officer
 from tests.identity.test_index import KEYS, NUMBERS, RING, Justice, Opener, Sealer, number, record
@@ -18,7 +19,10 @@ OFFICE = desk_officer("2001", regions=("360702",))
 
 @pytest.fixture
 async def parts(store, clock):
-    importer = Importer(store=store, sealer=Sealer(RING), opener=Opener(RING), numbers=NUMBERS, keys=KEYS, clock=clock)
+    vault = Vault(sealer=Sealer(RING), opener=Opener(RING), numbers=NUMBERS, keys=KEYS, clock=clock)
+    importer = Importer(
+        store=store, sealer=Sealer(RING), opener=Opener(RING), numbers=NUMBERS, keys=KEYS, vault=vault, clock=clock
+    )
     index = PersonIndex(
         reader=store.driver,
         opener=Opener(RING),
