@@ -115,3 +115,15 @@ class SealedValueError(HubError):
     """A sealed value does not open: wrong key, wrong place, or altered."""
 
     code = "SEALED_VALUE_INVALID"
+
+
+class KeyExhaustedError(HubError):
+    """A data key has sealed as many values as it may; nothing is sealed until keys are rotated."""
+
+    code = "KEYS_EXHAUSTED"
+
+
+class ErasureError(HubError):
+    """An erasure is refused: the person is unknown, or the second approval is not another officer's."""
+
+    code = "ERASURE_REFUSED"

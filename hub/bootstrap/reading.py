@@ -21,6 +21,7 @@ from hub.gateway.survivorship import read_survivorship
 from hub.gateway.view import ViewBuilder
 from hub.identity.importer import Importer
 from hub.identity.index import PersonIndex
+from hub.identity.search import NameSearch
 from hub.rules import Rules
 from hub.schema.cost import CostModel
 from hub.schema.documents import Documents
@@ -50,6 +51,7 @@ def build_index(store: Store, secrets: Secrets, sources: Mapping[str, Guard], cl
         numbers=secrets.numbers,
         clock=clock,
         natural=[agency for agency in sources if agency not in MEMBERS_ONLY],
+        names=NameSearch(reader=store.driver, opener=secrets.opener, sealer=secrets.sealer, indexes=secrets.names),
     )
 
 
@@ -60,6 +62,8 @@ def build_importer(store: Store, secrets: Secrets, clock: Clock) -> Importer:
         opener=secrets.opener,
         numbers=secrets.numbers,
         keys=secrets.keys,
+        names=secrets.names,
+        erased=secrets.erased,
         clock=clock,
     )
 

@@ -3,6 +3,7 @@
 Vaulted persons are not members here: they are found by nobody (their own procedure is another's business).
 """
 
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
@@ -18,6 +19,7 @@ from hub.domain.agencies import HUB
 from hub.domain.identity_number import IdentityNumber
 from hub.identity.conditions import allowed_cases, day_values, office_regions, principal_values, region_values
 from hub.identity.ports import Indexer, Opener, Sealer, key_row, number_place
+from hub.identity.search import NameMatch, NameSearch
 from hub.identity.statements import Listing, LookUp, Statements
 from hub.identity.tables import link, person
 from hub.store.reader import Reader
@@ -82,17 +84,21 @@ class PersonIndex:
         clock: Clock,
         natural: Sequence[str],
         linked: bool = True,
+        names: NameSearch | None = None,
     ) -> None:
         self._reader = reader
         self._statements = Statements(reader)
         self._opener = opener
-        self._open_number = opener.at(HUB, person.name, person.c.number_sealed.name)
-        self._key_openers: dict[str, Callable[[object, bytes], str]] = {}
+        self._open_candidate = opener.of_persons(HUB, person.name, person.c.number_sealed.name)
+        self._open_number = opener.of_persons(HUB, person.name, person.c.number_sealed.name, remember=True)
+        self._key_openers: dict[str, Callable[[object, bytes, bytes], str]] = {}
         self._numbers = numbers
         self._clock = clock
         self._natural = tuple(natural)
         self._linked = linked
-        self._decoy = sealer.seal(number_place(_DECOY), "0" * NUMBER_LENGTH)
+        self._names = names
+        self._salt = secrets.token_bytes(32)
+        self._decoy = sealer.seal(number_place(_DECOY), "0" * NUMBER_LENGTH, self._salt)
 
     async def find(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> Mapping[str, Known]:
         """Canonical number → member. Candidates of the blind index are opened and compared, never trusted.
@@ -110,9 +116,13 @@ class PersonIndex:
         rows = await self._look_up(inquiry, "ids", ids)
         found: dict[str, Known] = {}
         for row in rows:
-            number = None if row[1] is None else self._open_number(row[0], row[1])
+            number = None if row[1] is None else self._open_number(row[0], row[1], row[12])
             found[row[0]] = self._known(inquiry, row, number)
         return found
+
+    async def search(self, name: str, *, first: int = 20) -> tuple[NameMatch, ...]:
+        """Members by name, former name or alias; whoever asks passes the ids on to `members` and obeys the facts."""
+        return () if self._names is None else await self._names.search(name, first=first)
 
     async def register_facts(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> Mapping[str, Facts]:
         """Facts that tell nothing of membership by themselves: a case or consent the asker already knows of, and own.
@@ -189,18 +199,23 @@ class PersonIndex:
         Who is a member must not show in how much is opened: beside the candidates a decoy is opened until there were
         `LEAST_CANDIDATES` openings a number. Source: SECURITY section 4.
         """
-        wanted = {number.text: self._numbers.of(number.text) for number in numbers}
+        wanted = {number.text: self._numbers.every(number.text) for number in numbers}
         if not wanted:
             return {}
-        rows = await self._look_up(inquiry, "numbers", sorted(set(wanted.values())))
+        rows = await self._look_up(
+            inquiry, "numbers", sorted({hashed for every in wanted.values() for hashed in every})
+        )
         found: dict[str, Sequence[Any]] = {}
+        doubled = set()
         for row in rows:
-            number = self._open_number(row[0], row[1])
-            if number in wanted and not row[2]:
+            number = self._open_candidate(row[0], row[1], row[12])
+            if number in found:
+                doubled.add(number)  # while an index is re-keyed, an import may not have seen that two are the same
+            elif number in wanted and not row[2]:
                 found[number] = row
         for _ in range(LEAST_CANDIDATES * len(wanted) - len(rows)):
-            self._open_number(_DECOY, self._decoy)
-        return found
+            self._open_candidate(_DECOY, self._decoy, self._salt)
+        return {number: row for number, row in found.items() if number not in doubled}
 
     async def _look_up(self, inquiry: Inquiry, by: str, keys: list[Any]) -> Sequence[Sequence[Any]]:
         principal = inquiry.principal
@@ -228,7 +243,7 @@ class PersonIndex:
         member = IndexedMember(
             member_id=row[0],
             identity_number=number,
-            keys={**natural, **self._keys(row[0], row[11])} if row[11] else natural,
+            keys={**natural, **self._keys(row[0], row[11], row[12])} if row[11] else natural,
             term_start=_date(row[3]),
             term_end=_date(row[4]),
             key_person=bool(row[5]),
@@ -236,15 +251,16 @@ class PersonIndex:
         )
         return Known(member=member, facts=_facts(*map(bool, row[6:9]), own, bool(row[9]), bool(row[5])))
 
-    def _keys(self, person_id: str, links: Any) -> dict[str, tuple[str, ...]]:
+    def _keys(self, person_id: str, links: Any, salt: bytes) -> dict[str, tuple[str, ...]]:
         if isinstance(links, str):  # SQLite's JSON
             links = [(agency, bytes.fromhex(sealed)) for agency, sealed in orjson.loads(links)]
         held: dict[str, tuple[str, ...]] = {}
         for agency, sealed in links:
             opening = self._key_openers.get(agency)
             if opening is None:
-                opening = self._key_openers[agency] = self._opener.at(agency, link.name, link.c.key_sealed.name)
-            key = opening(key_row(agency, person_id), sealed)
+                opening = self._opener.of_persons(agency, link.name, link.c.key_sealed.name, remember=True)
+                self._key_openers[agency] = opening
+            key = opening(key_row(agency, person_id), sealed, salt)
             held[agency] = (*held.get(agency, ()), key)
         return held
 
