@@ -123,6 +123,12 @@ class KeyExhaustedError(HubError):
     code = "KEYS_EXHAUSTED"
 
 
+class KeysInUseError(HubError):
+    """Keys cannot be changed so now: values stand under them, or another process changes them."""
+
+    code = "KEYS_IN_USE"
+
+
 class ErasureError(HubError):
     """An erasure is refused: the person is unknown, or the second approval is not another officer's."""
 

@@ -29,6 +29,8 @@ class Kind(StrEnum):
     OPERATION = "operation"
     REFUSALS = "refusals"  # refusals before a valid token, one summary a minute
     STARTUP = "startup"
+    KEYS = "keys"  # keys were rotated, retired, destroyed, put into escrow or restored
+    ERASURE = "erasure"  # an approval of the erasure of a person, the second of which erases
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

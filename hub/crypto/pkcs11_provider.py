@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pkcs11
-from pkcs11.exceptions import PKCS11Error
+from pkcs11.exceptions import PKCS11Error, UserAlreadyLoggedIn
 
 from hub.crypto.suites import NONCE_BYTES, TAG_BYTES
 from hub.errors import KeyMaterialError
@@ -31,7 +31,7 @@ class Pkcs11KeyProvider:
         self.name = f"PKCS#11 token {named.token}"
         try:
             token = pkcs11.lib(str(named.module)).get_token(token_label=named.token)
-            self._session = token.open(rw=True, user_pin=named.pin)
+            self._session = _opened(token, named.pin)
             found = self._find(named.key) or (self._make(named.key) if create else None)
         except (PKCS11Error, RuntimeError) as exc:
             raise KeyMaterialError(f"the token does not open: {type(exc).__name__}", name=self.name) from exc
@@ -55,7 +55,7 @@ class Pkcs11KeyProvider:
             key: bytes = self._kek.decrypt(
                 sealed, mechanism=pkcs11.Mechanism.AES_GCM, mechanism_param=self._parameters(nonce, context)
             )
-        except PKCS11Error as exc:
+        except (PKCS11Error, TypeError, ValueError) as exc:
             raise KeyMaterialError(f"does not unwrap in {self.name}: {type(exc).__name__}", name=context) from exc
         return key
 
@@ -76,5 +76,13 @@ class Pkcs11KeyProvider:
             template={pkcs11.Attribute.SENSITIVE: True, pkcs11.Attribute.EXTRACTABLE: False},
         )
 
-    def _parameters(self, nonce: bytes, context: str) -> tuple[bytes, bytes, int]:
-        return nonce, context.encode(), TAG_BITS
+    def _parameters(self, nonce: bytes, context: str) -> Any:
+        return pkcs11.GCMParams(nonce, context.encode(), TAG_BITS)
+
+
+def _opened(token: Any, pin: str) -> Any:
+    """A session. A process logs in once for all its sessions on a token."""
+    try:
+        return token.open(rw=True, user_pin=pin)
+    except UserAlreadyLoggedIn:
+        return token.open(rw=True)

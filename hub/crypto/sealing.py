@@ -53,6 +53,12 @@ class Sealer:
             sealed.append(_sealed(key, cipher, place, plaintext))
         return sealed
 
+    def heading(self, agency: str, sensitivity: int) -> bytes:
+        """The first bytes of what is sealed now: suite, class, version. What begins otherwise is to be sealed anew."""
+        self._ring.refresh()
+        version, _ = self._ring.current(sealing_purpose(agency, sensitivity))
+        return header(self._ring.suite.byte, sensitivity, version)
+
     def _seal(self, place: Place, plaintext: str, salt: bytes) -> bytes:
         key = self._key(place.agency, place.sensitivity)
         return _sealed(key, self._ring.suite.of(key.key, salt) if salt else key.cipher, place, plaintext)

@@ -16,6 +16,7 @@ from hub.clock import Clock
 from hub.domain.agencies import HUB, JUSTICE
 from hub.domain.identity_number import IdentityNumber, IdentityNumberError
 from hub.failpoints import failpoint
+from hub.identity.decoy import SALT_BYTES
 from hub.identity.names import MAX_NAME, normalised
 from hub.identity.ports import (
     Digests,
@@ -46,7 +47,6 @@ from hub.identity.tables import (
 from hub.store.engine import Store
 
 BATCH = 500
-SALT_BYTES = 32
 NAMES = {"name": "index.name", "former": "index.former_name", "alias": "index.alias"}
 _KINDS = {"H": "household", "J": "residence", "G": "work"}
 
@@ -173,19 +173,14 @@ class Importer:
         salt = salt or secrets.token_bytes(SALT_BYTES)
         row, number = self._person(person_id, record, now, salt)
         names = _names(record)
+        # Sealed first, then indexed: what is sealed under the newest key is indexed under the newest, also in rotation.
+        sealed = {kind: self._sealer.seal(name_place(person_id, kind), name, salt) for kind, name in names.items()}
         tokens = {token for name in names.values() for token in self._names.of(name)}
         return MemberRows(
             person=row,
             link=self._link(person_id, record.key, now, salt),
             salt={"person_id": person_id, "salt": salt},
-            names=[
-                {
-                    "person_id": person_id,
-                    "kind": kind,
-                    "name_sealed": self._sealer.seal(name_place(person_id, kind), name, salt),
-                }
-                for kind, name in names.items()
-            ],
+            names=[{"person_id": person_id, "kind": kind, "name_sealed": raw} for kind, raw in sealed.items()],
             tokens=[{"person_id": person_id, "token": token} for token in sorted(tokens)],
             offices=_offices(row, record),
             number=number,
@@ -235,8 +230,8 @@ class Importer:
         return {
             "person_id": person_id,
             "agency": JUSTICE,
-            "key_index": self._keys.of(key),
             "key_sealed": self._sealer.seal(key_place(JUSTICE, person_id), key, salt),
+            "key_index": self._keys.of(key),
             "method": "own-key",
             "linked_at": now,
         }

@@ -3,7 +3,6 @@
 Vaulted persons are not members here: they are found by nobody (their own procedure is another's business).
 """
 
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
@@ -18,6 +17,7 @@ from hub.clock import Clock, today
 from hub.domain.agencies import HUB
 from hub.domain.identity_number import IdentityNumber
 from hub.identity.conditions import allowed_cases, day_values, office_regions, principal_values, region_values
+from hub.identity.decoy import Decoy
 from hub.identity.ports import Indexer, Opener, Sealer, key_row, number_place
 from hub.identity.search import NameMatch, NameSearch
 from hub.identity.statements import Listing, LookUp, Statements
@@ -97,8 +97,9 @@ class PersonIndex:
         self._natural = tuple(natural)
         self._linked = linked
         self._names = names
-        self._salt = secrets.token_bytes(32)
-        self._decoy = sealer.seal(number_place(_DECOY), "0" * NUMBER_LENGTH, self._salt)
+        self._decoy = Decoy(
+            sealer, lambda *sealed: self._open_candidate(*sealed), number_place(_DECOY), "0" * NUMBER_LENGTH
+        )
 
     async def find(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> Mapping[str, Known]:
         """Canonical number → member. Candidates of the blind index are opened and compared, never trusted.
@@ -213,8 +214,7 @@ class PersonIndex:
                 doubled.add(number)  # while an index is re-keyed, an import may not have seen that two are the same
             elif number in wanted and not row[2]:
                 found[number] = row
-        for _ in range(LEAST_CANDIDATES * len(wanted) - len(rows)):
-            self._open_candidate(_DECOY, self._decoy, self._salt)
+        self._decoy.open(LEAST_CANDIDATES * len(wanted) - len(rows))
         return {number: row for number, row in found.items() if number not in doubled}
 
     async def _look_up(self, inquiry: Inquiry, by: str, keys: list[Any]) -> Sequence[Sequence[Any]]:

@@ -3,7 +3,6 @@
 This tells nothing of who may see whom: whoever asks puts the ids to `PersonIndex.members` and obeys the facts.
 """
 
-import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,10 +10,10 @@ import msgspec
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, bindparam, case, column, func, select
 from sqlalchemy import any_ as any_of
 
-from hub.crypto.envelope import PERSONAL, Place
 from hub.domain.agencies import HUB
+from hub.identity.decoy import Decoy
 from hub.identity.names import EXACT_FROM, NameIndexes, normalised, readings_of
-from hub.identity.ports import Opener, Sealer, name_row
+from hub.identity.ports import Opener, Sealer, name_place, name_row
 from hub.identity.tables import name_token, person, person_name, person_salt
 from hub.store.reader import Prepared, Reader
 
@@ -41,15 +40,7 @@ class NameSearch:
         self._reader = reader
         self._indexes = indexes
         self._open = opener.of_persons(HUB, person_name.name, person_name.c.name_sealed.name)
-        self._salt = secrets.token_bytes(32)
-        place = Place(
-            agency=HUB,
-            table=person_name.name,
-            column=person_name.c.name_sealed.name,
-            row=_DECOY,
-            sensitivity=PERSONAL,
-        )
-        self._decoy = sealer.seal(place, "无名氏", self._salt)
+        self._decoy = Decoy(sealer, lambda *sealed: self._open(*sealed), name_place(_DECOY, "name"), "无名氏")
         self._statement: Prepared | None = None
 
     async def search(self, name: str, *, first: int = 20) -> tuple[NameMatch, ...]:
@@ -68,8 +59,7 @@ class NameSearch:
             held = found.get(row[0])
             if likeness and (held is None or _ORDER[likeness] < _ORDER[held.likeness]):
                 found[row[0]] = NameMatch(member_id=row[0], name=opened, kind=row[1], likeness=likeness)
-        for _ in range(OPENED - len(rows)):
-            self._open(_DECOY, self._decoy, self._salt)
+        self._decoy.open(OPENED - len(rows))
         return tuple(sorted(found.values(), key=lambda match: (_ORDER[match.likeness], match.member_id))[:first])
 
     def _build(self) -> Any:
