@@ -17,7 +17,7 @@ def progress(what: str, total: int, console: Console | None = None) -> Iterator[
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console) as bar:
             task = bar.add_task(what, total=total)
-            yield lambda done: bar.update(task, completed=done)
+            yield lambda done: bar.update(task, completed=min(done, total))
         return
     told = 0
 
@@ -26,6 +26,6 @@ def progress(what: str, total: int, console: Console | None = None) -> Iterator[
         step = done * LINES // total if total else LINES
         if step > told:
             told = step
-            console.print(f"{what}: {done} of {total}", soft_wrap=True)
+            console.print(f"{what}: {min(done, total)} of {total}", soft_wrap=True)
 
     yield report

@@ -17,11 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.clock import Clock
 from hub.crypto.envelope import HEADER_BYTES, Place
+from hub.errors import StoreError
 from hub.failpoints import failpoint
 from hub.store.engine import Store
 
 BATCH = 1_000
 MAX_PASSES = 50
+ATTEMPTS, PAUSE_S = 6, 0.5
 
 
 class Opener(Protocol):
@@ -127,7 +129,7 @@ class Rotation:
             moving = self._moving(kept, rows)
             last = tuple(rows[-1])[: len(kept.key)]
             old = sum(one.fresh is not None for one in moving)
-            done = await self._write(kept, after, last, moving) if old else 0
+            done = await self._persist(kept, after, last, moving) if old else 0
             after = last
             paid += old
             yield len(rows), old, done
@@ -169,6 +171,17 @@ class Rotation:
         if named not in known:
             known[named] = self._sealer.heading(*named)
         return known[named]
+
+    async def _persist(
+        self, kept: Kept, after: tuple[Any, ...] | None, last: tuple[Any, ...], moving: Sequence[Moving]
+    ) -> int:
+        """Write, and try again for a while if others hold the database."""
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return await self._write(kept, after, last, moving)
+            except StoreError:
+                await asyncio.sleep(attempt * PAUSE_S)
+        return await self._write(kept, after, last, moving)
 
     async def _write(
         self, kept: Kept, after: tuple[Any, ...] | None, last: tuple[Any, ...], moving: Sequence[Moving]

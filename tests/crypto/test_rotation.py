@@ -1,15 +1,15 @@
 import asyncio
+import os
 import random
 import re
-import sys
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, select, update
 
 from hub.auth.principal import Principal
+from hub.bootstrap.build import build_hub
 from hub.bootstrap.keeping import build_keeping
 from hub.connectors.quarantine import value_place
 from hub.connectors.tables import quarantine
@@ -17,12 +17,14 @@ from hub.crypto import rotation as rotation_module
 from hub.crypto.keyring import KeyState
 from hub.crypto.suites import SM4_GCM
 from hub.domain.identity_number import IdentityNumber
-from hub.errors import KeyMaterialError, KeysInUseError
+from hub.errors import KeysInUseError
 from hub.identity.index import Inquiry
 from hub.identity.tables import link, name_token, person, person_name, person_salt
+from hub.rules import read_rules
+from hub.settings import load_settings
+from hub.store.migration import migrate
 from tests.conftest import FULL
-from tests.crypto.world import command, importing, key, name, number, record, register, settle
-from tests.crypto.world import Register
+from tests.crypto.world import Register, command, key, name, number, record, register, settle
 
 FAILPOINTS = re.findall(
     r'failpoint\("((?:rotation|import)\.[a-z]+)"\)',
@@ -33,7 +35,8 @@ FAILPOINTS = re.findall(
 )
 ROTATION = [point for point in FAILPOINTS if point.startswith("rotation.")]
 IMPORT = [point for point in FAILPOINTS if point.startswith("import.")]
-MEMBERS = 1_300
+MEMBERS = 250
+PEOPLE = 120
 OFFICER = Principal(
     agency="justice", role="judicial-office", officer="1", client="c", regions=("36",), purposes=frozenset(),
     cases=None, token_id="t", expires_at=0,
@@ -85,9 +88,7 @@ async def test_rotation_moves_everything_and_the_old_keys_may_rest_and_go(tmp_pa
         assert {version for _, _, version in await keeping.rotation.versions()} == {2}
         await whole(hub, 200)  # the hub that runs has taken the keys over
         before = keeping.keys.facts()
-        assert await keeping.rekeying.retire() == sum(
-            purpose.startswith(("seal:", "index:")) for purpose in before
-        )
+        assert await keeping.rekeying.retire() == sum(purpose.startswith(("seal:", "index:")) for purpose in before)
         assert await keeping.rekeying.destroy() > 0
         await whole(hub, 200)
         async with hub.store.read() as connection:
@@ -133,14 +134,14 @@ async def test_rotation_works_on_both_databases(store_url, tmp_path):
 
 async def test_reads_and_imports_go_on_during_rotation(tmp_path, monkeypatch):
     monkeypatch.setattr(rotation_module, "BATCH", 40)
-    hub = await settle(tmp_path, 300)
+    hub = await settle(tmp_path, PEOPLE)
     keeping = build_keeping(hub.settings)
     failed, reads, done = [], 0, False
 
     async def reading() -> None:
         nonlocal reads
         while not done:
-            order = random.randrange(300)
+            order = random.randrange(PEOPLE)
             found = await hub.index.find(INQUIRY, [IdentityNumber.parse(number(order))])
             if number(order) not in found or found[number(order)].member.keys["justice"] != (key(order),):
                 failed.append(("number", order))
@@ -150,19 +151,19 @@ async def test_reads_and_imports_go_on_during_rotation(tmp_path, monkeypatch):
 
     async def importing_again() -> None:
         while not done:
-            await hub.importer.run(register(300))
-            await asyncio.sleep(0)
+            await hub.importer.run(register(PEOPLE))
+            await asyncio.sleep(0.1)
 
     tasks = [asyncio.create_task(reading()), asyncio.create_task(importing_again())]
     try:
-        for _ in range(3):
+        for _ in range(2):
             await keeping.rekeying.rotate(grace_s=0.2)
         done = True
         await asyncio.gather(*tasks)
         assert not failed
-        assert reads > 20
-        await whole(hub, 300)
-        assert {version for _, _, version in await keeping.rotation.versions()} == {4}
+        assert reads > 5
+        await whole(hub, PEOPLE)
+        assert {version for _, _, version in await keeping.rotation.versions()} == {3}
     finally:
         done = True
         for task in tasks:
@@ -248,7 +249,7 @@ async def test_a_second_rotation_at_once_is_refused(tmp_path):
 
 def rounds() -> list[tuple[str, int]]:
     """Each named point at its first and a later passage; in full many passages of each."""
-    counts = {"rotation.batch": 8, "rotation.committed": 8}
+    counts = {"rotation.batch": 9, "rotation.committed": 9}
     found = []
     for point in ROTATION:
         most = counts.get(point, 1)
@@ -264,25 +265,54 @@ def test_points_where_a_rotation_may_be_killed_are_named():
     assert set(IMPORT) == {"import.batch", "import.committed", "import.marking"}
 
 
-async def test_a_rotation_killed_anywhere_is_finished_by_the_next_run(tmp_path):
-    """One directory through all kills: each leaves a hub that reads everything, the next run goes on."""
-    await (await settle(tmp_path, MEMBERS)).close()
-    for point, passage in rounds():
-        killed = command(tmp_path, "keys", "rotate", "--grace", "0", failpoint=f"{point}:{passage}")
-        assert killed.returncode == -9, (point, passage, killed.stderr)
-        hub = await settle(tmp_path, 0)
+@pytest.fixture
+def small_batches(monkeypatch):
+    monkeypatch.setattr(rotation_module, "BATCH", 100)
+    monkeypatch.setattr("hub.identity.importer.BATCH", 60)
+
+
+def in_child(work, failpoint: str = "") -> int:
+    """Run the coroutine that `work` makes in a forked process, which dies at `failpoint`; its exit code."""
+    child = os.fork()
+    if not child:
+        code = 1
         try:
-            await whole_found(hub)
-            finished = command(tmp_path, "keys", "rotate", "--grace", "0")
-            assert finished.returncode == 0, finished.stderr
-            await whole(hub, MEMBERS)
+            if failpoint:
+                os.environ["HUB_FAILPOINT"] = failpoint
+            asyncio.run(work())
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_rotation_killed_anywhere_is_finished_by_the_next_run(tmp_path, small_batches):
+    """One directory through all kills: each leaves a hub that reads everything, the next run goes on."""
+    settings = load_settings(data_dir=tmp_path, demo=True)
+    rules = read_rules(settings)
+
+    async def prepared() -> None:
+        await (await settle(tmp_path, MEMBERS)).close()
+
+    async def rotating() -> None:
+        keeping = build_keeping(settings, rules=rules)
+        await keeping.rekeying.rotate(grace_s=0)
+        await keeping.close()
+
+    async def looked_at(check) -> None:
+        hub = build_hub(settings, rules=rules)
+        try:
+            await check(hub)
         finally:
             await hub.close()
+
+    asyncio.run(prepared())
+    for point, passage in rounds():
+        assert in_child(rotating, f"{point}:{passage}") == -9, (point, passage)
+        asyncio.run(looked_at(whole_found))
+        assert in_child(rotating) == 0
+        asyncio.run(looked_at(lambda hub: whole(hub, MEMBERS)))
         assert not (tmp_path / "hub" / "keys" / "rotation.json").exists()
-    assert command(tmp_path, "keys", "retire").returncode == 0
-    hub = await settle(tmp_path, 0)
-    await whole(hub, MEMBERS)
-    await hub.close()
 
 
 async def whole_found(hub) -> None:
@@ -294,18 +324,31 @@ async def whole_found(hub) -> None:
         assert any(match.name == name(order) for match in await hub.index.search(name(order), first=32))
 
 
-async def test_an_import_killed_anywhere_is_finished_by_the_next_run(tmp_path):
-    counts = {"import.batch": 3, "import.committed": 3, "import.marking": 1}
-    passages = [(point, n) for point in IMPORT for n in range(1, counts[point] + 1)]
-    chosen = passages if FULL else [(p, n) for p, n in passages if n in (1, 2)]
-    for turn in range(8 if FULL else 1):
+def test_an_import_killed_anywhere_is_finished_by_the_next_run(tmp_path, small_batches):
+    settings = load_settings(data_dir=tmp_path, demo=True)
+    rules = read_rules(settings)
+    counts = {"import.batch": 5, "import.committed": 5, "import.marking": 1}
+    chosen = [(point, n) for point in IMPORT for n in range(1, counts[point] + 1) if FULL or n in (1, 3)]
+
+    for turn in range(5 if FULL else 1):
         for point, passage in chosen:
             directory = tmp_path / f"{point}-{passage}-{turn}"
-            assert importing(directory, MEMBERS, f"{point}:{passage}") == -9
-            assert importing(directory, MEMBERS) == 0
-            hub = await settle(directory, 0)
-            await whole(hub, MEMBERS)
-            await hub.close()
+            own = load_settings(data_dir=directory, demo=True)
+
+            async def run(own=own, *, members: int = MEMBERS, check: bool = False) -> None:
+                hub = build_hub(own, rules=rules)
+                try:
+                    await migrate(hub.store)
+                    if members:
+                        await hub.importer.run(register(members))
+                    if check:
+                        await whole(hub, MEMBERS)
+                finally:
+                    await hub.close()
+
+            assert in_child(run, f"{point}:{passage}") == -9
+            assert in_child(run) == 0
+            asyncio.run(run(members=0, check=True))
 
 
 async def test_an_import_in_the_middle_of_a_rotation_leaves_nobody_unmarked(tmp_path):
@@ -330,8 +373,8 @@ def test_status_tells_states_and_uses_and_no_key(tmp_path):
     assert done.stdout == "20 values moved\n"
     assert "values: 20 of 20" in done.stderr
     shown = command(tmp_path, "keys", "status").stdout
-    assert re.search(r"^seal:hub:3 +1 decrypt-only sha256 +8192$", shown, re.MULTILINE)
-    assert re.search(r"^seal:hub:3 +2 active +sha256 +\d+$", shown, re.MULTILINE)
+    assert re.search(r"^seal:hub:3 +1 decrypt-only (sha256|sm3) +8192$", shown, re.MULTILINE)
+    assert re.search(r"^seal:hub:3 +2 active +(sha256|sm3) +\d+$", shown, re.MULTILINE)
     entries = command(tmp_path, "audit", "dump").stdout
     assert '"kind":"keys"' in entries
     assert '"requestId":"keys-rotate"' in entries

@@ -82,19 +82,3 @@ def command(directory: Path, *arguments: str, failpoint: str = "", **environment
     given = {**os.environ, **environment, **({"HUB_FAILPOINT": failpoint} if failpoint else {})}
     full = [sys.executable, "-m", "hub.cli.main", *arguments, "--data", str(directory)]
     return subprocess.run(full, capture_output=True, text=True, check=False, env=given)
-
-
-def importing(directory: Path, members: int, failpoint: str = "") -> int:
-    """Import into `directory` in a process of its own; the exit code."""
-    given = {**os.environ, **({"HUB_FAILPOINT": failpoint} if failpoint else {})}
-    given["PYTHONPATH"] = str(Path(__file__).parent.parent.parent)
-    return subprocess.run([sys.executable, __file__, str(directory), str(members)], check=False, env=given).returncode
-
-
-if __name__ == "__main__":
-    import asyncio
-
-    async def run() -> None:
-        await (await settle(Path(sys.argv[1]), int(sys.argv[2]))).close()
-
-    asyncio.run(run())
