@@ -97,9 +97,7 @@ class PersonIndex:
         self._natural = tuple(natural)
         self._linked = linked
         self._names = names
-        self._decoy = Decoy(
-            sealer, lambda *sealed: self._open_candidate(*sealed), number_place(_DECOY), "0" * NUMBER_LENGTH
-        )
+        self._decoy = Decoy(sealer, self._open_candidate, number_place(_DECOY), "0" * NUMBER_LENGTH)
 
     async def find(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> Mapping[str, Known]:
         """Canonical number → member. Candidates of the blind index are opened and compared, never trusted.

@@ -40,7 +40,7 @@ class NameSearch:
         self._reader = reader
         self._indexes = indexes
         self._open = opener.of_persons(HUB, person_name.name, person_name.c.name_sealed.name)
-        self._decoy = Decoy(sealer, lambda *sealed: self._open(*sealed), name_place(_DECOY, "name"), "无名氏")
+        self._decoy = Decoy(sealer, self._open, name_place(_DECOY, "name"), "无名氏")
         self._statement: Prepared | None = None
 
     async def search(self, name: str, *, first: int = 20) -> tuple[NameMatch, ...]:

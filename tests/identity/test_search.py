@@ -121,6 +121,7 @@ async def test_a_hit_and_a_miss_open_the_same_number_of_names(parts, monkeypatch
     await importer.run(named(*["李四"] * 60, "王小明"))
     opening, opened = search._open, []
     monkeypatch.setattr(search, "_open", lambda *sealed: (opened.append(1), opening(*sealed))[1])
+    monkeypatch.setattr(search._decoy, "_opening", search._open)
     counts = []
     for asked in ("李四", "王小明", "赵六", "x"):
         opened.clear()

@@ -85,7 +85,7 @@ def test_the_search_would_find_what_is_there(tmp_path):
         (tmp_path / str(number)).write_bytes(b"noise" + form + b"noise")
         assert form in (tmp_path / str(number)).read_bytes()
     for padding in range(3):
-        coded = b64encode(b"x" * padding + "36070019900101001X".encode() + b"tail")
+        coded = b64encode(b"x" * padding + b"36070019900101001X" + b"tail")
         assert any(form in coded for form in forms("36070019900101001X"))
 
 
