@@ -86,9 +86,10 @@ class KeyStore:
             keys=self._opened(held, retired), facts=_facts(held), suite=self._suite, uses=self.uses, block=BLOCK
         )
         seen = [stamp]
+        path = str(self.directory / KEYS_FILE)  # looked at before each value that is sealed
 
         def again(of: KeyRing) -> bool:
-            if _stamp(self.directory / KEYS_FILE) == seen[0]:
+            if _stamp(path) == seen[0]:
                 return False
             seen[0], now = self._stamped()
             of.keys, of.facts = self._opened(now, retired), _facts(now)
@@ -191,10 +192,11 @@ class KeyStore:
 
     def _stamped(self) -> tuple[Any, Held]:
         """The file with its time stamp; read again if it was replaced meanwhile."""
+        path = str(self.directory / KEYS_FILE)
         while True:
-            before = _stamp(self.directory / KEYS_FILE)
+            before = _stamp(path)
             held = self.read()
-            if _stamp(self.directory / KEYS_FILE) == before:
+            if _stamp(path) == before:
                 return before, held
 
     def _opened(self, held: Held, retired: bool) -> dict[str, dict[int, bytes]]:
@@ -252,11 +254,11 @@ def locked(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
+def _stamp(path: str) -> tuple[int, int, int]:
     try:
-        found = path.stat()
+        found = os.stat(path)
     except OSError as exc:
-        raise KeyMaterialError("is missing", file=path.name) from exc
+        raise KeyMaterialError("is missing", file=KEYS_FILE) from exc
     return found.st_mtime_ns, found.st_ino, found.st_size
 
 

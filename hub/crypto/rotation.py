@@ -57,6 +57,11 @@ class Kept:
         return tuple(self.table.primary_key.columns)
 
     @property
+    def width(self) -> int:
+        """How many columns of a page are key; the sealed value and the salt come behind them."""
+        return len(self.table.primary_key.columns)
+
+    @property
     def sealed(self) -> Column[Any]:
         return self.table.c[self.column]
 
@@ -146,20 +151,21 @@ class Rotation:
 
     def _moving(self, kept: Kept, rows: Sequence[Row[Any]]) -> list[Moving]:
         found: list[Moving] = []
+        width, names = kept.width, [column.name for column in kept.key]
         headings: dict[tuple[str, int], bytes] = {}
         for _, group in groupby(rows, key=lambda row: row[0]):
-            members = [(row, self._place(kept, row)) for row in group]
-            stale = [row[len(kept.key)][:HEADER_BYTES] != self._heading(headings, place) for row, place in members]
+            members = [(row, kept.place(dict(zip(names, row, strict=False)))) for row in group]
+            stale = [row[width][:HEADER_BYTES] != self._heading(headings, place) for row, place in members]
             for (row, place), old in zip(members, stale, strict=True):
                 if old or (kept.companion is not None and any(stale)):
-                    found.append(self._moved(kept, row, place, old))
+                    found.append(self._moved(kept, row, place, old, width))
         return found
 
-    def _moved(self, kept: Kept, row: Row[Any], place: Place, old: bool) -> Moving:
-        sealed, salt = row[len(kept.key)], row[len(kept.key) + 1] or b""
+    def _moved(self, kept: Kept, row: Row[Any], place: Place, old: bool, width: int) -> Moving:
+        sealed, salt = row[width], row[width + 1] or b""
         plain = self._opener.open(place, sealed, salt)
         return Moving(
-            key=tuple(row)[: len(kept.key)],
+            key=tuple(row[:width]),
             old=sealed,
             plain=plain,
             fresh=self._sealer.seal(place, plain, salt) if old else None,
@@ -189,8 +195,9 @@ class Rotation:
         """Change the rows that are still as they were read; how many."""
         async with self._store.write() as connection:
             locked = _page(kept, after).where(tuple_(*kept.key) <= tuple_(*map(literal, last)))
+            width = kept.width
             now = {
-                tuple(row)[: len(kept.key)]: row[len(kept.key)]
+                tuple(row[:width]): row[width]
                 for row in await connection.execute(locked.with_for_update(of=kept.table))
             }
             same = [one for one in moving if now.get(one.key) == one.old]
@@ -236,6 +243,8 @@ def _change(kept: Kept) -> Any:
 
 
 def _values(kept: Kept, one: Moving) -> dict[str, Any]:
-    keys = {f"key_{column.name}": value for column, value in zip(kept.key, one.key, strict=True)}
-    derived = {f"new_{name}": value for name, value in one.derived.items()}
-    return {**keys, **derived, "old": one.old, f"new_{kept.column}": one.fresh}
+    values = {f"key_{column.name}": value for column, value in zip(kept.key, one.key, strict=True)}
+    for name, value in one.derived.items():
+        values[f"new_{name}"] = value
+    values["old"], values[f"new_{kept.column}"] = one.old, one.fresh
+    return values

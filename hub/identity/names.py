@@ -8,6 +8,7 @@ index must not tell (SECURITY section 4), so there is no such token.
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise, product
 
 from pypinyin import Style, pinyin
@@ -70,8 +71,13 @@ def tokens_of(name: str) -> frozenset[Token]:
 
 def readings_of(name: str) -> tuple[tuple[str, ...], ...]:
     """How each character may sound, without tones, the most usual first."""
-    found = pinyin(normalised(name), style=Style.NORMAL, heteronym=True)
-    return tuple(tuple(dict.fromkeys(sounds))[:MAX_READINGS] for sounds in found)
+    return tuple(map(_sounds, normalised(name)))
+
+
+@lru_cache(maxsize=16_384)
+def _sounds(character: str) -> tuple[str, ...]:
+    (sounds,) = pinyin(character, style=Style.NORMAL, heteronym=True)
+    return tuple(dict.fromkeys(sounds))[:MAX_READINGS]
 
 
 def _written(whole: str) -> Iterator[Token]:
