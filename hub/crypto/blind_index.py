@@ -5,6 +5,7 @@ two tables which rows are the same person. Cut to N bits with sqrt(X) < 2^N < X 
 several candidates; they are opened and compared.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hub.crypto.keyring import KeyRing, KeyState
@@ -28,6 +29,9 @@ class BlindIndex:
         hashed = keyed_hash(self.digest, self.key, f"{self.field}\x00{value}".encode())
         return int.from_bytes(hashed[:8], "big") >> (64 - self.bits)
 
+    def each(self, values: Iterable[str]) -> list[int]:
+        return [self.of(value) for value in values]
+
     def every(self, value: str) -> tuple[int, ...]:
         """Every index under which a row with this value may stand."""
         return (self.of(value),)
@@ -50,10 +54,15 @@ class RingIndex:
 
     def of(self, value: str) -> int:
         """The index that new rows stand under."""
+        (hashed,) = self.each((value,))
+        return hashed
+
+    def each(self, values: Iterable[str]) -> list[int]:
+        """The indexes of many, in order, for one look at the keys."""
         self._settle()
         if self._active is None:
             raise KeyMaterialError("no such key", name=self._purpose)
-        return self._active.of(value)
+        return self._active.each(values)
 
     def every(self, value: str) -> tuple[int, ...]:
         """Every index under which a row with this value may stand. Cost: 2 µs a key in use, and one stat."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Protocol
 
-from sqlalchemy import Column, Row, Select, Table, and_, bindparam, func, literal, select, tuple_, update
+from sqlalchemy import Column, Executable, Row, Select, Table, and_, bindparam, func, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.clock import Clock
@@ -20,6 +20,7 @@ from hub.crypto.envelope import HEADER_BYTES, Place
 from hub.errors import StoreError
 from hub.failpoints import failpoint
 from hub.store.engine import Store
+from hub.store.reader import Prepared
 
 BATCH = 1_000
 MAX_PASSES = 50
@@ -36,6 +37,10 @@ class Sealer(Protocol):
     def heading(self, agency: str, sensitivity: int) -> bytes: ...
 
 
+Many = Callable[[Executable, Sequence[Mapping[str, Any]]], Awaitable[None]]
+"""Runs one statement with many sets of parameters in the transaction of a batch, at the driver's speed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """A sealed column that the hub keeps.
@@ -50,7 +55,7 @@ class Kept:
     place: Callable[[Mapping[str, Any]], Place]
     salts: Table | None = None
     derived: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
-    companion: Callable[[AsyncConnection, Mapping[str, Sequence[str]]], Awaitable[None]] | None = None
+    companion: Callable[[Many, Mapping[str, Sequence[str]]], Awaitable[None]] | None = None
 
     @property
     def key(self) -> Sequence[Column[Any]]:
@@ -88,6 +93,8 @@ class Rotation:
         self._kept = kept
         self._clock = clock
         self._rate = rate
+        self._prepared: dict[Any, Prepared] = {}
+        self._changes = {id(one): _change(one) for one in kept}
 
     async def total(self) -> int:
         async with self._store.read() as connection:
@@ -195,6 +202,7 @@ class Rotation:
         """Change the rows that are still as they were read; how many."""
         async with self._store.write() as connection:
             locked = _page(kept, after).where(tuple_(*kept.key) <= tuple_(*map(literal, last)))
+            many = self._many(connection)
             width = kept.width
             now = {
                 tuple(row[:width]): row[width]
@@ -205,15 +213,24 @@ class Rotation:
                 changed = {one.key[0] for one in moving} - {one.key[0] for one in same}
                 same = [one for one in same if one.key[0] not in changed]
             if values := [_values(kept, one) for one in same if one.fresh is not None]:
-                await connection.execute(_change(kept), values)
+                await many(self._changes[id(kept)], values)
             if kept.companion is not None and same:
                 persons: dict[str, list[str]] = {}
                 for one in same:
                     persons.setdefault(one.key[0], []).append(one.plain)
-                await kept.companion(connection, persons)
+                await kept.companion(many, persons)
             failpoint("rotation.batch")
         failpoint("rotation.committed")
         return len(values)
+
+    def _many(self, connection: AsyncConnection) -> Many:
+        async def many(statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+            prepared = self._prepared.get(statement)
+            if prepared is None:
+                prepared = self._prepared[statement] = self._store.driver.prepare(statement)
+            await connection.exec_driver_sql(prepared.text, [tuple(prepared.arguments(row)) for row in rows])
+
+        return many
 
     def _place(self, kept: Kept, row: Row[Any]) -> Place:
         return kept.place({column.name: value for column, value in zip(kept.key, row, strict=False)})

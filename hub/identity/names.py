@@ -40,7 +40,13 @@ class NameIndexes:
 
     def of(self, name: str) -> frozenset[int]:
         """Numbers that stand for a name's tokens in new rows."""
-        return frozenset(_numbered(token.kind, self._index(token).of(token.text)) for token in tokens_of(name))
+        texts: dict[int, list[str]] = {EXACT: [], GRAM: [], SOUND: []}
+        for token in tokens_of(name):
+            texts[token.kind].append(token.text)
+        kinds = ((EXACT, self.exact), (GRAM, self.grams), (SOUND, self.pinyin))
+        return frozenset(
+            _numbered(kind, hashed) for kind, index in kinds if texts[kind] for hashed in index.each(texts[kind])
+        )
 
     def every(self, name: str) -> frozenset[int]:
         """Numbers under which rows may stand that share a token with `name`."""

@@ -1,6 +1,6 @@
 """What the person index needs of crypto and of the justice connector; `bootstrap` hands in the real parts."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from hub.crypto.envelope import PERSONAL, Place
@@ -20,6 +20,8 @@ class Opener(Protocol):
 
 class Indexer(Protocol):
     def of(self, value: str) -> int: ...
+
+    def each(self, values: Iterable[str]) -> Sequence[int]: ...
 
     def every(self, value: str) -> tuple[int, ...]: ...
 

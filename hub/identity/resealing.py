@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.crypto.rotation import Kept
+from hub.crypto.rotation import Kept, Many
 from hub.identity.ports import Indexer, NameIndexer, key_place, name_place, number_place, reason_place
 from hub.identity.tables import erasure, link, name_token, person, person_name, person_salt
 
@@ -14,16 +13,18 @@ from hub.identity.tables import erasure, link, name_token, person, person_name, 
 def kept_columns(numbers: Indexer, keys: Indexer, names: NameIndexer) -> Sequence[Kept]:
     """Every sealed column of this room. What is added to its tables is added here."""
 
-    async def tokens(connection: AsyncConnection, persons: Mapping[str, Sequence[str]]) -> None:
+    gone = delete(name_token).where(name_token.c.person_id == bindparam("gone"))
+    there = insert(name_token).values(person_id=bindparam("named"), token=bindparam("token"))
+
+    async def tokens(many: Many, persons: Mapping[str, Sequence[str]]) -> None:
         made = [
-            {"person_id": person_id, "token": token}
+            {"named": person_id, "token": token}
             for person_id, held in persons.items()
             for token in sorted({token for name in held for token in names.of(name)})
         ]
-        gone = delete(name_token).where(name_token.c.person_id == bindparam("gone"))
-        await connection.execute(gone, [{"gone": person_id} for person_id in persons])
+        await many(gone, [{"gone": person_id} for person_id in persons])
         if made:
-            await connection.execute(insert(name_token), made)
+            await many(there, made)
 
     return (
         Kept(
