@@ -170,7 +170,7 @@ class KeyStore:
         try:
             held = msgspec.json.decode(read_private(path), type=Held)
         except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-            raise KeyMaterialError("is damaged", file=path.name) from exc
+            raise KeyMaterialError("is damaged, or of an earlier format", file=path.name) from exc
         if held.format != 2:
             raise KeyMaterialError("is of another format", file=path.name)
         return held

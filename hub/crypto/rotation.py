@@ -7,7 +7,7 @@ readable, under one key or the other. Running again goes on where rows are still
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Protocol
@@ -133,20 +133,29 @@ class Rotation:
                     counted[self._place(kept, row).agency, head[1], int.from_bytes(head[2:], "big")] += 1
         return counted
 
-    async def _pages(self, kept: Kept) -> Any:
-        """(values seen, found under an older key, moved) of each batch."""
+    async def _pages(self, kept: Kept) -> AsyncIterator[tuple[int, int, int]]:
+        """(values seen, found under an older key, moved) of each batch; one is written while the next is sealed."""
         after: tuple[Any, ...] | None = None
         started, paid = self._clock.monotonic(), 0
-        while rows := await self._read(kept, after):
-            moving = self._moving(kept, rows)
-            last = tuple(rows[-1])[: len(kept.key)]
-            old = sum(one.fresh is not None for one in moving)
-            done = await self._persist(kept, after, last, moving) if old else 0
-            after = last
-            paid += old
-            yield len(rows), old, done
-            if self._rate:
-                await asyncio.sleep(max(0.0, started + paid / self._rate - self._clock.monotonic()))
+        seen = old = 0
+        writing: asyncio.Task[int] | None = None
+        try:
+            while rows := await self._read(kept, after):
+                moving = await asyncio.to_thread(self._moving, kept, rows)
+                if writing is not None:
+                    yield seen, old, await writing
+                last = tuple(rows[-1])[: kept.width]
+                seen, old = len(rows), sum(one.fresh is not None for one in moving)
+                writing = asyncio.create_task(self._persist(kept, after, last, moving))
+                after = last
+                paid += old
+                if self._rate:
+                    await asyncio.sleep(max(0.0, started + paid / self._rate - self._clock.monotonic()))
+            if writing is not None:
+                yield seen, old, await writing
+        finally:
+            if writing is not None:
+                await asyncio.gather(writing, return_exceptions=True)
 
     async def _read(self, kept: Kept, after: tuple[Any, ...] | None) -> Sequence[Row[Any]]:
         async with self._store.read() as connection:
@@ -189,6 +198,8 @@ class Rotation:
         self, kept: Kept, after: tuple[Any, ...] | None, last: tuple[Any, ...], moving: Sequence[Moving]
     ) -> int:
         """Write, and try again for a while if others hold the database."""
+        if not any(one.fresh is not None for one in moving):
+            return 0
         for attempt in range(1, ATTEMPTS):
             try:
                 return await self._write(kept, after, last, moving)

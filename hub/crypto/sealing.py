@@ -68,7 +68,7 @@ class Sealer:
         if key is None or key.generation != self._ring.generation:
             key = _Active(self._ring, sealing_purpose(agency, sensitivity), sensitivity)
             self._keys[agency, sensitivity] = key
-        if not key.rest:
+        if key.rest <= 0:
             self._ring.uses.reserve(key.purpose, key.version, self._ring.block)
             key.rest = self._ring.block
         key.rest -= 1
