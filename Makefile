@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 ARGS ?=
 PEERS ?=
 
-.PHONY: help demo test test-all check bench lock clean
+.PHONY: help demo test test-all test-sm check bench lock clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -38,6 +38,10 @@ test: .stamps/dev .stamps/assets .stamps/node ## run the tests (bounded; see tes
 
 test-all: .stamps/dev .stamps/assets .stamps/node ## run every test in full (slow)
 	@HUB_TEST_FULL=1 $(BIN)/python -m pytest $(ARGS)
+	@HUB_CRYPTO_SUITE=sm $(BIN)/python -m pytest $(ARGS)
+
+test-sm: .stamps/dev .stamps/assets .stamps/node ## run the tests of crypto, identity and journeys on SM4 and SM3
+	@HUB_CRYPTO_SUITE=sm $(BIN)/python -m pytest $(or $(ARGS),tests/crypto tests/identity tests/journeys)
 
 check: .stamps/dev ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
@@ -49,6 +53,7 @@ bench: .stamps/dev ## measure the person view, growth of an answer, cost of duti
 	@$(BIN)/python benchmarks/person_view.py $(ARGS)
 	@$(BIN)/python -m benchmarks.growth
 	@$(BIN)/python -m benchmarks.duties
+	@$(BIN)/python -m benchmarks.sealing
 
 bench-peers: .peers-given .stamps/dev ## measure the hub beside its peers (PEERS=DIR of the harness, ARGS="--rounds 3 --write")
 	@$(BIN)/python -m benchmarks.peers.run "$(PEERS)" $(ARGS)

@@ -115,3 +115,21 @@ class SealedValueError(HubError):
     """A sealed value does not open: wrong key, wrong place, or altered."""
 
     code = "SEALED_VALUE_INVALID"
+
+
+class KeyExhaustedError(HubError):
+    """A data key has sealed as many values as it may; nothing is sealed until keys are rotated."""
+
+    code = "KEYS_EXHAUSTED"
+
+
+class KeysInUseError(HubError):
+    """Keys cannot be changed so now: values stand under them, or another process changes them."""
+
+    code = "KEYS_IN_USE"
+
+
+class ErasureError(HubError):
+    """An erasure is refused: the person is unknown, or the second approval is not another officer's."""
+
+    code = "ERASURE_REFUSED"

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hub.errors import SettingsError
@@ -45,6 +45,24 @@ class Settings(BaseSettings):
     store_readers: int = Field(default=8, ge=1, le=64)
     """Connections that the read path keeps to the hub's own database."""
     persons_per_hour: int = Field(default=500, ge=1)
+    crypto_suite: Literal["aes", "aes-siv", "sm"] = "aes"
+    """What new values are sealed with: AES-256-GCM, AES-256-GCM-SIV, or SM4-GCM with SM3."""
+    expected_persons: int = Field(default=172_000, ge=1)
+    """Persons that the index is meant for; sets the length of blind indexes when their keys are made."""
+    key_provider: Literal["file", "pkcs11", "vault"] = "file"
+    """Where the key-encryption key is."""
+    key_passphrase: SecretStr | None = None
+    key_file: Path | None = None
+    """A passphrase, or the file that holds it: the key-encryption key is then `kek.json`, sealed under it."""
+    pkcs11_module: Path | None = None
+    pkcs11_label: str = "hub"
+    """Label of the token."""
+    pkcs11_key: str = "hub-kek"
+    pkcs11_pin_file: Path | None = None
+    vault_url: str | None = None
+    vault_key: str = "hub-kek"
+    vault_mount: str = "transit"
+    vault_token_file: Path | None = None
     cors_origins: tuple[str, ...] = ()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -64,6 +82,10 @@ class Settings(BaseSettings):
         if value and info.data.get("host") not in LOOPBACK:
             raise ValueError("demo mode hands out tokens to whoever asks; it runs on 127.0.0.1 only")
         return value
+
+    @property
+    def keys_dir(self) -> Path:
+        return self.hub_dir / "keys"
 
     @property
     def hub_dir(self) -> Path:

@@ -6,11 +6,14 @@ from hub.audit.reader import dump
 from hub.audit.refusals import RefusalSummary
 from hub.bootstrap.build import build_hub
 from hub.bootstrap.front import lifespan
+from hub.bootstrap.keeping import kept_everywhere
+from hub.bootstrap.secrets import build_key_ring, build_secrets
 from hub.demo.agencies.civil_affairs import write_drop
 from hub.demo.agencies.process import Arguments
 from hub.demo.population import World
 from hub.errors import StoreError
 from hub.settings import load_settings
+from hub.store.metadata import METADATA
 from hub.store.migration import migrate
 
 WORLD = World(seed=5, members=20, today=date(2026, 11, 24))
@@ -40,3 +43,16 @@ async def test_a_database_that_is_behind_does_not_start(settings):
         async with lifespan(hub, RefusalSummary(hub.log)):
             pass
     await hub.close()
+
+
+def test_no_sealed_column_is_forgotten_when_keys_are_rotated(settings):
+    secrets = build_secrets(build_key_ring(settings))
+    sealed = {
+        (table.name, column.name)
+        for table in METADATA.tables.values()
+        for column in table.columns
+        if column.name.endswith("_sealed")
+    }
+    kept = [(each.table.name, each.column) for each in kept_everywhere(secrets)]
+    assert sealed == set(kept)
+    assert len(kept) == len(set(kept))

@@ -14,7 +14,7 @@ from sqlalchemy import Table
 
 from hub.connectors.base import ScannedRecord
 from hub.identity.importer import Importer, MemberRows
-from hub.identity.tables import jurisdiction, link, person
+from hub.identity.tables import jurisdiction, link, person, person_salt
 
 BATCH = 20_000
 KEY_PERSONS_PERCENT = 9
@@ -26,7 +26,7 @@ async def import_members(
 ) -> int:
     """Replace all members by the persons of the peers' household register, in one transaction. Returns their number."""
     registered = await source.fetch("SELECT resident_id, county_code, sex FROM police.hukou ORDER BY resident_id")
-    tables = (person, link, jurisdiction)
+    tables = (person, link, person_salt, jurisdiction)
     async with store.transaction():
         await store.execute(f"TRUNCATE {', '.join(table.name for table in tables)}")
         for start in range(0, len(registered), BATCH):
@@ -34,6 +34,7 @@ async def import_members(
             members = [_member(importer, start + place, row, now, today) for place, row in enumerate(batch)]
             await _copy(store, person, [member.person for member in members])
             await _copy(store, link, [member.link for member in members])
+            await _copy(store, person_salt, [member.salt for member in members])
             await _copy(store, jurisdiction, [office for member in members for office in member.offices])
     for table in tables:
         await store.execute(f"VACUUM ANALYZE {table.name}")

@@ -28,7 +28,7 @@ from hub.rules import Rules
 from hub.settings import Settings
 from hub.store.migration import migrate
 
-VERSION = "1"  # of what is sealed and imported; another one makes it anew
+VERSION = "2"  # of what is sealed and imported; another one makes it anew
 
 
 def main() -> None:

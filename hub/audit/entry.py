@@ -32,6 +32,8 @@ class Kind(StrEnum):
     POLICY = "policy"  # policies came into force, or were refused
     STATUTORY = "statutory"  # a step of a query for records sealed by law
     COMMAND = "command"  # before the effect of a command; the operation has an entry of its own
+    KEYS = "keys"  # keys were rotated, retired, destroyed, put into escrow or restored
+    ERASURE = "erasure"  # an approval of the erasure of a person, the second of which erases
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import resource
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -79,6 +80,7 @@ def _protected_resource(settings: Settings) -> Mapping[str, Any]:
 async def lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
     """Runs with the server: refuses a database that is behind, records the start, keeps the background tasks."""
     configure_logging(hub.settings.log_level)
+    forbid_core_dumps()
     if not await is_current(hub.store):
         raise StoreError("the database is not at this program's schema; run `hub migrate`")
     digest = hub.policies.current.policy_digest
@@ -96,6 +98,11 @@ async def lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
         await refusals.flush()
         await hub.close()
+
+
+def forbid_core_dumps() -> None:
+    """A dump of this process would hold keys and opened values; no child of it may write one either."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def settle_garbage_collector() -> None:

@@ -31,6 +31,7 @@ from hub.gateway.view import ViewBuilder
 from hub.identity.approvals import Approvals
 from hub.identity.importer import Importer
 from hub.identity.index import PersonIndex
+from hub.identity.search import NameSearch
 from hub.identity.vault import Vault
 from hub.rules import MEMBERS_ONLY, Rules
 from hub.schema.access import AccessDesk, PersonAccess
@@ -62,6 +63,7 @@ def build_index(store: Store, secrets: Secrets, sources: Mapping[str, Guard], cl
         clock=clock,
         natural=[agency for agency in sources if agency not in MEMBERS_ONLY],
         approvals=Approvals(store.driver, secrets.pseudonyms.of, clock),
+        names=NameSearch(reader=store.driver, opener=secrets.opener, sealer=secrets.sealer, indexes=secrets.names),
     )
 
 
@@ -99,6 +101,8 @@ def build_importer(store: Store, secrets: Secrets, clock: Clock) -> Importer:
         numbers=secrets.numbers,
         keys=secrets.keys,
         vault=build_vault(secrets, clock),
+        names=secrets.names,
+        erased=secrets.erased,
         clock=clock,
     )
 

@@ -13,6 +13,7 @@ from hub.cli.clients import app as clients
 from hub.cli.demo import demo
 from hub.cli.doctor import doctor
 from hub.cli.keys import app as keys
+from hub.cli.person import app as person
 from hub.cli.policy import app as policy
 from hub.cli.schema import app as schema
 from hub.cli.serve import migrate, serve
@@ -33,6 +34,7 @@ app.command("doctor")(doctor)
 app.command("token")(token)
 app.add_typer(clients, name="client")
 app.add_typer(keys, name="keys")
+app.add_typer(person, name="person")
 app.add_typer(policy, name="policy")
 app.add_typer(schema, name="schema")
 app.add_typer(audit, name="audit")

@@ -7,16 +7,25 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, Protocol
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 
 from hub.clock import Clock
 from hub.connectors.tables import quarantine
 from hub.crypto.envelope import Place
+from hub.crypto.rotation import Kept
 from hub.errors import StoreError
 from hub.store.engine import Store
 
 MAX_WAITING = 5_000
 MAX_SEEN = 50_000
+
+
+KEPT = Kept(table=quarantine, column=quarantine.c.value_sealed.name, place=lambda key: value_place(key["report_id"]))
+"""The sealed column of this room, as rotation goes over it."""
+
+
+def value_place(report_id: str) -> Place:
+    return Place(agency="hub", table="quarantine", column="value_sealed", row=report_id)
 
 
 class Sealer(Protocol):
@@ -46,7 +55,7 @@ class StoredQuarantine:
         with self._lock:
             if not self._is_new(report_id):
                 return
-            place = Place(agency="hub", table="quarantine", column="value_sealed", row=report_id)
+            place = value_place(report_id)
             self._waiting.append(
                 {
                     "report_id": report_id,
@@ -89,6 +98,12 @@ class StoredQuarantine:
         except StoreError:
             with self._lock:
                 self._waiting = batch + self._waiting
+
+    async def forget(self, agency: str, record: str) -> None:
+        """Delete what is kept of one source record, because its person was erased."""
+        named = self._name(f"{agency}/{record}")
+        async with self._store.write() as connection:
+            await connection.execute(delete(quarantine).where(quarantine.c.record == named))
 
     async def run(self) -> None:
         """Write now and then, until cancelled."""

@@ -1,35 +1,44 @@
-"""The sealed form of a value, version 1, byte by byte.
+"""The sealed form of a value, byte by byte (docs/envelope.md, with test vectors).
 
     offset  length  meaning
-    0       1       suite: 0x01 = AES-256-GCM
-    1       4       key version, unsigned, big-endian
+    0       1       suite: 0x11 AES-256-GCM, 0x12 AES-256-GCM-SIV, 0x13 SM4-GCM
+    1       1       class of the data key: 2 personal, 3 sensitive, 4 special
+    2       3       version of the data key, unsigned, big-endian
     5       12      nonce, random
     17      n + 16  ciphertext and tag
 
 Associated data is the value's place: each part as UTF-8, preceded by its length in four bytes, big-endian, in the order
-owner agency, table, column, row, schema version. A value moved to any other place does not open.
+owner agency, table, column, row, schema version. A value moved to any other place does not open; one whose suite, class
+or version is altered meets another key.
 """
 
 import struct
 from dataclasses import dataclass
 
+from hub.crypto.suites import NONCE_BYTES, SUITES, TAG_BYTES
 from hub.errors import SealedValueError
 
-SUITE_AES_256_GCM = 1
 HEADER_BYTES = 5
-NONCE_BYTES = 12
-TAG_BYTES = 16
+BODY = HEADER_BYTES + NONCE_BYTES
+SHORTEST = BODY + TAG_BYTES
+PERSONAL, SENSITIVE, SPECIAL = 2, 3, 4
+CLASSES = (PERSONAL, SENSITIVE, SPECIAL)
+MAX_VERSION = 2**24 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a sealed value stands. `schema_version` changes when the meaning of the column does."""
+    """Where a sealed value stands. `schema_version` changes when the meaning of the column does.
+
+    `sensitivity` is the class whose data key seals here; it is no part of the associated data.
+    """
 
     agency: str
     table: str
     column: str
     row: str
     schema_version: int = 1
+    sensitivity: int = SENSITIVE
 
     def associated_data(self) -> bytes:
         return self.associated_data_prefix() + _part(self.row) + self.associated_data_suffix()
@@ -45,27 +54,39 @@ class Place:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     suite: int
+    sensitivity: int
     key_version: int
     nonce: bytes
     ciphertext: bytes
 
     def encode(self) -> bytes:
-        return struct.pack(">BI", self.suite, self.key_version) + self.nonce + self.ciphertext
+        return header(self.suite, self.sensitivity, self.key_version) + self.nonce + self.ciphertext
 
     @classmethod
     def decode(cls, raw: bytes) -> "Envelope":
         """Take an envelope apart without opening it.
 
         Raises:
-            SealedValueError: too short, or a suite this program does not know.
+            SealedValueError: too short, or a suite or class this program does not know.
         """
-        if len(raw) < HEADER_BYTES + NONCE_BYTES + TAG_BYTES:
+        if len(raw) < SHORTEST:
             raise SealedValueError("envelope is too short")
-        suite, key_version = struct.unpack_from(">BI", raw)
-        if suite != SUITE_AES_256_GCM:
+        suite, sensitivity = raw[0], raw[1]
+        if suite not in SUITES:
             raise SealedValueError("unknown suite")
-        body = HEADER_BYTES + NONCE_BYTES
-        return cls(suite=suite, key_version=key_version, nonce=raw[HEADER_BYTES:body], ciphertext=raw[body:])
+        if sensitivity not in CLASSES:
+            raise SealedValueError("unknown class")
+        return cls(
+            suite=suite,
+            sensitivity=sensitivity,
+            key_version=int.from_bytes(raw[2:HEADER_BYTES], "big"),
+            nonce=raw[HEADER_BYTES:BODY],
+            ciphertext=raw[BODY:],
+        )
+
+
+def header(suite: int, sensitivity: int, key_version: int) -> bytes:
+    return bytes((suite, sensitivity)) + key_version.to_bytes(3, "big")
 
 
 def _part(text: str) -> bytes:

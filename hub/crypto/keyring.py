@@ -1,99 +1,106 @@
-"""The hub's keys: a key-encryption key from a file of its own, and data keys wrapped under it.
+"""The opened keys of a hub, by purpose and version, and what each version may still be used for.
 
-Layout of a key directory: `kek.bin` (32 random bytes, mode 0600; in production on another volume than the database) and
-`keys.json` (wrapped data keys by purpose and version, RFC 3394 key wrap). Purposes are separate keys, never derived
-from one another: sealing per owner agency, blind index per field, pairwise ids, pseudonyms.
+Purposes are separate keys, never derived from one another: `seal:<agency>:<class>`, `index:<field>`, `pairwise`,
+`pseudonym`. How they are kept is another module's business (`keystore`).
 """
 
-import json
-import os
-import stat
-from base64 import b64decode, b64encode
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
 
-from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
-
-from hub.errors import KeyMaterialError
+from hub.crypto.suites import AES_256_GCM, Digest, Suite
+from hub.errors import KeyExhaustedError, KeyMaterialError
 
 KEY_BYTES = 32
-KEK_FILE = "kek.bin"
-KEYS_FILE = "keys.json"
+MAX_USES = 2**32 - 1
+"""Values that one data key may seal with random nonces of 96 bits. Source: NIST SP 800-38D, section 8.3."""
+BLOCK = 8192  # uses reserved at once: one write of the counter for so many values
+
+
+class KeyState(StrEnum):
+    PENDING = "pending"  # published, so that every process opens it before the first one seals under it
+    ACTIVE = "active"
+    DECRYPT_ONLY = "decrypt-only"
+    RETIRED = "retired"  # kept wrapped, used for nothing
+    DESTROYED = "destroyed"
+
+
+OPENS = frozenset({KeyState.PENDING, KeyState.ACTIVE, KeyState.DECRYPT_ONLY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFacts:
+    """What is known of one version besides its material. `bits`: length of a blind index under it."""
+
+    state: KeyState
+    digest: Digest = Digest.SHA_256
+    bits: int = 16
+
+
+class Uses(Protocol):
+    """Counts what data keys have sealed, over all processes."""
+
+    def reserve(self, purpose: str, version: int, count: int) -> None:
+        """Count `count` further uses.
+
+        Raises:
+            KeyExhaustedError: there would be more than the limit; nothing was counted.
+        """
+        ...
+
+
+class MemoryUses:
+    """Counters of this process alone."""
+
+    def __init__(self, limit: int = MAX_USES) -> None:
+        self._limit = limit
+        self.counted: dict[tuple[str, int], int] = {}
+
+    def reserve(self, purpose: str, version: int, count: int) -> None:
+        used = self.counted.get((purpose, version), 0) + count
+        check_uses(purpose, version, used, self._limit)
+        self.counted[purpose, version] = used
+
+
+def check_uses(purpose: str, version: int, uses: int, limit: int) -> None:
+    if uses > limit:
+        raise KeyExhaustedError(f"{purpose} version {version} has sealed as much as it may; run `hub keys rotate`")
+
+
+@dataclass(slots=True, kw_only=True)
 class KeyRing:
-    """Opened keys by purpose (`seal:justice`, `index:identityNumber`, `pairwise`, `pseudonym`) and version."""
+    """`facts` tells nothing of a version that is simply in use. `generation` counts the times keys were read anew."""
 
     keys: Mapping[str, Mapping[int, bytes]]
+    facts: Mapping[str, Mapping[int, KeyFacts]] = field(default_factory=dict)
+    suite: Suite = AES_256_GCM
+    uses: Uses = field(default_factory=MemoryUses)
+    block: int = 1
+    again: Callable[["KeyRing"], bool] | None = None
+    generation: int = 0
+
+    def refresh(self) -> bool:
+        """Take over what another process changed in the keys; whether anything was. Cost unchanged: one stat."""
+        return self.again is not None and self.again(self)
 
     def current(self, purpose: str) -> tuple[int, bytes]:
-        """The newest version of a purpose's key."""
-        versions = self.keys.get(purpose)
-        if not versions:
+        """The version that new values are made under.
+
+        Raises:
+            KeyMaterialError: there is none.
+        """
+        versions = self.keys.get(purpose, {})
+        active = [version for version in versions if self.known(purpose, version).state is KeyState.ACTIVE]
+        if not active:
             raise KeyMaterialError("no such key", name=purpose)
-        newest = max(versions)
+        newest = max(active)
         return newest, versions[newest]
 
-
-def open_key_ring(directory: Path, purposes: frozenset[str], *, create: bool) -> KeyRing:
-    """Unwrap the keys of `directory`; with `create`, make what is missing (development and demo).
-
-    Raises:
-        KeyMaterialError: a file is missing, readable by others, damaged, or wrapped under another KEK.
-    """
-    kek = _read_kek(directory / KEK_FILE, create=create)
-    wrapped = _read_wrapped(directory / KEYS_FILE, create=create)
-    missing = purposes - wrapped.keys()
-    if missing and not create:
-        raise KeyMaterialError("no such key", file=KEYS_FILE, name=min(missing))
-    for purpose in sorted(missing):
-        wrapped[purpose] = {"1": b64encode(aes_key_wrap(kek, os.urandom(KEY_BYTES))).decode()}
-    if missing:
-        _write_private(directory / KEYS_FILE, json.dumps(wrapped, indent=1, sort_keys=True).encode())
-    return KeyRing(keys={purpose: _unwrap(kek, purpose, versions) for purpose, versions in wrapped.items()})
+    def known(self, purpose: str, version: int) -> KeyFacts:
+        held = self.facts.get(purpose, {}).get(version)
+        return held or KeyFacts(state=KeyState.ACTIVE, digest=self.suite.digest)
 
 
-def _unwrap(kek: bytes, purpose: str, versions: Mapping[str, str]) -> dict[int, bytes]:
-    try:
-        return {int(version): aes_key_unwrap(kek, b64decode(text)) for version, text in versions.items()}
-    except (InvalidUnwrap, ValueError) as exc:
-        raise KeyMaterialError("does not unwrap under this KEK", file=KEYS_FILE, name=purpose) from exc
-
-
-def _read_kek(path: Path, *, create: bool) -> bytes:
-    if not path.exists():
-        if not create:
-            raise KeyMaterialError("is missing", file=path.name)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write_private(path, os.urandom(KEY_BYTES))
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise KeyMaterialError("may be read by others; set mode 0600", file=path.name)
-    kek = path.read_bytes()
-    if len(kek) != KEY_BYTES:
-        raise KeyMaterialError(f"must hold {KEY_BYTES} bytes", file=path.name)
-    return kek
-
-
-def _read_wrapped(path: Path, *, create: bool) -> dict[str, dict[str, str]]:
-    if not path.exists():
-        if not create:
-            raise KeyMaterialError("is missing", file=path.name)
-        return {}
-    try:
-        data: dict[str, dict[str, str]] = json.loads(path.read_bytes())
-    except ValueError as exc:
-        raise KeyMaterialError("is damaged", file=path.name) from exc
-    return data
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    """Atomically, mode 0600 from birth."""
-    temporary = path.with_suffix(".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+def sealing_purpose(agency: str, sensitivity: int) -> str:
+    return f"seal:{agency}:{sensitivity}"

@@ -1,17 +1,44 @@
 """Opaque ids and pseudonyms: names for persons that tell nothing and differ for everyone who sees them."""
 
-import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
-from hashlib import sha256
+from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from hub.crypto.suites import NONCE_BYTES, TAG_BYTES, Digest, Sm4Gcm, expand, keyed_hash
+
 PLAIN_BYTES = 56
 _SEPARATOR = b"\x00"
+
+
+class Deterministic(Protocol):
+    """Deterministic AEAD: equal plaintexts for one agency seal to equal texts. `decrypt` raises InvalidTag."""
+
+    def encrypt(self, data: bytes, associated_data: list[bytes]) -> bytes: ...
+
+    def decrypt(self, data: bytes, associated_data: list[bytes]) -> bytes: ...
+
+
+class Sm4Deterministic:
+    """SM4-GCM whose nonce is an HMAC-SM3, under a key of its own, over associated data and plaintext."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = Sm4Gcm(expand(Digest.SM3, key, b"hub pairwise id cipher", 16))
+        self._nonces = expand(Digest.SM3, key, b"hub pairwise id nonce", 32)
+
+    def encrypt(self, data: bytes, associated_data: list[bytes]) -> bytes:
+        named = _joined(associated_data)
+        nonce = keyed_hash(Digest.SM3, self._nonces, named + data)[:NONCE_BYTES]
+        return nonce + self._cipher.encrypt(nonce, data, named)
+
+    def decrypt(self, data: bytes, associated_data: list[bytes]) -> bytes:
+        if len(data) < NONCE_BYTES + TAG_BYTES:
+            raise InvalidTag
+        return self._cipher.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], _joined(associated_data))
 
 
 class PairwiseIds:
@@ -20,8 +47,8 @@ class PairwiseIds:
     Deterministic, so that one agency sees one id for one person; bound to the agency, so that two agencies cannot join.
     """
 
-    def __init__(self, key: bytes) -> None:
-        self._cipher = AESSIV(_both_halves(key))
+    def __init__(self, key: bytes, digest: Digest = Digest.SHA_256) -> None:
+        self._cipher: Deterministic = Sm4Deterministic(key) if digest is Digest.SM3 else AESSIV(_both_halves(key))
 
     def seal(self, agency: str, kind: str, payload: str) -> str:
         """URL-safe text, the same length for every payload of up to 46 bytes."""
@@ -49,11 +76,16 @@ def _both_halves(key: bytes) -> bytes:
     return HKDF(algorithm=SHA512(), length=64, salt=None, info=b"hub pairwise id").derive(key)
 
 
-class Pseudonyms:
-    """Stable keyed names (HMAC-SHA-256, 128 bits) for the audit log and for source records."""
+def _joined(parts: list[bytes]) -> bytes:
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 
-    def __init__(self, key: bytes) -> None:
+
+class Pseudonyms:
+    """Stable keyed names (HMAC, 128 bits) for the audit log and for source records."""
+
+    def __init__(self, key: bytes, digest: Digest = Digest.SHA_256) -> None:
         self._key = key
+        self._digest = digest
 
     def of(self, kind: str, text: str) -> str:
-        return hmac.digest(self._key, f"{kind}\x00{text}".encode(), sha256)[:16].hex()
+        return keyed_hash(self._digest, self._key, f"{kind}\x00{text}".encode())[:16].hex()

@@ -3,32 +3,78 @@
 import os
 from collections.abc import Sequence
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from hub.crypto.envelope import Place, header
+from hub.crypto.keyring import KeyRing, sealing_purpose
+from hub.crypto.suites import NONCE_BYTES, Cipher
 
-from hub.crypto.envelope import NONCE_BYTES, SUITE_AES_256_GCM, Envelope, Place
-from hub.crypto.keyring import KeyRing
+
+class _Active:
+    """The active key of one purpose, with the uses that this process has reserved and not yet used."""
+
+    __slots__ = ("cipher", "generation", "header", "key", "purpose", "rest", "version")
+
+    def __init__(self, ring: KeyRing, purpose: str, sensitivity: int) -> None:
+        self.purpose = purpose
+        self.version, self.key = ring.current(purpose)
+        self.generation = ring.generation
+        self.cipher = ring.suite.of(self.key)
+        self.header = header(ring.suite.byte, sensitivity, self.version)
+        self.rest = 0
 
 
 class Sealer:
-    """Seals under the owner agency's newest key; one kept cipher object a key."""
+    """Seals under the active key of the owner agency and class; one kept cipher object a key."""
 
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
-        self._ciphers: dict[str, tuple[int, AESGCM]] = {}
+        self._keys: dict[tuple[str, int], _Active] = {}
 
-    def seal(self, place: Place, plaintext: str) -> bytes:
-        """Encode `plaintext` as UTF-8 and seal it for `place`. Cost: about 1 µs."""
-        version, cipher = self._cipher(place.agency)
-        nonce = os.urandom(NONCE_BYTES)
-        ciphertext = cipher.encrypt(nonce, plaintext.encode(), place.associated_data())
-        return Envelope(suite=SUITE_AES_256_GCM, key_version=version, nonce=nonce, ciphertext=ciphertext).encode()
+    def seal(self, place: Place, plaintext: str, salt: bytes = b"") -> bytes:
+        """Encode `plaintext` as UTF-8 and seal it for `place`; with `salt` under the key of that salt's person.
 
-    def seal_many(self, values: Sequence[tuple[Place, str]]) -> list[bytes]:
-        return [self.seal(place, plaintext) for place, plaintext in values]
+        Cost: about 3 µs, with salt 7.
 
-    def _cipher(self, agency: str) -> tuple[int, AESGCM]:
-        kept = self._ciphers.get(agency)
-        if kept is None:
-            version, key = self._ring.current(f"seal:{agency}")
-            kept = self._ciphers[agency] = (version, AESGCM(key))
-        return kept
+        Raises:
+            KeyExhaustedError: the key has sealed as much as it may.
+        """
+        self._ring.refresh()
+        return self._seal(place, plaintext, salt)
+
+    def seal_many(self, values: Sequence[tuple[Place, str]], salt: bytes = b"") -> list[bytes]:
+        """Seal all with one cipher object a key; all are of one person if there is a `salt`."""
+        self._ring.refresh()
+        ciphers: dict[bytes, Cipher] = {}
+        sealed = []
+        for place, plaintext in values:
+            key = self._key(place.agency, place.sensitivity)
+            cipher = key.cipher if not salt else ciphers.get(key.key)
+            if cipher is None:
+                cipher = ciphers[key.key] = self._ring.suite.of(key.key, salt)
+            sealed.append(_sealed(key, cipher, place, plaintext))
+        return sealed
+
+    def heading(self, agency: str, sensitivity: int) -> bytes:
+        """The first bytes of what is sealed now: suite, class, version. What begins otherwise is to be sealed anew."""
+        self._ring.refresh()
+        version, _ = self._ring.current(sealing_purpose(agency, sensitivity))
+        return header(self._ring.suite.byte, sensitivity, version)
+
+    def _seal(self, place: Place, plaintext: str, salt: bytes) -> bytes:
+        key = self._key(place.agency, place.sensitivity)
+        return _sealed(key, self._ring.suite.of(key.key, salt) if salt else key.cipher, place, plaintext)
+
+    def _key(self, agency: str, sensitivity: int) -> _Active:
+        key = self._keys.get((agency, sensitivity))
+        if key is None or key.generation != self._ring.generation:
+            key = _Active(self._ring, sealing_purpose(agency, sensitivity), sensitivity)
+            self._keys[agency, sensitivity] = key
+        if key.rest <= 0:
+            self._ring.uses.reserve(key.purpose, key.version, self._ring.block)
+            key.rest = self._ring.block
+        key.rest -= 1
+        return key
+
+
+def _sealed(key: _Active, cipher: Cipher, place: Place, plaintext: str) -> bytes:
+    nonce = os.urandom(NONCE_BYTES)
+    return key.header + nonce + cipher.encrypt(nonce, plaintext.encode(), place.associated_data())

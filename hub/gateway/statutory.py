@@ -20,14 +20,13 @@ from hub.audit.log import AuditLog
 from hub.auth.decision import Effect
 from hub.auth.principal import Principal
 from hub.clock import Clock
-from hub.crypto.envelope import Place
 from hub.domain.identity_number import IdentityNumber
 from hub.errors import RequestError
 from hub.gateway.plan import pattern_of
 from hub.gateway.ports import People, Pseudonyms
 from hub.identity.index import Inquiry
 from hub.identity.ports import Opener, Sealer
-from hub.identity.vault import VAULT, Vault, VaultedRecord
+from hub.identity.vault import Vault, VaultedRecord, query_place
 from hub.identity.vault_tables import vault_notice, vault_query
 from hub.store.engine import Store
 
@@ -122,7 +121,7 @@ class StatutoryDesk:
                     officer=principal.officer,
                     case_id=query.case,
                     basis=query.basis.value,
-                    number_sealed=self._sealer.seal(_place(query_id), query.number.text),
+                    number_sealed=self._sealer.seal(query_place(query_id), query.number.text),
                     asked_at=self._clock.now(),
                 )
             )
@@ -189,7 +188,7 @@ class StatutoryDesk:
 
     async def _take(self, held: Mapping[str, Any]) -> tuple[VaultedRecord, ...] | None:
         """Use the query up, read the records and leave their owners a notice, all in one; None if it was used."""
-        number = IdentityNumber(self._opener.open(_place(held["query_id"]), held["number_sealed"]))
+        number = IdentityNumber(self._opener.open(query_place(held["query_id"]), held["number_sealed"]))
         now = self._clock.now()
         async with self._store.write() as connection:
             changed = await connection.execute(
@@ -222,7 +221,7 @@ class StatutoryDesk:
     ) -> _Step:
         if held is None:
             return _Step(principal, purpose, request_id, name, None, None)
-        number = self._opener.open(_place(held["query_id"]), held["number_sealed"])
+        number = self._opener.open(query_place(held["query_id"]), held["number_sealed"])
         return _Step(principal, purpose, request_id, name, held["case_id"], self._pseudonym(number))
 
     def _pseudonym(self, number: str) -> str:
@@ -255,10 +254,6 @@ class StatutoryDesk:
                 note={} if given is None else {"records": given},
             )
         )
-
-
-def _place(query_id: str) -> Place:
-    return Place(agency=VAULT, table=vault_query.name, column="number_sealed", row=query_id)
 
 
 def _aware(moment: datetime) -> datetime:

@@ -1,28 +1,55 @@
 """Builds the index of members from the justice system's own records; running it again changes nothing but dates.
 
 A member is known by the justice key. A number that is none leaves a member without one; a number that two records bear
-marks both as ambiguous, and a look-up by it finds nobody rather than somebody, also while an import runs. A record
-that its source marks as sealed by law goes to the vault and is no member: here it leaves no trace, not even a doubt.
+marks both as ambiguous, and a look-up by it finds nobody rather than somebody, also while an import runs.
 """
 
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.clock import Clock
-from hub.domain.agencies import JUSTICE
+from hub.domain.agencies import HUB, JUSTICE
 from hub.domain.identity_number import IdentityNumber, IdentityNumberError
-from hub.identity.ports import Indexer, IndexRecord, IndexSource, Opener, Sealer, key_place, number_place
-from hub.identity.tables import case_reference, consent, findings, jurisdiction, link, person
+from hub.failpoints import failpoint
+from hub.identity.decoy import SALT_BYTES
+from hub.identity.names import MAX_NAME, normalised
+from hub.identity.ports import (
+    Digests,
+    Indexer,
+    IndexRecord,
+    IndexSource,
+    NameIndexer,
+    Opener,
+    Sealer,
+    key_place,
+    key_row,
+    name_place,
+    number_place,
+)
+from hub.identity.tables import (
+    case_reference,
+    consent,
+    erased_key,
+    erasure,
+    findings,
+    jurisdiction,
+    link,
+    name_token,
+    person,
+    person_name,
+    person_salt,
+)
 from hub.identity.vault import Vault, is_vaulted
 from hub.store.engine import Store
 
 BATCH = 500
-_OF_MEMBERS = (link, jurisdiction, findings, case_reference, consent)
+_OF_MEMBERS = (link, jurisdiction, findings, case_reference, consent, person_salt, person_name, name_token)
+NAMES = {"name": "index.called", "former": "index.formerly_called", "alias": "index.also_called"}
 _KINDS = {"H": "household", "J": "residence", "G": "work"}
 
 
@@ -31,6 +58,7 @@ class ImportReport:
     members: int
     without_number: int
     ambiguous: int
+    erased: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +67,9 @@ class MemberRows:
 
     person: dict[str, object]
     link: dict[str, object]
+    salt: dict[str, object]
+    names: list[dict[str, object]]
+    tokens: list[dict[str, object]]
     offices: list[dict[str, object]]
     number: IdentityNumber | None
 
@@ -52,60 +83,93 @@ class Importer:
         opener: Opener,
         numbers: Indexer,
         keys: Indexer,
+        names: NameIndexer,
+        erased: Digests,
         vault: Vault,
         clock: Clock,
     ) -> None:
         self._store = store
         self._sealer = sealer
-        self._opener = opener
         self._numbers = numbers
         self._keys = keys
+        self._names = names
+        self._erased = erased
         self._vault = vault
+        self._open_number = opener.of_persons(HUB, person.name, person.c.number_sealed.name)
+        self._open_key = opener.of_persons(JUSTICE, link.name, link.c.key_sealed.name)
         self._clock = clock
 
     async def run(self, justice: IndexSource, progress: Callable[[int], None] = lambda _count: None) -> ImportReport:
-        """Import every record, batch by batch, each batch in one transaction. Memory: one batch."""
-        seen = members = 0
+        """Import every record, batch by batch, each batch in one transaction. Memory: one batch.
+
+        Records of erased persons are passed over.
+        """
+        seen = erased = members = 0
         async for batch in justice.scan(frozenset(), batch=BATCH):
             async with self._store.write() as connection:
-                members += await self._import(connection, batch)
+                kept = await self._not_erased(connection, batch)
+                members += await self._import(connection, kept)
+                failpoint("import.batch")
+            failpoint("import.committed")
             seen += len(batch)
+            erased += len(batch) - len(kept)
             progress(seen)
-        return await self._mark_ambiguous(members)
+        report = await self._mark_ambiguous(members)
+        return replace(report, erased=erased)
 
     async def retire(self, before: datetime) -> int:
         """Take out members whom no import has seen since `before`, with their links, cases and consents.
 
         Only for a register that is known to be complete; an import never takes anybody out by itself.
         """
-        gone = select(person.c.person_id).where(person.c.imported_at < before)
+        erased = select(erasure.c.person_id).where(erasure.c.done_at.is_not(None))
+        gone = select(person.c.person_id).where(person.c.imported_at < before, person.c.person_id.not_in(erased))
         async with self._store.write() as connection:
             count = await connection.scalar(select(func.count()).select_from(gone.subquery()))
             for table in _OF_MEMBERS:
                 await connection.execute(delete(table).where(table.c.person_id.in_(gone)))
-            await connection.execute(delete(person).where(person.c.imported_at < before))
+            await connection.execute(
+                delete(person).where(person.c.imported_at < before, person.c.person_id.not_in(erased))
+            )
         return count or 0
+
+    async def _not_erased(self, connection: AsyncConnection, batch: Sequence[IndexRecord]) -> Sequence[IndexRecord]:
+        digests = {erased_digest(self._erased, JUSTICE, record.key): record for record in batch}
+        rows = await connection.execute(select(erased_key.c.digest).where(erased_key.c.digest.in_(digests)))
+        gone = {row[0] for row in rows}
+        return [record for digest, record in digests.items() if digest not in gone]
 
     async def _import(self, connection: AsyncConnection, records: Sequence[IndexRecord]) -> int:
         """Import one batch; how many of it are members."""
         known = await self._known(connection, records)
-        batch = await self._without_vaulted(connection, records, known)
-        doubtful = await self._ambiguous(connection, known.values())
+        batch = await self._without_vaulted(connection, records, {key: found[0] for key, found in known.items()})
+        doubtful = await self._ambiguous(connection, [person_id for person_id, _ in known.values()])
         now = self._clock.now()
-        people, links, offices, without = [], [], [], []
+        people, links, offices, without, salts, names, tokens = [], [], [], [], [], [], []
         for record in batch:
-            person_id = known.get(record.key) or secrets.token_hex(16)
-            rows = self.rows(person_id, record, now)
+            person_id, salt = known.get(record.key) or (secrets.token_hex(16), secrets.token_bytes(SALT_BYTES))
+            rows = self.rows(person_id, record, now, salt)
             people.append({**rows.person, "ambiguous": person_id in doubtful})
             if rows.number is None:
                 without.append({"person_id": person_id, "kind": "NUMBER_INVALID", "count": 1})
             if record.key not in known:
                 links.append(rows.link)
+                salts.append(rows.salt)
             offices += rows.offices
+            names += rows.names
+            tokens += rows.tokens
         ids = [row["person_id"] for row in people]
-        for table in (person, jurisdiction, findings):
+        for table in (person, jurisdiction, findings, person_name, name_token):
             await connection.execute(delete(table).where(table.c.person_id.in_(ids)))
-        for table, made in ((person, people), (link, links), (jurisdiction, offices), (findings, without)):
+        for table, made in (
+            (person, people),
+            (link, links),
+            (person_salt, salts),
+            (jurisdiction, offices),
+            (findings, without),
+            (person_name, names),
+            (name_token, tokens),
+        ):
             if made:
                 await connection.execute(insert(table), made)
         return len(batch)
@@ -124,23 +188,33 @@ class Importer:
         await self._vault.release(connection, JUSTICE, [record.key for record in open_ones])
         return open_ones
 
-    def rows(self, person_id: str, record: IndexRecord, now: datetime) -> MemberRows:
-        """The rows of one member, its numbers sealed and blind-indexed; stores nothing."""
-        row, number = self._person(person_id, record, now)
+    def rows(self, person_id: str, record: IndexRecord, now: datetime, salt: bytes | None = None) -> MemberRows:
+        """The rows of one member, numbers and names sealed under `salt` (a new one if None); stores nothing."""
+        salt = salt or secrets.token_bytes(SALT_BYTES)
+        row, number = self._person(person_id, record, now, salt)
+        names = _names(record)
+        # Sealed first, then indexed: what is sealed under the newest key is indexed under the newest, also in rotation.
+        sealed = {kind: self._sealer.seal(name_place(person_id, kind), name, salt) for kind, name in names.items()}
+        tokens = {token for name in names.values() for token in self._names.of(name)}
         return MemberRows(
             person=row,
-            link=self._link(person_id, record.key, now),
+            link=self._link(person_id, record.key, now, salt),
+            salt={"person_id": person_id, "salt": salt},
+            names=[{"person_id": person_id, "kind": kind, "name_sealed": raw} for kind, raw in sealed.items()],
+            tokens=[{"person_id": person_id, "token": token} for token in sorted(tokens)],
             offices=_offices(row, record),
             number=number,
         )
 
-    async def _known(self, connection: AsyncConnection, batch: Sequence[IndexRecord]) -> dict[str, str]:
-        """Justice key → person id, for those imported before."""
-        wanted = {self._keys.of(record.key) for record in batch}
+    async def _known(self, connection: AsyncConnection, batch: Sequence[IndexRecord]) -> dict[str, tuple[str, bytes]]:
+        """Justice key → (person id, salt), for those imported before."""
+        wanted = {hashed for record in batch for hashed in self._keys.every(record.key)}
         rows = await connection.execute(
-            select(link.c.person_id, link.c.key_sealed).where(link.c.agency == JUSTICE, link.c.key_index.in_(wanted))
+            select(link.c.person_id, link.c.key_sealed, person_salt.c.salt)
+            .join(person_salt, person_salt.c.person_id == link.c.person_id)
+            .where(link.c.agency == JUSTICE, link.c.key_index.in_(wanted))
         )
-        return {self._opener.open(key_place(JUSTICE, row[0]), row[1]): row[0] for row in rows}
+        return {self._open_key(key_row(JUSTICE, row[0]), row[1], row[2]): (row[0], row[2]) for row in rows}
 
     async def _marked(self, connection: AsyncConnection) -> set[str]:
         rows = await connection.execute(select(person.c.person_id).where(person.c.ambiguous.is_(True)))
@@ -153,13 +227,13 @@ class Importer:
         return frozenset(row[0] for row in rows)
 
     def _person(
-        self, person_id: str, record: IndexRecord, now: datetime
+        self, person_id: str, record: IndexRecord, now: datetime, salt: bytes
     ) -> tuple[dict[str, object], IdentityNumber | None]:
         values = record.values
         number = _number(values.get("index.number"))
         row: dict[str, object] = {
             "person_id": person_id,
-            "number_sealed": self._sealer.seal(number_place(person_id), number.text) if number else None,
+            "number_sealed": self._sealer.seal(number_place(person_id), number.text, salt) if number else None,
             "number_index": self._numbers.of(number.text) if number else None,
             "ambiguous": False,
             "sex": {"M": "MALE", "F": "FEMALE", "1": "MALE", "2": "FEMALE"}.get(str(values.get("index.sex"))),
@@ -172,18 +246,21 @@ class Importer:
         }
         return row, number
 
-    def _link(self, person_id: str, key: str, now: datetime) -> dict[str, object]:
+    def _link(self, person_id: str, key: str, now: datetime, salt: bytes) -> dict[str, object]:
         return {
             "person_id": person_id,
             "agency": JUSTICE,
+            "key_sealed": self._sealer.seal(key_place(JUSTICE, person_id), key, salt),
             "key_index": self._keys.of(key),
-            "key_sealed": self._sealer.seal(key_place(JUSTICE, person_id), key),
             "method": "own-key",
             "linked_at": now,
         }
 
     async def _mark_ambiguous(self, members: int) -> ImportReport:
-        """Open the numbers whose blind indexes meet; mark the persons whose numbers are the same."""
+        """Open the numbers whose blind indexes meet; mark the persons whose numbers are the same.
+
+        While rows stand under two index keys, equal numbers may not meet: then marks are added and none is taken away.
+        """
         async with self._store.write() as connection:
             meeting = (
                 select(person.c.number_index)
@@ -192,15 +269,18 @@ class Importer:
                 .having(func.count() > 1)
             )
             rows = await connection.execute(
-                select(person.c.person_id, person.c.number_sealed)
+                select(person.c.person_id, person.c.number_sealed, person_salt.c.salt)
+                .join(person_salt, person_salt.c.person_id == person.c.person_id)
                 .where(person.c.number_index.in_(meeting))
                 .order_by(person.c.number_index)
             )
             by_number: dict[str, list[str]] = {}
-            for person_id, sealed in rows:
-                by_number.setdefault(self._opener.open(number_place(person_id), sealed), []).append(person_id)
+            for person_id, sealed, salt in rows:
+                by_number.setdefault(self._open_number(person_id, sealed, salt), []).append(person_id)
             doubles = {person_id for ids in by_number.values() if len(ids) > 1 for person_id in ids}
-            cleared = await self._marked(connection) - doubles
+            moving = len(self._numbers.every("")) > 1
+            cleared = set() if moving else await self._marked(connection) - doubles
+            failpoint("import.marking")
             for ambiguous, marked in ((True, sorted(doubles)), (False, sorted(cleared))):
                 for start in range(0, len(marked), BATCH):
                     ids = marked[start : start + BATCH]
@@ -250,3 +330,18 @@ def _offices(row: Mapping[str, object], record: IndexRecord) -> list[dict[str, o
 def _ends_later(end: date | None, other: object) -> bool:
     """Whether `end` is after `other`; None has no end."""
     return isinstance(other, date) and (end is None or end > other)
+
+
+def erased_digest(digests: Digests, agency: str, key: str) -> str:
+    """What is kept of an erased person's key, so that an import knows it again."""
+    return digests.of("key", f"{agency}/{key}")
+
+
+def _names(record: IndexRecord) -> dict[str, str]:
+    """Kind → name, without those that are empty; one that says the same again is not kept twice."""
+    found: dict[str, str] = {}
+    for kind, named in NAMES.items():
+        raw = record.values.get(named)
+        if isinstance(raw, str) and normalised(raw) and normalised(raw) not in map(normalised, found.values()):
+            found[kind] = raw.strip()[:MAX_NAME]
+    return found

@@ -26,7 +26,9 @@ from hub.identity.conditions import (
     principal_values,
     region_values,
 )
+from hub.identity.decoy import Decoy
 from hub.identity.ports import Indexer, Opener, Sealer, key_place, key_row, number_place
+from hub.identity.search import NameMatch, NameSearch
 from hub.identity.statements import Listing, LookUp, Statements
 from hub.identity.tables import link, person
 from hub.store.reader import Reader
@@ -35,6 +37,7 @@ LEAST_CANDIDATES = 4
 """Sealed numbers that a look-up opens for each number it is given, whether a member bears it or nobody does."""
 NUMBER_LENGTH = 18
 Found = TypeVar("Found")
+_NOBODY = ("decoy", b"", False, None, None, *[False] * 5, None, None, b"")  # read as a row is, where none was found
 _DECOY = "decoy"  # the row that the decoy is sealed for
 
 
@@ -95,21 +98,22 @@ class PersonIndex:
         natural: Sequence[str],
         linked: bool = True,
         approvals: Approvals | None = None,
+        names: NameSearch | None = None,
     ) -> None:
         self._reader = reader
         self._statements = Statements(reader)
         self._opener = opener
-        self._open_number = opener.at(HUB, person.name, person.c.number_sealed.name)
-        self._key_openers: dict[str, Callable[[object, bytes], str]] = {}
+        self._open_candidate = opener.of_persons(HUB, person.name, person.c.number_sealed.name)
+        self._open_number = opener.of_persons(HUB, person.name, person.c.number_sealed.name, remember=True)
+        self._key_openers: dict[str, Callable[[object, bytes, bytes], str]] = {}
         self._numbers = numbers
         self._clock = clock
         self._natural = tuple(natural)
         self._linked = linked
         self._approvals = approvals
-        self._decoy = sealer.seal(number_place(_DECOY), "0" * NUMBER_LENGTH)
-        key = sealer.seal(key_place(HUB, _DECOY), "0" * NUMBER_LENGTH)
-        links = orjson.dumps([[HUB, key.hex()]]).decode() if reader.sqlite else [(HUB, key)]
-        self._decoy_row = (_DECOY, self._decoy, False, None, None, *[False] * 5, None, links)
+        self._names = names
+        self._decoy = Decoy(sealer, self._open_candidate, number_place(_DECOY), "0" * NUMBER_LENGTH)
+        self._decoy_link = Decoy(sealer, self._opening(HUB), key_place(HUB, _DECOY), "0" * NUMBER_LENGTH)
 
     async def find(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> Mapping[str, Known]:
         """Canonical number → member. Candidates of the blind index are opened and compared, never trusted.
@@ -120,7 +124,8 @@ class PersonIndex:
         found, standing = await self._with_standing(inquiry, self._bearers(inquiry, wanted))
         for number in wanted:
             if number.text not in found:
-                self._known(inquiry, self._decoy_row, number.text, standing)
+                self._known(inquiry, _NOBODY, number.text, standing)
+                self._decoy_link.open(1)
         return {number: self._known(inquiry, row, number, standing) for number, row in found.items()}
 
     async def members(self, inquiry: Inquiry, member_ids: Iterable[str]) -> Mapping[str, Known]:
@@ -131,7 +136,7 @@ class PersonIndex:
         rows, standing = await self._with_standing(inquiry, self._look_up(inquiry, "ids", ids))
         found: dict[str, Known] = {}
         for row in rows:
-            number = None if row[1] is None else self._open_number(row[0], row[1])
+            number = None if row[1] is None else self._open_number(row[0], row[1], row[12])
             found[row[0]] = self._known(inquiry, row, number, standing)
         return found
 
@@ -147,6 +152,10 @@ class PersonIndex:
         standing = self._approvals.standing(inquiry.principal, inquiry.purpose)
         found, stands = await asyncio.gather(look_up, standing)
         return found, stands
+
+    async def search(self, name: str, *, first: int = 20) -> tuple[NameMatch, ...]:
+        """Members by name, former name or alias; whoever asks passes the ids on to `members` and obeys the facts."""
+        return () if self._names is None else await self._names.search(name, first=first)
 
     async def register_facts(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> Mapping[str, Facts]:
         """Facts that tell nothing of membership by themselves: a case or consent the asker already knows of, and own.
@@ -223,18 +232,22 @@ class PersonIndex:
         Who is a member must not show in how much is opened: beside the candidates a decoy is opened until there were
         `LEAST_CANDIDATES` openings a number. Source: SECURITY section 4.
         """
-        wanted = {number.text: self._numbers.of(number.text) for number in numbers}
+        wanted = {number.text: self._numbers.every(number.text) for number in numbers}
         if not wanted:
             return {}
-        rows = await self._look_up(inquiry, "numbers", sorted(set(wanted.values())))
+        rows = await self._look_up(
+            inquiry, "numbers", sorted({hashed for every in wanted.values() for hashed in every})
+        )
         found: dict[str, Sequence[Any]] = {}
+        doubled = set()
         for row in rows:
-            number = self._open_number(row[0], row[1])
-            if number in wanted and not row[2]:
+            number = self._open_candidate(row[0], row[1], row[12])
+            if number in found:
+                doubled.add(number)  # while an index is re-keyed, an import may not have seen that two are the same
+            elif number in wanted and not row[2]:
                 found[number] = row
-        for _ in range(LEAST_CANDIDATES * len(wanted) - len(rows)):
-            self._open_number(_DECOY, self._decoy)
-        return found
+        self._decoy.open(LEAST_CANDIDATES * len(wanted) - len(rows))
+        return {number: row for number, row in found.items() if number not in doubled}
 
     async def _look_up(self, inquiry: Inquiry, by: str, keys: list[Any]) -> Sequence[Sequence[Any]]:
         principal = inquiry.principal
@@ -264,7 +277,7 @@ class PersonIndex:
         member = IndexedMember(
             member_id=row[0],
             identity_number=number,
-            keys={**natural, **self._keys(row[0], row[11])} if row[11] else natural,
+            keys={**natural, **self._keys(row[0], row[11], row[12])} if row[11] else natural,
             term_start=_date(row[3]),
             term_end=_date(row[4]),
             key_person=bool(row[5]),
@@ -274,17 +287,21 @@ class PersonIndex:
         approved = frozenset[str]() if standing is None else standing.of(member=row[0], number=number)
         return Known(member=member, facts=_scoped(facts, row[9], approved))
 
-    def _keys(self, person_id: str, links: Any) -> dict[str, tuple[str, ...]]:
+    def _keys(self, person_id: str, links: Any, salt: bytes) -> dict[str, tuple[str, ...]]:
         if isinstance(links, str):  # SQLite's JSON
             links = [(agency, bytes.fromhex(sealed)) for agency, sealed in orjson.loads(links)]
         held: dict[str, tuple[str, ...]] = {}
         for agency, sealed in links:
-            opening = self._key_openers.get(agency)
-            if opening is None:
-                opening = self._key_openers[agency] = self._opener.at(agency, link.name, link.c.key_sealed.name)
-            key = opening(key_row(agency, person_id), sealed)
+            key = self._opening(agency)(key_row(agency, person_id), sealed, salt)
             held[agency] = (*held.get(agency, ()), key)
         return held
+
+    def _opening(self, agency: str) -> Callable[[object, bytes, bytes], str]:
+        opening = self._key_openers.get(agency)
+        if opening is None:
+            opening = self._opener.of_persons(agency, link.name, link.c.key_sealed.name, remember=True)
+            self._key_openers[agency] = opening
+        return opening
 
 
 @lru_cache(maxsize=128)

@@ -1,25 +1,39 @@
 """What the person index needs of crypto and of the justice connector; `bootstrap` hands in the real parts."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from hub.crypto.envelope import Place
+from hub.crypto.envelope import PERSONAL, Place
 
 
 class Sealer(Protocol):
-    def seal(self, place: Place, plaintext: str) -> bytes: ...
+    def seal(self, place: Place, plaintext: str, salt: bytes = b"") -> bytes: ...
 
 
 class Opener(Protocol):
-    def open(self, place: Place, sealed: bytes) -> str: ...
+    def open(self, place: Place, sealed: bytes, salt: bytes = b"") -> str: ...
 
-    def at(self, agency: str, table: str, column: str) -> Callable[[object, bytes], str]: ...
-
-    def open_many(self, values: Sequence[tuple[Place, bytes]]) -> list[str]: ...
+    def of_persons(
+        self, agency: str, table: str, column: str, *, remember: bool = False
+    ) -> Callable[[object, bytes, bytes], str]: ...
 
 
 class Indexer(Protocol):
     def of(self, value: str) -> int: ...
+
+    def each(self, values: Iterable[str]) -> Sequence[int]: ...
+
+    def every(self, value: str) -> tuple[int, ...]: ...
+
+
+class Digests(Protocol):
+    """Full keyed hashes, for what must be recognised and never read."""
+
+    def of(self, kind: str, text: str) -> str: ...
+
+
+class NameIndexer(Protocol):
+    def of(self, name: str) -> frozenset[int]: ...
 
 
 class IndexRecord(Protocol):
@@ -43,8 +57,22 @@ def number_place(person_id: str) -> Place:
 
 
 def key_place(agency: str, person_id: str) -> Place:
-    return Place(agency=agency, table="person_link", column="key_sealed", row=key_row(agency, person_id))
+    row = key_row(agency, person_id)
+    return Place(agency=agency, table="person_link", column="key_sealed", row=row, sensitivity=PERSONAL)
+
+
+def name_place(person_id: str, kind: str) -> Place:
+    row = name_row(person_id, kind)
+    return Place(agency="hub", table="person_name", column="name_sealed", row=row, sensitivity=PERSONAL)
+
+
+def reason_place(erasure_id: str, order: str) -> Place:
+    return Place(agency="hub", table="erasure", column=f"{order}_reason_sealed", row=erasure_id)
 
 
 def key_row(agency: str, person_id: str) -> str:
     return f"{person_id}/{agency}"
+
+
+def name_row(person_id: str, kind: str) -> str:
+    return f"{person_id}/{kind}"

@@ -37,7 +37,7 @@ from hub.identity.conditions import (
     text,
     under,
 )
-from hub.identity.tables import case_reference, jurisdiction, link, person
+from hub.identity.tables import case_reference, jurisdiction, link, person, person_salt
 from hub.store.reader import Prepared, Reader
 
 LISTED_FACTS = ("jurisdiction", "term", "case", "key_person")
@@ -109,7 +109,7 @@ class Statements:
         return column == any_(bindparam(name, type_=ARRAY(BigInteger if numeric else String)))
 
     def _look_up(self, kind: LookUp) -> Select[Any]:
-        """id, sealed number, ambiguous, term start and end, key person, J, T, C, N, household region, links."""
+        """id, sealed number, ambiguous, term start and end, key person, J, T, C, N, household region, links, salt."""
         if kind.by == "numbers":
             wanted = self._one_of(person.c.number_index, "keys", numeric=True)
         else:
@@ -127,6 +127,7 @@ class Statements:
             consented().label("n") if kind.consent else literal_column("0", Integer),
             self._household() if kind.region else literal(None, String),
             self._links() if kind.links else literal(None, String),
+            select(person_salt.c.salt).where(person_salt.c.person_id == person.c.person_id).scalar_subquery(),
         ).where(wanted, person.c.vaulted.is_(False))
 
     def _case(self, cases: bool, offices: int) -> ColumnElement[Any]:

@@ -31,6 +31,48 @@ link = Table(
     Column("linked_at", DateTime(timezone=True), nullable=False),
 )
 
+person_salt = Table(  # without its row nothing of the person that is sealed here opens again
+    "person_salt",
+    METADATA,
+    Column("person_id", String(32), primary_key=True),
+    Column("salt", LargeBinary, nullable=False),
+)
+
+person_name = Table(
+    "person_name",
+    METADATA,
+    Column("person_id", String(32), primary_key=True),
+    Column("kind", String(12), primary_key=True),
+    Column("name_sealed", LargeBinary, nullable=False),
+)
+
+name_token = Table(
+    "person_name_token",
+    METADATA,
+    Column("person_id", String(32), primary_key=True),
+    Column("token", BigInteger, primary_key=True, autoincrement=False),
+    Index("ix_person_name_token_token", "token", "person_id"),
+)
+
+erasure = Table(
+    "erasure",
+    METADATA,
+    Column("erasure_id", String(32), primary_key=True),
+    Column("person_id", String(32), nullable=False, index=True),
+    Column("first_by", String(64), nullable=False),
+    Column("first_reason_sealed", LargeBinary, nullable=False),
+    Column("first_at", DateTime(timezone=True), nullable=False),
+    Column("second_by", String(64)),
+    Column("second_reason_sealed", LargeBinary),
+    Column("done_at", DateTime(timezone=True)),
+)
+
+erased_key = Table(  # keyed hashes of agencies' keys of erased persons: an import passes over them
+    "erased_key",
+    METADATA,
+    Column("digest", String(32), primary_key=True),
+)
+
 jurisdiction = Table(
     "person_jurisdiction",
     METADATA,

@@ -16,9 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.clock import Clock
 from hub.crypto.envelope import Place
+from hub.crypto.rotation import Kept
 from hub.domain.identity_number import IdentityNumber, IdentityNumberError
 from hub.identity.ports import Indexer, IndexRecord, Opener, Sealer
-from hub.identity.vault_tables import vault_record
+from hub.identity.vault_tables import vault_query, vault_record
 
 VAULT = "vault"  # names the key that seals here
 
@@ -57,7 +58,8 @@ class Vault:
             return
         found = await connection.execute(
             select(vault_record).where(
-                vault_record.c.agency == agency, vault_record.c.key_index.in_({self._keys.of(key) for key in wanted})
+                vault_record.c.agency == agency,
+                vault_record.c.key_index.in_({index for key in wanted for index in self._keys.every(key)}),
             )
         )
         gone = [row.record_id for row in found if self._record(row).key in wanted]
@@ -68,7 +70,7 @@ class Vault:
         """Every record of the bearer of `number`, of all owners, by id. Candidates are opened and compared."""
         rows = await connection.execute(
             select(vault_record)
-            .where(vault_record.c.number_index == self._numbers.of(number.text))
+            .where(vault_record.c.number_index.in_(self._numbers.every(number.text)))
             .order_by(vault_record.c.record_id)
         )
         records = (self._record(row) for row in rows)
@@ -98,6 +100,35 @@ class Vault:
             values=content["values"],
             imported_at=held["imported_at"],
         )
+
+
+def kept_in_vault(numbers: Indexer, keys: Indexer) -> Sequence[Kept]:
+    """The sealed columns of the vault, as rotation goes over them."""
+
+    def number_of(content: str) -> int | None:
+        number = _number(orjson.loads(content)["values"])
+        return None if number is None else numbers.of(number)
+
+    def key_of(content: str) -> int:
+        return keys.of(orjson.loads(content)["key"])
+
+    return (
+        Kept(
+            table=vault_record,
+            column=vault_record.c.content_sealed.name,
+            place=lambda key: _place(key["record_id"]),
+            derived={vault_record.c.number_index.name: number_of, vault_record.c.key_index.name: key_of},
+        ),
+        Kept(
+            table=vault_query,
+            column=vault_query.c.number_sealed.name,
+            place=lambda key: query_place(key["query_id"]),
+        ),
+    )
+
+
+def query_place(query_id: str) -> Place:
+    return Place(agency=VAULT, table=vault_query.name, column=vault_query.c.number_sealed.name, row=query_id)
 
 
 def is_vaulted(record: IndexRecord) -> bool:

@@ -52,6 +52,12 @@ class Store:
         except (DBAPIError, OSError) as exc:
             raise StoreError("database does not answer") from exc
 
+    async def settle(self) -> None:
+        """Let what was deleted leave the write-ahead log too (SQLite; PostgreSQL reuses its log by itself)."""
+        if self.dialect == "sqlite":
+            async with self.read() as connection:
+                await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     async def ping(self) -> bool:
         try:
             async with self._reader.connect() as connection:

@@ -10,7 +10,7 @@ from hub.crypto.opener import Opener
 from hub.crypto.pairwise import Pseudonyms
 from hub.crypto.sealing import Sealer
 
-RING = KeyRing(keys={"seal:hub": {1: bytes(32)}})
+RING = KeyRing(keys={"seal:hub:3": {1: bytes(32)}})
 NAMES = Pseudonyms(b"k" * 32)
 
 

@@ -10,7 +10,7 @@ from hub.crypto.sealing import Sealer
 from hub.gateway.plan import ReleaseNode
 from hub.gateway.release import Releaser, SealedColumn, release_value
 
-RING = KeyRing(keys={"seal:tax": {1: bytes(range(32))}})
+RING = KeyRing(keys={"seal:tax:3": {1: bytes(range(32))}})
 NUMBER, NOTE = "TaxRecord.number", "Filing.note"
 STAMP = "2026-11-01"
 

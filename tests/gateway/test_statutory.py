@@ -21,6 +21,7 @@ from hub.identity.references import CaseReference, References
 from hub.identity.vault import Vault
 from hub.identity.vault_tables import vault_notice
 from tests.identity.test_index import KEYS, NUMBERS, RING, Justice, find, number, officer, record
+from tests.identity.test_index import NAMES as NAME_INDEXES
 
 PURPOSE = "HANDOVER"
 ASKER = officer()
@@ -35,7 +36,15 @@ async def desk(store, clock):
         reader=store.driver, opener=Opener(RING), sealer=Sealer(RING), numbers=NUMBERS, clock=clock, natural=["police"]
     )
     importer = Importer(
-        store=store, sealer=Sealer(RING), opener=Opener(RING), numbers=NUMBERS, keys=KEYS, vault=vault, clock=clock
+        store=store,
+        sealer=Sealer(RING),
+        opener=Opener(RING),
+        numbers=NUMBERS,
+        keys=KEYS,
+        names=NAME_INDEXES,
+        erased=Pseudonyms(b"d" * 32),
+        vault=vault,
+        clock=clock,
     )
     await importer.run(Justice([record("young", 1, vaulted="1"), record("k2", 2)]))
     member = await find(index, 2)

@@ -3,6 +3,7 @@
 import pytest
 
 from hub.auth.facts import Facts, ScopedFacts
+from hub.crypto.pairwise import Pseudonyms
 from hub.domain.identity_number import IdentityNumber
 from hub.identity.approvals import Approvals
 from hub.identity.importer import Importer
@@ -12,6 +13,7 @@ from hub.identity.vault import Vault
 from tests.casework.parts import NAMES, asked, call, deciding, open_desk, subject
 from tests.casework.parts import officer as desk_officer
 from tests.identity.test_index import KEYS, NUMBERS, RING, Justice, Opener, Sealer, number, record
+from tests.identity.test_index import NAMES as NAME_INDEXES
 
 CLERK = desk_officer("6001", "social-security", "social-security", ("36",))
 OFFICE = desk_officer("2001", regions=("360702",))
@@ -21,7 +23,15 @@ OFFICE = desk_officer("2001", regions=("360702",))
 async def parts(store, clock):
     vault = Vault(sealer=Sealer(RING), opener=Opener(RING), numbers=NUMBERS, keys=KEYS, clock=clock)
     importer = Importer(
-        store=store, sealer=Sealer(RING), opener=Opener(RING), numbers=NUMBERS, keys=KEYS, vault=vault, clock=clock
+        store=store,
+        sealer=Sealer(RING),
+        opener=Opener(RING),
+        numbers=NUMBERS,
+        keys=KEYS,
+        names=NAME_INDEXES,
+        erased=Pseudonyms(b"d" * 32),
+        vault=vault,
+        clock=clock,
     )
     index = PersonIndex(
         reader=store.driver,

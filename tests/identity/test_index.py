@@ -14,19 +14,32 @@ from hub.clock import today
 from hub.crypto.blind_index import BlindIndex
 from hub.crypto.keyring import KeyRing
 from hub.crypto.opener import Opener
+from hub.crypto.pairwise import Pseudonyms
 from hub.crypto.sealing import Sealer
 from hub.domain.identity_number import IdentityNumber, check_character
 from hub.identity.importer import Importer
 from hub.identity.index import LEAST_CANDIDATES, Inquiry, PersonIndex
+from hub.identity.names import NameIndexes
 from hub.identity.references import CaseReference, References
+from hub.identity.search import NameSearch
 from hub.identity.statements import LISTED_FACTS, among
 from hub.identity.vault import Vault
 
 RING = KeyRing(
-    keys={"seal:hub": {1: bytes(32)}, "seal:justice": {1: bytes(range(32))}, "seal:vault": {1: bytes(range(1, 33))}}
+    keys={
+        "seal:hub:2": {1: bytes(31) + b"n"},
+        "seal:hub:3": {1: bytes(32)},
+        "seal:justice:2": {1: bytes(range(32))},
+        "seal:vault:3": {1: bytes(range(1, 33))},
+    }
 )
 NUMBERS = BlindIndex(key=b"n" * 32, field="identityNumber", bits=6)
 KEYS = BlindIndex(key=b"k" * 32, field="agencyKey", bits=6)
+NAMES = NameIndexes(
+    exact=BlindIndex(key=b"e" * 32, field="name", bits=6),
+    grams=BlindIndex(key=b"g" * 32, field="nameGram", bits=6),
+    pinyin=BlindIndex(key=b"p" * 32, field="namePinyin", bits=6),
+)
 
 
 @dataclass
@@ -69,7 +82,15 @@ def record(
 def parts(store, clock):
     vault = Vault(sealer=Sealer(RING), opener=Opener(RING), numbers=NUMBERS, keys=KEYS, clock=clock)
     importer = Importer(
-        store=store, sealer=Sealer(RING), opener=Opener(RING), numbers=NUMBERS, keys=KEYS, vault=vault, clock=clock
+        store=store,
+        sealer=Sealer(RING),
+        opener=Opener(RING),
+        numbers=NUMBERS,
+        keys=KEYS,
+        names=NAMES,
+        erased=Pseudonyms(b"d" * 32),
+        vault=vault,
+        clock=clock,
     )
     index = PersonIndex(
         reader=store.driver,
@@ -78,6 +99,7 @@ def parts(store, clock):
         numbers=NUMBERS,
         clock=clock,
         natural=["police", "tax"],
+        names=NameSearch(reader=store.driver, opener=Opener(RING), sealer=Sealer(RING), indexes=NAMES),
     )
     return importer, index, References(store, clock)
 
@@ -198,12 +220,13 @@ def opened_values(parts, monkeypatch):
     _, index, _ = parts
     seen: list[str] = []
 
-    def at(agency, table, column):
-        opening = Opener(RING).at(agency, table, column)
-        return lambda row, raw: (seen.append(column), opening(row, raw))[1]
+    def of_persons(agency, table, column, *, remember=False):
+        opening = Opener(RING).of_persons(agency, table, column, remember=remember)
+        return lambda row, raw, salt: (seen.append(column), opening(row, raw, salt))[1]
 
-    monkeypatch.setattr(index._opener, "at", at)
-    monkeypatch.setattr(index, "_open_number", at("hub", "person", "number_sealed"))
+    monkeypatch.setattr(index._opener, "of_persons", of_persons)
+    monkeypatch.setattr(index, "_open_candidate", of_persons("hub", "person", "number_sealed"))
+    monkeypatch.setattr(index._decoy, "_opening", index._open_candidate)
     return seen
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from hub.crypto.blind_index import BlindIndex
 from hub.crypto.opener import Opener
+from hub.crypto.pairwise import Pseudonyms
 from hub.crypto.sealing import Sealer
 from hub.domain.identity_number import IdentityNumber
 from hub.identity.importer import Importer
@@ -17,6 +18,7 @@ from hub.identity.tables import case_reference, consent, findings, jurisdiction,
 from hub.identity.vault import Vault
 from hub.identity.vault_tables import vault_record
 from tests.identity.test_index import KEYS, NUMBERS, RING, Justice, Record, find, number, record
+from tests.identity.test_index import NAMES as NAME_INDEXES
 
 VAULT_NUMBERS = BlindIndex(key=b"v" * 32, field="vaultNumber", bits=3)
 VAULT_KEYS = BlindIndex(key=b"w" * 32, field="vaultKey", bits=3)
@@ -30,7 +32,15 @@ def vault(clock):
 @pytest.fixture
 def importer(store, vault, clock):
     return Importer(
-        store=store, sealer=Sealer(RING), opener=Opener(RING), numbers=NUMBERS, keys=KEYS, vault=vault, clock=clock
+        store=store,
+        sealer=Sealer(RING),
+        opener=Opener(RING),
+        numbers=NUMBERS,
+        keys=KEYS,
+        names=NAME_INDEXES,
+        erased=Pseudonyms(b"d" * 32),
+        vault=vault,
+        clock=clock,
     )
 
 

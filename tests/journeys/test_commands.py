@@ -47,7 +47,10 @@ def test_doctor_finds_nothing_wrong(demo):
 
 def test_keys_status_names_keys_and_shows_none(demo):
     held = json.loads(demo.hub("keys", "status", "--json").stdout)
-    assert held["seal:justice"] == [1]
+    assert (held["provider"], held["rotating"]) == ("kek.bin", False)
+    (key,) = [key for key in held["keys"] if key["purpose"] == "seal:justice:2"]
+    assert (key["version"], key["state"]) == (1, "active")
+    assert key["uses"] > 0
 
 
 @pytest.mark.parametrize(

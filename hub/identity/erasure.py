@@ -1,0 +1,158 @@
+"""Erasing a person: the salt goes, so that nothing sealed of this person opens again, nor in backups of the tables.
+
+Two officers approve, each with a reason. What is no personal value stays for audit and statistics: the person's row
+with dates and region (found by nobody, as a vaulted one), cases, and the record of the erasure itself.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.clock import Clock
+from hub.domain.agencies import HUB
+from hub.domain.identity_number import IdentityNumber
+from hub.errors import ErasureError
+from hub.failpoints import failpoint
+from hub.identity.importer import erased_digest
+from hub.identity.ports import Digests, Indexer, Opener, Sealer, key_place, reason_place
+from hub.identity.tables import erased_key, erasure, findings, jurisdiction, link, name_token, person, person_name
+from hub.identity.tables import person_salt as salts
+from hub.store.engine import Store
+
+LONGEST_NAME = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """State of an erasure. `keys`: (agency, key) of the person's records, for what stands in other rooms."""
+
+    erasure_id: str
+    done: bool
+    keys: tuple[tuple[str, str], ...] = ()
+
+
+class Eraser:
+    def __init__(
+        self, *, store: Store, sealer: Sealer, opener: Opener, numbers: Indexer, erased: Digests, clock: Clock
+    ) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._opener = opener
+        self._open_number: Callable[[object, bytes, bytes], str] = opener.of_persons(
+            HUB, person.name, person.c.number_sealed.name
+        )
+        self._numbers = numbers
+        self._erased = erased
+        self._clock = clock
+
+    async def bearer(self, number: IdentityNumber) -> str:
+        """The one person of a number, vaulted or not.
+
+        Raises:
+            ErasureError: nobody bears it, or several do.
+        """
+        async with self._store.read() as connection:
+            rows = await connection.execute(
+                select(person.c.person_id, person.c.number_sealed, salts.c.salt)
+                .join(salts, salts.c.person_id == person.c.person_id)
+                .where(person.c.number_index.in_(self._numbers.every(number.text)))
+            )
+            found = [row[0] for row in rows if self._open_number(row[0], row[1], row[2]) == number.text]
+        if len(found) != 1:
+            raise ErasureError("nobody bears this number, or several do")
+        bearer: str = found[0]
+        return bearer
+
+    async def waiting(self, person_id: str, by: str) -> bool:
+        """Whether an approval by `by` would be the second one, and erase.
+
+        Raises:
+            ErasureError: the person is unknown or erased, or `by` gave the first approval.
+        """
+        async with self._store.read() as connection:
+            return await self._first(connection, person_id, by) is not None
+
+    async def approve(self, person_id: str, by: str, reason: str) -> Erased:
+        """Record an approval; the second one, by another officer, erases.
+
+        Raises:
+            ErasureError: the person is unknown or erased, the officer approved before, or a text is missing.
+        """
+        if not by or len(by) > LONGEST_NAME or not reason.strip():
+            raise ErasureError("an approval needs the officer and a reason")
+        async with self._store.write() as connection:
+            first = await self._first(connection, person_id, by)
+            if first is None:
+                return await self._begin(connection, person_id, by, reason)
+            keys = await self._keys(connection, person_id)
+            await self._erase(connection, person_id, keys)
+            await connection.execute(
+                update(erasure)
+                .where(erasure.c.erasure_id == first)
+                .values(
+                    second_by=by,
+                    second_reason_sealed=self._sealer.seal(reason_place(first, "second"), reason),
+                    done_at=self._clock.now(),
+                )
+            )
+            failpoint("erasure.erased")
+        await self._store.settle()
+        return Erased(erasure_id=first, done=True, keys=keys)
+
+    async def _first(self, connection: AsyncConnection, person_id: str, by: str) -> str | None:
+        """Id of the erasure that waits for its second approval."""
+        if await connection.scalar(select(person.c.person_id).where(person.c.person_id == person_id)) is None:
+            raise ErasureError("no such person")
+        row = (
+            await connection.execute(
+                select(erasure.c.erasure_id, erasure.c.first_by, erasure.c.done_at).where(
+                    erasure.c.person_id == person_id
+                )
+            )
+        ).first()
+        if row is None:
+            return None
+        if row.done_at is not None:
+            raise ErasureError("this person is erased already")
+        if row.first_by.casefold() == by.casefold():
+            raise ErasureError("the second approval must be another officer's")
+        found: str = row.erasure_id
+        return found
+
+    async def _begin(self, connection: AsyncConnection, person_id: str, by: str, reason: str) -> Erased:
+        erasure_id = secrets.token_hex(16)
+        await connection.execute(
+            insert(erasure).values(
+                erasure_id=erasure_id,
+                person_id=person_id,
+                first_by=by,
+                first_reason_sealed=self._sealer.seal(reason_place(erasure_id, "first"), reason),
+                first_at=self._clock.now(),
+            )
+        )
+        return Erased(erasure_id=erasure_id, done=False)
+
+    async def _keys(self, connection: AsyncConnection, person_id: str) -> tuple[tuple[str, str], ...]:
+        rows = await connection.execute(
+            select(link.c.agency, link.c.key_sealed, salts.c.salt)
+            .join(salts, salts.c.person_id == link.c.person_id)
+            .where(link.c.person_id == person_id)
+        )
+        return tuple((agency, self._opener.open(key_place(agency, person_id), raw, salt)) for agency, raw, salt in rows)
+
+    async def _erase(self, connection: AsyncConnection, person_id: str, keys: tuple[tuple[str, str], ...]) -> None:
+        digests = {erased_digest(self._erased, agency, key) for agency, key in keys}
+        for digest in digests:
+            await connection.execute(delete(erased_key).where(erased_key.c.digest == digest))
+            await connection.execute(insert(erased_key).values(digest=digest))
+        for table in (salts, person_name, name_token, link, findings):
+            await connection.execute(delete(table).where(table.c.person_id == person_id))
+        await connection.execute(
+            update(person)
+            .where(person.c.person_id == person_id)
+            .values(number_sealed=None, number_index=None, ambiguous=False, vaulted=True)
+        )
+        await connection.execute(update(jurisdiction).where(jurisdiction.c.person_id == person_id).values(vaulted=True))
