@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+import msgspec
+
 from hub.auth.facts import Facts
 
 
@@ -34,8 +36,7 @@ class Decision:
     denial: DenialCode | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecisionClass:
+class DecisionClass(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """Everything a decision depends on, beside the policies themselves."""
 
     agency: str

@@ -3,11 +3,10 @@
 A decision class is a value of `Facts`; two persons with equal facts get equal decisions from one asker.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     jurisdiction: bool = False  # J: over a responsible office, current or up to 60 days past
     term: bool = False  # T: in the assistance term, or up to 30 days after it
     case: bool = False  # C: Hub-Case names an open case or task of this person at the asker's agency

@@ -3,10 +3,11 @@
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import cedarpy
+from msgspec.structs import asdict, replace
 
 from hub.auth.decision import Decision, DecisionClass, DecisionTable, DenialCode, Effect, Reach
 from hub.auth.facts import Facts
@@ -16,7 +17,7 @@ from hub.domain.catalogue import Catalogue, Field
 
 _EFFECTS = ((Effect.FULL, "readFull"), (Effect.MASKED, "readMasked"), (Effect.PREDICATE, "readPredicate"))
 _PREDICATE_FACETS = frozenset({"predicate", "key-group"})
-_EVERYTHING = Facts(**dict.fromkeys(Facts.__dataclass_fields__, True))
+_EVERYTHING = Facts(**dict.fromkeys(Facts.__struct_fields__, True))
 EXISTENCE = ("FG0", "detail")
 
 

@@ -26,7 +26,7 @@ from hub.connectors.coerce import UnfitValueError, as_of, coerce
 from hub.connectors.mapping import AgencyMapping
 from hub.connectors.rows import RowReader
 from hub.connectors.sql_arrays import ArrayReader
-from hub.connectors.sql_statement import ROOM, TAIL, StatementBuilder, keys_parameter
+from hub.connectors.sql_statement import ROOM, TAIL, StatementBuilder, keys_parameter, keys_value
 from hub.domain.codes import Codes
 from hub.domain.identity_number import IdentityNumber, IdentityNumberError
 from hub.errors import StoreError
@@ -71,7 +71,7 @@ class SqlConnector:
         canonical: dict[str, str] = {}
         for number, part in enumerate(fetch.parts):
             forms = self._forms(part.keys, canonical)
-            given[keys_parameter(number)] = orjson.dumps(forms).decode() if self._reader.sqlite else forms
+            given[keys_parameter(number)] = keys_value(forms, sqlite=self._reader.sqlite)
         self.calls += 1
         rows = await self._rows(ready.prepared, given)
         records: dict[str, SourceRecord] = {}

@@ -5,12 +5,14 @@ two tables which rows are the same person. Cut to N bits with sqrt(X) < 2^N < X 
 several candidates; they are opened and compared.
 """
 
-import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
+from functools import cached_property
+
+from hub.crypto.mac import keyed_hash
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BlindIndex:
     """`field` is bound into the hash, so that equal values of two fields do not meet. 1 <= `bits` <= 64."""
 
@@ -20,5 +22,9 @@ class BlindIndex:
 
     def of(self, value: str) -> int:
         """The first `bits` bits of HMAC-SHA-256 over field and normalised value. Source: RFC 2104."""
-        digest = hmac.digest(self.key, f"{self.field}\x00{value}".encode(), sha256)
+        digest = self._hash(f"{self.field}\x00{value}".encode())
         return int.from_bytes(digest[:8], "big") >> (64 - self.bits)
+
+    @cached_property
+    def _hash(self) -> Callable[[bytes], bytes]:
+        return keyed_hash(self.key)

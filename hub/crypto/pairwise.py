@@ -1,14 +1,14 @@
 """Opaque ids and pseudonyms: names for persons that tell nothing and differ for everyone who sees them."""
 
-import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
-from hashlib import sha256
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from hub.crypto.mac import keyed_hash
 
 PLAIN_BYTES = 56
 _SEPARATOR = b"\x00"
@@ -53,7 +53,7 @@ class Pseudonyms:
     """Stable keyed names (HMAC-SHA-256, 128 bits) for the audit log and for source records."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        self._hash = keyed_hash(key)
 
     def of(self, kind: str, text: str) -> str:
-        return hmac.digest(self._key, f"{kind}\x00{text}".encode(), sha256)[:16].hex()
+        return self._hash(f"{kind}\x00{text}".encode())[:16].hex()

@@ -217,7 +217,7 @@ class PersonIndex:
         given = {
             **principal_values(principal, inquiry.purpose),
             **day_values(today(self._clock), sqlite=self._reader.sqlite),
-            "keys": self._statements.many(keys),
+            "keys": self._statements.many(keys) if by == "numbers" else self._statements.ids(keys),
             "cases": self._statements.many(cases) if cases else None,
         }
         return await self._reader.rows(self._statements.look_up(kind), given)

@@ -79,7 +79,7 @@ def test_forbid_wins_over_permit(tmp_path):
     assert effects(one_rule_judge(tmp_path, GOOD + forbid), Facts())["TaxRecord.taxpayerNo"] is Effect.DENIED
 
 
-FACTS = st.fixed_dictionaries({name: st.booleans() for name in Facts.__dataclass_fields__})
+FACTS = st.fixed_dictionaries({name: st.booleans() for name in Facts.__struct_fields__})
 
 
 @settings(max_examples=15, deadline=None)

@@ -148,6 +148,12 @@ async def test_a_row_larger_than_its_share_is_invalid(source, execute, monkeypat
     assert await source.fetch(fetch((("b",), ALL)))
 
 
+@pytest.mark.parametrize("key", ["a\x1fb", "\x1fa", "a,b", '["a"]', "{a,b}"])
+async def test_a_key_is_one_key_whatever_it_is_made_of(source, key):
+    assert await source.fetch(fetch(((key,), ALL))) == {}
+    assert [*await source.fetch(fetch(((key, "a"), ALL)))] == ["a"]
+
+
 async def test_of_two_rows_with_one_key_the_newer_counts(source, execute):
     await execute("INSERT INTO main VALUES ('a', 'r9', '2026-11-09', '新', NULL, NULL)")
     for _ in range(2):
