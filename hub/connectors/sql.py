@@ -119,7 +119,7 @@ class SqlConnector:
             return (make(ready, row, canonical) for row in rows)
         if not rows:
             raise self._invalid("answer is too large")
-        return ready.reader.records(ready.arrays.columns(rows[0], lambda key: self._key(key, canonical)))
+        return ready.reader.records(ready.arrays.columns(rows[0], lambda given: self._keys(given, canonical)))
 
     def _record(self, ready: _Ready, row: Sequence[Any], canonical: Mapping[str, str]) -> SourceRecord:
         if row[-1] is None:
@@ -147,6 +147,12 @@ class SqlConnector:
         if key is None:
             raise self._invalid("answered for a key that was not asked")
         return key
+
+    def _keys(self, given: Sequence[Any], canonical: Mapping[str, str]) -> Sequence[str]:
+        keys = [canonical.get(key) for key in given] if set(map(type, given)) <= {str} else [None]
+        if None in keys:
+            raise self._invalid("answered for a key that was not asked")
+        return [key for key in keys if key is not None]
 
     async def _rows(self, prepared: Prepared, given: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         try:

@@ -22,12 +22,12 @@ class ArrayReader:
             self._lists.append((at, end))
             at = end
 
-    def columns(self, row: Sequence[Any], canonical: Callable[[object], str]) -> Columns:
-        """`canonical` gives the key that was asked for what the source answers."""
+    def columns(self, row: Sequence[Any], keys_of: Callable[[Column], Sequence[str]]) -> Columns:
+        """`keys_of` gives the keys that were asked for what the source answers."""
         arrays: list[Column] = [() if array is None else array for array in row]
         keys, names, stamps = arrays[self._flat : self._flat + TAIL]
         return Columns(
-            keys=[canonical(key) for key in keys],
+            keys=keys_of(keys),
             names=names,
             stamps=stamps,
             flat=arrays[: self._flat],

@@ -18,7 +18,7 @@ from hub.domain.identity_number import IdentityNumber
 from hub.gateway.compose import compose
 from hub.gateway.fetching import Questions
 from hub.gateway.noting import Noted, note
-from hub.gateway.plan import RELEASABLE, BoundPlan, ClassPlan, Planner
+from hub.gateway.plan import RELEASABLE, ClassPlan, Planner
 from hub.gateway.ports import People, Pseudonyms, Scope, Source
 from hub.gateway.quota import PersonQuota
 from hub.gateway.reading import Ask, AskAnswer, Asker, Denied, Page, PersonRef, PersonView, Reading
@@ -216,20 +216,18 @@ class Gateway:
         asked: dict[str, set[str]] = {}
         registers = self._registers(asker) if through_registers else ()
         for item, of_item in zip(named, plans, strict=True):
-            for ref in item.refs:
-                if ref is None or ref.key not in keys:
-                    continue
-                held = keys[ref.key]
-                for agency, share in of_item[ref.facts].agencies.items():
-                    by_key = wanted.setdefault(agency, {})
-                    asked.setdefault(agency, set()).add(ref.key)
-                    for key in held.get(agency, ()):
-                        before = by_key.get(key)
-                        by_key[key] = share.fetch if before is None or before is share.fetch else before | share.fetch
+            for facts, group in _by_facts(item.refs, keys).items():
+                fetches = {agency: share.fetch for agency, share in of_item[facts].agencies.items()}
                 for agency in registers:
-                    asked.setdefault(agency, set()).add(ref.key)
-                    for key in held.get(agency, ()):
-                        wanted.setdefault(agency, {}).setdefault(key, frozenset())
+                    fetches.setdefault(agency, frozenset())
+                for agency, fetch in fetches.items():
+                    asked.setdefault(agency, set()).update(group)
+                    by_key = wanted.setdefault(agency, {})
+                    for held in [keys[person].get(agency, ()) for person in group]:
+                        for key in held:
+                            before = by_key.setdefault(key, fetch)
+                            if before is not fetch:
+                                by_key[key] = before | fetch
         for agency, persons in asked.items():
             reading.asked[agency] = reading.asked.get(agency, 0) + len(persons)
         questions = {agency: self._questions.fetch(agency, by_key) for agency, by_key in wanted.items()}
@@ -286,7 +284,8 @@ class Gateway:
         members: Mapping[str, IndexedMember],
         visible: set[str],
     ) -> list[PersonView | None]:
-        bound: dict[Facts, BoundPlan] = {facts: self._questions.bind(plan, layouts) for facts, plan in plans.items()}
+        bound = {facts: self._questions.bind(plan, layouts) for facts, plan in plans.items()}
+        answers = {facts: [fetched.get(agency) for agency in plan.agencies] for facts, plan in bound.items()}
         views: list[PersonView | None] = []
         for ref in item.refs:
             if ref is None or ref.key not in visible:
@@ -294,7 +293,10 @@ class Gateway:
                 continue
             mine = bound[ref.facts]
             held = keys[ref.key]
-            records = [newest(fetched.get(agency), held.get(agency, ())) for agency in mine.agencies]
+            records = [
+                newest(answer, held.get(agency, ()))
+                for agency, answer in zip(mine.agencies, answers[ref.facts], strict=True)
+            ]
             view = self._views.build(asker, ref, mine, records, fetched)
             if mine.plan.composed:
                 values = compose(mine.plan.composed, members.get(ref.key), today(self._clock))
@@ -307,3 +309,12 @@ class Gateway:
             return self._pseudonyms.of("number", ref.identity_number)
         assert ref.known is not None
         return self._pseudonyms.of("member", ref.known.member.member_id)
+
+
+def _by_facts(refs: Sequence[PersonRef | None], keys: Mapping[str, object]) -> dict[Facts, list[str]]:
+    """Keys of the persons among `keys`, by the facts that decide about them."""
+    found: dict[Facts, list[str]] = {}
+    for ref in refs:
+        if ref is not None and ref.key in keys:
+            found.setdefault(ref.facts, []).append(ref.key)
+    return found

@@ -55,7 +55,7 @@ def note(
 def _joined(patterns: Sequence[Pattern]) -> Pattern:
     """One pattern for a person whom several asks named."""
     first = patterns[0]
-    if all(pattern is first for pattern in patterns):
+    if len(patterns) == 1 or all(pattern is first for pattern in patterns):
         return first
     return pattern_of({effect: set().union(*(getattr(p, effect.value) for p in patterns)) for effect in Effect})
 

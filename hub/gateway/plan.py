@@ -16,6 +16,8 @@ from hub.domain.catalogue import Catalogue, Field, RecordType, Shape
 from hub.gateway.survivorship import COMPOSED, MergeRule, Provider
 
 RELEASABLE = frozenset({Effect.FULL, Effect.MASKED, Effect.PREDICATE})
+ID, ACCESS, SOURCES = "Person.id", "Person.access", "Person.sources"
+PROVENANCE, CONFLICTS = "Person.provenance", "Person.conflicts"
 _RANK = {Effect.FULL: 3, Effect.MASKED: 2, Effect.PREDICATE: 1, Effect.SEALED: 1, Effect.DENIED: 0}
 
 
@@ -67,12 +69,16 @@ class ClassPlan:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class BoundPlan:
-    """A plan with the layouts its agencies' rows have. `shape` belongs to the rooms above: how they read such views."""
+    """A plan with the layouts its agencies' rows have. `shape` belongs to the rooms above: how they read such views.
+
+    `beside`: something is asked for that stands beside the data: an id, sources, access, provenance, conflicts.
+    """
 
     plan: ClassPlan
     agencies: tuple[str, ...]
     layouts: Mapping[str, Layout]
     merged: tuple["BoundMerge", ...]
+    beside: bool
     shape: Any = None
 
     def agency(self, name: str) -> int:
@@ -103,7 +109,15 @@ def bind(plan: ClassPlan, layouts: Mapping[str, Layout]) -> BoundPlan:
         BoundMerge(plan=item, providers=places(item.providers), witnesses=places(item.witnesses))
         for item in plan.merged
     )
-    return BoundPlan(plan=plan, agencies=agencies, layouts={name: layouts[name] for name in agencies}, merged=merged)
+    return BoundPlan(
+        plan=plan,
+        agencies=agencies,
+        layouts={name: layouts[name] for name in agencies},
+        merged=merged,
+        beside=any(
+            name in (ID, ACCESS, SOURCES, CONFLICTS) or name.endswith(".provenance") for name in plan.structural
+        ),
+    )
 
 
 class Planner:

@@ -5,7 +5,7 @@ from typing import Any
 
 from hub.connectors.base import Fetched, SourceRecord
 from hub.gateway.merge import Claim, Merged, merge
-from hub.gateway.plan import BoundMerge, BoundPlan
+from hub.gateway.plan import ACCESS, CONFLICTS, ID, PROVENANCE, SOURCES, BoundMerge, BoundPlan
 from hub.gateway.ports import Pseudonyms
 from hub.gateway.reading import (
     Asker,
@@ -20,9 +20,6 @@ from hub.gateway.reading import (
 )
 from hub.gateway.release import Releaser, release_value
 from hub.gateway.resolve import Resolver
-
-ID, ACCESS, SOURCES = "Person.id", "Person.access", "Person.sources"
-PROVENANCE, CONFLICTS = "Person.provenance", "Person.conflicts"
 
 
 class ViewBuilder:
@@ -42,6 +39,8 @@ class ViewBuilder:
         """The view of one person; `records` in the order of `bound.agencies`."""
         rows = [None if record is None else record.values for record in records]
         wanted = bound.plan.structural
+        if not bound.beside:
+            return PersonView(bound, rows, [self._value(item, rows) for item in bound.merged])
         if PROVENANCE in wanted or CONFLICTS in wanted:
             merges = [self._merge(bound, item, records) for item in bound.merged]
             view = PersonView(bound, rows, [merged.value for merged in merges])
@@ -54,7 +53,7 @@ class ViewBuilder:
                 _conflict(item, merged) for item, merged in zip(bound.merged, merges, strict=True) if merged.conflicting
             )
         else:
-            view = PersonView(bound, rows, [self._value(item, bound, rows) for item in bound.merged])
+            view = PersonView(bound, rows, [self._value(item, rows) for item in bound.merged])
         if ID in wanted:
             view.id = self._resolver.public_id(asker, ref)
         if SOURCES in wanted:
@@ -72,15 +71,15 @@ class ViewBuilder:
             )
         return view
 
-    def _value(self, item: BoundMerge, bound: BoundPlan, rows: Sequence[Any]) -> Any:
+    def _value(self, item: BoundMerge, rows: Sequence[Any]) -> Any:
         """The most trusted value, without keeping who else said what."""
-        for place, (agency, slot) in enumerate(item.providers):
+        for (agency, slot), provider in zip(item.providers, item.plan.providers, strict=True):
             row = rows[agency]
             if row is None:
                 continue
             value = row[slot]
             if value is not None:
-                opening = self._releaser.opening(item.plan.providers[place].coordinate)
+                opening = self._releaser.opening(provider.coordinate)
                 value = value if opening is None else opening(row, value)
                 if value is not None:
                     return value
