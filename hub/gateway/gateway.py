@@ -148,15 +148,13 @@ class Gateway:
             offset=listing.offset,
             count=TOTAL in ask.coordinates,
         )
-        known = await self._people.members(inquiry, page.members)
-        shown = [member for member in page.members if member in known]
         return _Named(
             ask=ask,
-            refs=[member_ref(known[member]) for member in shown],
+            refs=[member_ref(known) for known in page.members.values()],
             page=Page(
                 total_count=page.total_count,
                 has_next_page=page.has_next_page,
-                cursors=self._cursors(asker, ask, scope, shown),
+                cursors=self._cursors(asker, ask, scope, list(page.members)),
             ),
         )
 
