@@ -245,6 +245,8 @@ class PersonIndex:
     def _keys(self, person_id: str, links: Any) -> dict[str, tuple[str, ...]]:
         if isinstance(links, str):  # SQLite's JSON
             links = [(agency, bytes.fromhex(sealed)) for agency, sealed in orjson.loads(links)]
+        else:
+            links = [(agency.decode(), sealed) for agency, _, sealed in (entry.partition(b"\0") for entry in links)]
         held: dict[str, tuple[str, ...]] = {}
         for agency, sealed in links:
             opening = self._key_openers.get(agency)

@@ -176,7 +176,13 @@ class Statements:
         if self._reader.sqlite:
             pairs = func.json_group_array(func.json_array(link.c.agency, func.hex(link.c.key_sealed)))
             return select(pairs).where(mine).scalar_subquery()
-        return func.array(select(func.row(link.c.agency, link.c.key_sealed)).where(mine).scalar_subquery())
+        # Bytes, because the driver decodes them faster than rows: agency, zero byte, sealed key.
+        named_key = (
+            func.convert_to(link.c.agency, literal_column("'UTF8'"))
+            .op("||")(literal_column("'\\x00'::bytea"))
+            .op("||")(link.c.key_sealed)
+        )
+        return func.array(select(named_key).where(mine).scalar_subquery())
 
     def _listing(self, kind: Listing) -> Select[Any]:
         """The count of the whole list or null, then what a look-up gives, of one page by person id.
