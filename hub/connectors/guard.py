@@ -4,7 +4,7 @@ Whatever happens inside, the answer is a value with a state; only cancellation p
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -57,7 +57,7 @@ class Guard:
     async def ask(self, fetch: Fetch) -> Fetched:
         """One answer for all keys, in calls of at most `MAX_KEYS`; the worst state of several calls counts."""
         started = self._clock.monotonic()
-        records: dict[str, SourceRecord] = {}
+        records: Mapping[str, SourceRecord] = {}
         state = SourceState.OK
         if self._refuses(started):
             state = SourceState.DOWN
@@ -66,7 +66,8 @@ class Guard:
             try:
                 async with asyncio.timeout(fetch.timeout_s), self._places:
                     for piece in _pieces(fetch):
-                        records.update(await self._once_more(piece, started))
+                        answer = await self._once_more(piece, started)
+                        records = {**records, **answer} if records else answer
                 self._succeeded()
                 state = SourceState.STALE if getattr(self._connector, "stale", False) else SourceState.OK
             except TimeoutError:
@@ -80,7 +81,7 @@ class Guard:
                 if trial:  # another call that ends meanwhile says nothing about the one that tries
                     self._trying = False
         now = self._clock.now()
-        kept = records if state in (SourceState.OK, SourceState.STALE) else {}
+        kept: Mapping[str, SourceRecord] = records if state in (SourceState.OK, SourceState.STALE) else {}
         return Fetched(
             agency=self.agency,
             state=state,
@@ -96,16 +97,16 @@ class Guard:
     async def close(self) -> None:
         await self._connector.close()
 
-    async def _once_more(self, fetch: Fetch, started: float) -> dict[str, SourceRecord]:
+    async def _once_more(self, fetch: Fetch, started: float) -> Mapping[str, SourceRecord]:
         try:
-            return dict(await self._connector.fetch(fetch))
+            return await self._connector.fetch(fetch)
         except SourceFailure as failure:
             wait = failure.retry_after_s
             left = fetch.timeout_s - (self._clock.monotonic() - started)
             if failure.state is not SourceState.THROTTLED or wait is None or wait >= left:
                 raise
             await asyncio.sleep(wait)
-            return dict(await self._connector.fetch(fetch))
+            return await self._connector.fetch(fetch)
 
     def _refuses(self, now: float) -> bool:
         """Whether the breaker is open; after a while it lets one call through to see."""

@@ -4,12 +4,15 @@ A row whose values are all canonical already (a driver gave an int where an Int 
 String is) is passed on as it is. Every other row is coerced value by value by `coerce`, where the rules are.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
+
 from hub.connectors.base import Layout, Quarantine, SourceFailure, SourceRecord, SourceState
 from hub.connectors.coerce import MAX_TEXT, UnfitValueError, as_of, coerce
+from hub.connectors.column_fit import Column, ColumnFit, column_fit
 from hub.connectors.mapping import AgencyMapping, Nested, Rule
 from hub.domain.catalogue import Catalogue, Shape, ValueType
 from hub.domain.codes import Codes
@@ -47,6 +50,20 @@ def layout_of(catalogue: Catalogue, type_name: str, coordinates: frozenset[str])
     return Layout(fields=tuple(fields), nested=tuple(nested))
 
 
+class Columns(msgspec.Struct, frozen=True, kw_only=True):
+    """Raw records column by column: flat columns in the layout's order, then what stands beside them.
+
+    `nested`: for each nested field in the layout's order the numbers (from 1) of the records that its rows belong to,
+    and the rows' columns, maybe more than the layout has. A record's rows stand together, in order.
+    """
+
+    keys: Sequence[str]
+    names: Sequence[Any]
+    stamps: Sequence[Any]
+    flat: Sequence[Column]
+    nested: Sequence[tuple[Sequence[int], Sequence[Column]]]
+
+
 class RowReader:
     """Reads rows of one mapping in one layout. Raw rows have the layout's order and may be longer."""
 
@@ -64,6 +81,8 @@ class RowReader:
         self._rest_fit = _compiled(f" return {' and '.join(_tests(self._flat, 'r', some=True) or ()) or 'True'}")
         self._nested_fit = tuple(_fit_test(rules) for _, rules in self._nested)
         self._is_fit = _whole_fit_test(self._flat, self._nested)
+        self._flat_columns = [column_fit(rule) for rule in self._flat]
+        self._nested_columns = [[column_fit(rule) for rule in rules] for _, rules in self._nested]
 
     def record(self, key: str, record_id: object, stamp: object, raw: Sequence[Any]) -> SourceRecord:
         """The canonical record of one raw row.
@@ -71,7 +90,7 @@ class RowReader:
         Raises:
             SourceFailure: no usable time stamp, or a nested list that is none or too long.
         """
-        name = record_id if type(record_id) is str else str(record_id)
+        name = _name(record_id)
         if type(stamp) is datetime and stamp.tzinfo is UTC:
             moment = stamp
         else:
@@ -88,6 +107,55 @@ class RowReader:
             values, misfits = self._coerced(name, self._flat, raw, slots)
         values, bad = self._with_nested(name, values)
         return SourceRecord(key, name, moment, values, misfits + bad)
+
+    def records(self, columns: Columns) -> list[SourceRecord]:
+        """The canonical records of many raw ones; each as `record` would read it.
+
+        Raises:
+            SourceFailure: as `record`.
+        """
+        found = self._fitting(columns)
+        tails = (columns.keys, columns.names, columns.stamps)
+        if found is not None:
+            rows = zip(*found, *tails, strict=True)
+            return [SourceRecord(row[-3], _name(row[-2]), row[-1], row) for row in rows]
+        size = len(columns.keys)
+        nested = [
+            self._grouped(place, size, owners, zip(*cells, strict=True) if cells else [()] * len(owners))
+            for place, (owners, cells) in enumerate(columns.nested)
+        ]
+        raw = zip(*columns.flat, *nested, *tails, strict=True)
+        return [self.record(row[-3], row[-2], row[-1], row) for row in raw]
+
+    def _fitting(self, columns: Columns) -> list[Column] | None:
+        """Columns of a record's values, nested rows among them, if everything is canonical."""
+        if not all(type(stamp) is datetime and stamp.tzinfo is UTC for stamp in columns.stamps):
+            return None
+        found = _all_fit(self._flat_columns, columns.flat)
+        if found is None:
+            return None
+        for place, (owners, cells) in enumerate(columns.nested):
+            fitting = _all_fit(self._nested_columns[place], cells)
+            if fitting is None:
+                return None
+            rows = zip(*fitting, strict=True) if fitting else [()] * len(owners)
+            lists = self._grouped(place, len(columns.keys), owners, rows)
+            if len(owners) > MAX_NESTED and any(len(rows) > MAX_NESTED for rows in lists if rows is not None):
+                return None
+            found.append(lists)
+        return found
+
+    def _grouped(self, place: int, size: int, owners: Sequence[int], rows: Iterable[Any]) -> list[Any]:
+        """For each of `size` records its nested rows, or its one row."""
+        if self._nested[place][0].field.shape is not Shape.RECORDS:
+            single: list[Any] = [None] * size
+            for owner, row in zip(owners, rows, strict=True):
+                single[owner - 1] = row
+            return single
+        lists: list[Any] = [[] for _ in range(size)]
+        for owner, row in zip(owners, rows, strict=True):
+            lists[owner - 1].append(row)
+        return lists
 
     def _with_nested(self, name: str, values: Sequence[Any]) -> tuple[Sequence[Any], int]:
         """`values` with every nested row canonical; a new row only where something had to change."""
@@ -153,6 +221,22 @@ class RowReader:
 
     def _invalid(self, text: str) -> SourceFailure:
         return SourceFailure(self._mapping.agency, SourceState.INVALID, text)
+
+
+def _name(record_id: object) -> str:
+    return record_id if type(record_id) is str else str(record_id)
+
+
+def _all_fit(fits: Sequence[ColumnFit | None], columns: Sequence[Column]) -> list[Column] | None:
+    """The canonical columns, those beyond the rules as they are; None if one of them does not fit as a whole."""
+    found: list[Column] = []
+    for fit, column in zip(fits, columns, strict=False):
+        fitting = None if fit is None else fit(column)
+        if fitting is None:
+            return None
+        found.append(fitting)
+    found += columns[len(fits) :]
+    return found
 
 
 def _fit_test(rules: Sequence[Rule]) -> FitTest:

@@ -1,11 +1,11 @@
-"""An agency whose system is a SQL database: one SELECT a fetch, nested lists as arrays of rows in the same answer.
+"""An agency whose system is a SQL database: one SELECT a fetch, nested lists in the same answer.
 
 A source that lies about its size cannot exhaust memory: PostgreSQL does not send a row beyond its share of the byte
 budget, SQLite is read step by step under it.
 """
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,8 @@ from hub.connectors.base import (
 from hub.connectors.coerce import UnfitValueError, as_of, coerce
 from hub.connectors.mapping import AgencyMapping
 from hub.connectors.rows import RowReader
-from hub.connectors.sql_statement import ROOM, TAIL, StatementBuilder, keys_parameter
+from hub.connectors.sql_arrays import ArrayReader
+from hub.connectors.sql_statement import ROOM, TAIL, StatementBuilder, keys_parameter, keys_value
 from hub.domain.codes import Codes
 from hub.domain.identity_number import IdentityNumber, IdentityNumberError
 from hub.errors import StoreError
@@ -42,6 +43,7 @@ class _Ready:
     prepared: Prepared
     reader: RowReader
     nested: range  # slots of nested lists
+    arrays: ArrayReader | None  # where the answer is one row of arrays
 
 
 class SqlConnector:
@@ -51,7 +53,7 @@ class SqlConnector:
         self._quarantine = quarantine
         self._reader = reader
         self._statements = StatementBuilder(mapping, sqlite=reader.sqlite)
-        self._ready: OrderedDict[tuple[Layout, tuple[frozenset[str], ...]], _Ready] = OrderedDict()
+        self._ready: OrderedDict[tuple[Layout, tuple[frozenset[str], ...], bool], _Ready] = OrderedDict()
         self.calls = 0
 
     @property
@@ -63,18 +65,17 @@ class SqlConnector:
         return self._mapping.key_kind
 
     async def fetch(self, fetch: Fetch) -> Mapping[str, SourceRecord]:
-        ready = self._prepare(fetch.layout, tuple(part.coordinates for part in fetch.parts))
-        given: dict[str, Any] = {ROOM: MAX_BYTES // max(1, sum(len(part.keys) for part in fetch.parts))}
+        size = sum(len(part.keys) for part in fetch.parts)
+        ready = self._prepare(fetch.layout, tuple(part.coordinates for part in fetch.parts), size)
+        given: dict[str, Any] = {ROOM: MAX_BYTES if ready.arrays else MAX_BYTES // max(1, size)}
         canonical: dict[str, str] = {}
         for number, part in enumerate(fetch.parts):
             forms = self._forms(part.keys, canonical)
-            given[keys_parameter(number)] = orjson.dumps(forms).decode() if self._reader.sqlite else forms
+            given[keys_parameter(number)] = keys_value(forms, sqlite=self._reader.sqlite)
         self.calls += 1
         rows = await self._rows(ready.prepared, given)
         records: dict[str, SourceRecord] = {}
-        make = self._sqlite_record if self._reader.sqlite else self._record
-        for row in rows:
-            record = make(ready, row, canonical)
+        for record in self._records(ready, rows, canonical):
             held = records.get(record.key)
             if held is None or held.as_of < record.as_of:
                 records[record.key] = record
@@ -95,18 +96,30 @@ class SqlConnector:
     async def close(self) -> None:
         await self._reader.close()
 
-    def _prepare(self, layout: Layout, parts: tuple[frozenset[str], ...]) -> _Ready:
-        ready = self._ready.get((layout, parts))
+    def _prepare(self, layout: Layout, parts: tuple[frozenset[str], ...], size: int) -> _Ready:
+        in_columns = self._statements.in_columns(layout, size)
+        ready = self._ready.get((layout, parts, in_columns))
         if ready is None:
             flat = len(layout.fields)
-            ready = self._ready[layout, parts] = _Ready(
-                prepared=self._reader.prepare(self._statements.fetch(layout, parts)),
+            ready = self._ready[layout, parts, in_columns] = _Ready(
+                prepared=self._reader.prepare(self._statements.fetch(layout, parts, in_columns=in_columns)),
                 reader=RowReader(self._mapping, layout, self._codes, self._quarantine),
                 nested=range(flat, flat + len(layout.nested)),
+                arrays=ArrayReader(self._mapping, layout) if in_columns else None,
             )
             if len(self._ready) > MAX_STATEMENTS:
                 self._ready.popitem(last=False)
         return ready
+
+    def _records(
+        self, ready: _Ready, rows: Sequence[Sequence[Any]], canonical: Mapping[str, str]
+    ) -> Iterable[SourceRecord]:
+        if ready.arrays is None:
+            make = self._sqlite_record if self._reader.sqlite else self._record
+            return (make(ready, row, canonical) for row in rows)
+        if not rows:
+            raise self._invalid("answer is too large")
+        return ready.reader.records(ready.arrays.columns(rows[0], lambda given: self._keys(given, canonical)))
 
     def _record(self, ready: _Ready, row: Sequence[Any], canonical: Mapping[str, str]) -> SourceRecord:
         if row[-1] is None:
@@ -134,6 +147,12 @@ class SqlConnector:
         if key is None:
             raise self._invalid("answered for a key that was not asked")
         return key
+
+    def _keys(self, given: Sequence[Any], canonical: Mapping[str, str]) -> Sequence[str]:
+        keys = [canonical.get(key) for key in given] if set(map(type, given)) <= {str} else [None]
+        if None in keys:
+            raise self._invalid("answered for a key that was not asked")
+        return [key for key in keys if key is not None]
 
     async def _rows(self, prepared: Prepared, given: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         try:

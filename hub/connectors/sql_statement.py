@@ -1,14 +1,18 @@
-"""The one SELECT of a fetch: flat columns as they stand, nested lists as arrays of rows, built once per kind of fetch.
+"""The one SELECT of a fetch, built once per kind of fetch.
 
 Keys are parameters, so the text depends only on the layout and on which part may see what. A column that not every
 part may see is wrapped in CASE over the keys that may be asked for it.
+
+An answer has a row for each record, with its nested lists as arrays of rows on PostgreSQL, as JSON on SQLite. For many
+keys PostgreSQL gives one row instead: an array for each column of the records and of each list over all of them, which
+the driver decodes several times faster than arrays of rows. For few keys that would cost PostgreSQL more than it saves.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
     Integer,
     MetaData,
@@ -20,12 +24,14 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    false,
     func,
     literal,
     literal_column,
     null,
     or_,
     select,
+    true,
 )
 from sqlalchemy import column as named
 from sqlalchemy.sql.schema import Column
@@ -38,7 +44,31 @@ from hub.domain.catalogue import Shape, ValueType
 
 ROOM = "room"  # parameter: bytes that one row of the answer may have (PostgreSQL)
 _TEXTS = frozenset({ValueType.STRING, ValueType.CODE, ValueType.MONTH})
+FEW_KEYS = 8
+BETWEEN_KEYS = "\x1f"  # a control character (unit separator) between keys
 TAIL = 3  # a row ends with key, record id and time stamp
+
+
+def keys_value(keys: Sequence[str], *, sqlite: bool) -> str:
+    """The keys of a part as its parameter holds them.
+
+    One text on PostgreSQL, too: the driver takes longer to send an array. A key with the separator in it is left out;
+    sent, it would be read as two.
+    """
+    if sqlite:
+        return orjson.dumps(keys).decode()
+    return BETWEEN_KEYS.join([key for key in keys if BETWEEN_KEYS not in key])
+
+
+def names_rows(nested: Nested, inner: Sequence[str]) -> bool:
+    """Whether rows of a nested list end with their names: values sealed in them are opened by those."""
+    return nested.row is not None and any(nested.rules[field].sealed for field in inner)
+
+
+def row_name(nested: Nested) -> str:
+    """The column with the name of a row."""
+    assert nested.row is not None
+    return nested.row
 
 
 def keys_parameter(part: int) -> str:
@@ -61,19 +91,26 @@ class StatementBuilder:
             columns = [column for name, column in mapping.offices.items() if name != "at"]
             self._offices = _table(metadata, mapping.offices["at"], columns)
 
-    def fetch(self, layout: Layout, parts: Sequence[frozenset[str]]) -> Select[Any]:
+    def in_columns(self, layout: Layout, keys: int) -> bool:
+        """Whether `fetch` for so many keys gives one row of arrays. Values that may be arrays themselves forbid it."""
+        if self._sqlite or not layout.nested or keys <= FEW_KEYS:
+            return False
+        rules = [self._mapping.rules[name] for name in layout.fields]
+        rules += [self._mapping.nested[name].rules[field] for name, inner in layout.nested for field in inner]
+        return all(rule.field.shape is Shape.VALUE or rule.field.value_type in _TEXTS for rule in rules)
+
+    def fetch(self, layout: Layout, parts: Sequence[frozenset[str]], *, in_columns: bool = False) -> Select[Any]:
         """The statement for parts that may be asked for these coordinates.
 
         A row has the layout's columns, then key, record id and time stamp. Of a row larger than `ROOM` PostgreSQL sends
-        nothing but its key.
+        nothing but its key. `in_columns`: see `_in_columns`.
         """
-        columns = [self._flat(self._mapping.rules[name], parts).label(f"f{n}") for n, name in enumerate(layout.fields)]
+        if in_columns:
+            return self._in_columns(layout, parts)
+        columns = self._flats(layout, parts)
         for number, (name, inner) in enumerate(layout.nested):
             columns.append(self._nested(name, inner, parts).label(f"n{number}"))
-        key = self.main.c[self._mapping.key]
-        tail = (key, self.main.c[self._mapping.record], self.main.c[self._mapping.as_of.source])
-        asked = or_(*(self._among(key, part) for part in range(len(parts))))
-        statement = select(*columns, *(column.label(f"t{n}") for n, column in enumerate(tail))).where(asked)
+        statement = select(*columns, *self._tail()).where(self._asked(parts))
         if self._sqlite:
             return statement
         # OFFSET 0 is a fence: nothing above it makes anything below it be computed twice.
@@ -89,6 +126,60 @@ class StatementBuilder:
             )
         )
 
+    def _in_columns(self, layout: Layout, parts: Sequence[frozenset[str]]) -> Select[Any]:
+        """One row, or none if it is larger than `ROOM`.
+
+        Arrays of the layout's columns and of the tail, one element a record; then for each nested list the numbers
+        (from 1) of the records that its rows belong to, and its columns. A list's rows stand together and in order.
+        """
+        may = [self._among(self.main.c[self._mapping.key], part).label(f"p{part}") for part in range(len(parts))]
+        records = (
+            select(
+                *self._flats(layout, parts),
+                *self._tail(),
+                *(may if len(parts) > 1 else ()),
+                cast(func.row_number().over(), Integer).label("n"),
+            )
+            .where(self._asked(parts))
+            .cte("m")
+        )
+        names = [f"f{n}" for n in range(len(layout.fields))] + [f"t{n}" for n in range(TAIL)]
+        sources: Any = select(*(func.array_agg(records.c[name]).label(name) for name in names)).subquery("a")
+        arrays = list(sources.c)
+        for number, (name, inner) in enumerate(layout.nested):
+            lists = self._lists(f"n{number}", name, inner, parts, records)
+            arrays += lists.c
+            sources = sources.join(lists, true())
+        row = select(*arrays).select_from(sources).subquery("r")
+        size: ColumnElement[Any] = func.pg_column_size(literal_column("r.*"))
+        return select(*row.c).where(size <= bindparam(ROOM, type_=Integer))
+
+    def _lists(
+        self, prefix: str, name: str, inner: Sequence[str], parts: Sequence[frozenset[str]], records: Any
+    ) -> Any:
+        """The arrays of one nested list over all `records`."""
+        nested = self._mapping.nested[name]
+        table = self._children[name]
+        may = [records.c[f"p{part}"] for part in range(len(parts))] if len(parts) > 1 else [true()]
+        cells: list[ColumnElement[Any]] = []
+        for field in inner:
+            rule = nested.rules[field]
+            cells.append(self._guard(rule.field.coordinate, self._cell(table.c[rule.source], rule), parts, may))
+        if names_rows(nested, inner):
+            cells.append(table.c[row_name(nested)])
+        allowed = [may[n] for n, coordinates in enumerate(parts) if nested.field.coordinate in coordinates]
+        most = MAX_NESTED + 1 if nested.field.shape is Shape.RECORDS else 1
+        query = select(*(cell.label(f"c{n}") for n, cell in enumerate(cells)))
+        query = query.where(table.c[nested.key] == records.c.t1)
+        if len(allowed) < len(parts):
+            query = query.where(or_(false(), *allowed))
+        if nested.order:
+            query = query.order_by(table.c[nested.order])
+        rows = query.limit(literal_column(str(most), Integer)).lateral("x")
+        arrays = [func.array_agg(column) for column in (records.c.n, *rows.c)]
+        labelled = (array.label(f"{prefix}_{n}") for n, array in enumerate(arrays))
+        return select(*labelled).select_from(records.join(rows, true())).subquery(prefix)
+
     def scan(self, fields: Sequence[str], batch: int) -> Select[Any]:
         """Records after the parameter `after`, by key: key, record, time stamp, `fields`, index columns, offices."""
         key = self.main.c[self._mapping.key]
@@ -99,8 +190,20 @@ class StatementBuilder:
         ).add_columns(*columns, *extra, *self._office_list())
         return statement.where(key > bindparam("after", type_=Text)).order_by(key).limit(batch)
 
-    def _flat(self, rule: Rule, parts: Sequence[frozenset[str]]) -> ColumnElement[Any]:
-        return self._guarded(rule.field.coordinate, self._cell(self.main.c[rule.source], rule), parts)
+    def _flats(self, layout: Layout, parts: Sequence[frozenset[str]]) -> list[ColumnElement[Any]]:
+        columns: list[ColumnElement[Any]] = []
+        for number, name in enumerate(layout.fields):
+            rule = self._mapping.rules[name]
+            cell = self._guarded(rule.field.coordinate, self._cell(self.main.c[rule.source], rule), parts)
+            columns.append(cell.label(f"f{number}"))
+        return columns
+
+    def _tail(self) -> list[ColumnElement[Any]]:
+        names = (self._mapping.key, self._mapping.record, self._mapping.as_of.source)
+        return [self.main.c[name].label(f"t{number}") for number, name in enumerate(names)]
+
+    def _asked(self, parts: Sequence[frozenset[str]]) -> ColumnElement[bool]:
+        return or_(*(self._among(self.main.c[self._mapping.key], part) for part in range(len(parts))))
 
     def _cell(self, column: ColumnElement[Any], rule: Rule) -> ColumnElement[Any]:
         """A column as its rule reads it: SQLite's are texts cut to length, PostgreSQL's keep their type.
@@ -120,7 +223,6 @@ class StatementBuilder:
             self._guarded(rule.field.coordinate, self._cell(table.c[rule.source], rule), parts)
             for rule in (nested.rules[field] for field in inner)
         ]
-        ending = [table.c[nested.row]] if nested.row and any(nested.rules[field].sealed for field in inner) else []
         joined = table.c[nested.key] == self.main.c[self._mapping.record]
         if self._sqlite:
             order = [self._text(table.c[nested.order])] if nested.order else [null()]
@@ -131,6 +233,7 @@ class StatementBuilder:
                 .scalar_subquery()
             )
             return self._guarded(nested.field.coordinate, rows, parts, otherwise=literal("[]"))  # null says: too long
+        ending = [table.c[row_name(nested)]] if names_rows(nested, inner) else []
         query = select(func.row(*cells, *ending)).where(joined).correlate(self.main)
         if nested.order:
             query = query.order_by(table.c[nested.order])
@@ -148,20 +251,30 @@ class StatementBuilder:
         otherwise: ColumnElement[Any] | None = None,
     ) -> ColumnElement[Any]:
         """`value` for the keys that may be asked for `coordinate`, `otherwise` (null) for all others."""
-        allowed = [number for number, coordinates in enumerate(parts) if coordinate in coordinates]
+        key = self.main.c[self._mapping.key]
+        return self._guard(coordinate, value, parts, [self._among(key, part) for part in range(len(parts))], otherwise)
+
+    def _guard(
+        self,
+        coordinate: str,
+        value: ColumnElement[Any],
+        parts: Sequence[frozenset[str]],
+        may: Sequence[ColumnElement[bool]],
+        otherwise: ColumnElement[Any] | None = None,
+    ) -> ColumnElement[Any]:
+        """The same; `may` says for each part whether a row's key is in it."""
+        allowed = [may[number] for number, coordinates in enumerate(parts) if coordinate in coordinates]
         if len(allowed) == len(parts):
             return value
         nothing = null() if otherwise is None else otherwise
-        if not allowed:
-            return nothing
-        key = self.main.c[self._mapping.key]
-        return case((or_(*(self._among(key, part) for part in allowed)), value), else_=nothing)
+        return case((or_(*allowed), value), else_=nothing) if allowed else nothing
 
     def _among(self, key: ColumnElement[Any], part: int) -> ColumnElement[bool]:
         if self._sqlite:
-            given = func.json_each(bindparam(keys_parameter(part), type_=Text))
-            return key.in_(select(named("value")).select_from(given))
-        return key == any_(bindparam(keys_parameter(part), type_=ARRAY(Text)))
+            values = func.json_each(bindparam(keys_parameter(part), type_=Text))
+            return key.in_(select(named("value")).select_from(values))
+        given = bindparam(keys_parameter(part), type_=Text)
+        return key == any_(func.string_to_array(given, literal_column(f"chr({ord(BETWEEN_KEYS)})", Text)))
 
     def _office_list(self) -> list[ColumnElement[Any]]:
         if self._offices is None:

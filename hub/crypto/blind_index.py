@@ -5,17 +5,18 @@ two tables which rows are the same person. Cut to N bits with sqrt(X) < 2^N < X 
 several candidates; they are opened and compared.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from hub.crypto.keyring import KeyRing, KeyState
-from hub.crypto.suites import Digest, keyed_hash
+from hub.crypto.suites import Digest, hasher
 from hub.errors import KeyMaterialError
 
 LEAST_BITS, MOST_BITS = 4, 40
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BlindIndex:
     """`field` is bound into the hash, so that equal values of two fields do not meet. 1 <= `bits` <= 63."""
 
@@ -26,7 +27,7 @@ class BlindIndex:
 
     def of(self, value: str) -> int:
         """The first `bits` bits of the HMAC over field and normalised value. Source: RFC 2104."""
-        hashed = keyed_hash(self.digest, self.key, f"{self.field}\x00{value}".encode())
+        hashed = self._hash(f"{self.field}\x00{value}".encode())
         return int.from_bytes(hashed[:8], "big") >> (64 - self.bits)
 
     def each(self, values: Iterable[str]) -> list[int]:
@@ -35,6 +36,10 @@ class BlindIndex:
     def every(self, value: str) -> tuple[int, ...]:
         """Every index under which a row with this value may stand."""
         return (self.of(value),)
+
+    @cached_property
+    def _hash(self) -> Callable[[bytes], bytes]:
+        return hasher(self.digest, self.key)
 
 
 class RingIndex:

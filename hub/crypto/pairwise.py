@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from hub.crypto.suites import NONCE_BYTES, TAG_BYTES, Digest, Sm4Gcm, expand, keyed_hash
+from hub.crypto.suites import NONCE_BYTES, TAG_BYTES, Digest, Sm4Gcm, expand, hasher, keyed_hash
 
 PLAIN_BYTES = 56
 _SEPARATOR = b"\x00"
@@ -84,8 +84,7 @@ class Pseudonyms:
     """Stable keyed names (HMAC, 128 bits) for the audit log and for source records."""
 
     def __init__(self, key: bytes, digest: Digest = Digest.SHA_256) -> None:
-        self._key = key
-        self._digest = digest
+        self._hash = hasher(digest, key)
 
     def of(self, kind: str, text: str) -> str:
-        return keyed_hash(self._digest, self._key, f"{kind}\x00{text}".encode())[:16].hex()
+        return self._hash(f"{kind}\x00{text}".encode())[:16].hex()

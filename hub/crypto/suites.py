@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from hashlib import sha256
 from typing import Protocol
 
@@ -17,6 +18,8 @@ from cryptography.hazmat.primitives.ciphers.algorithms import SM4
 from cryptography.hazmat.primitives.ciphers.modes import GCM
 from cryptography.hazmat.primitives.hashes import SM3
 from cryptography.hazmat.primitives.hmac import HMAC
+
+from hub.crypto import mac
 
 NONCE_BYTES = 12
 TAG_BYTES = 16
@@ -87,6 +90,11 @@ def keyed_hash(digest: Digest, key: bytes, message: bytes) -> bytes:
     running = HMAC(key, SM3())
     running.update(message)
     return running.finalize()
+
+
+def hasher(digest: Digest, key: bytes) -> Callable[[bytes], bytes]:
+    """`keyed_hash` for many short messages under one key."""
+    return mac.keyed_hash(key) if digest is Digest.SHA_256 else partial(keyed_hash, digest, key)
 
 
 def extract(digest: Digest, salt: bytes, secret: bytes) -> bytes:

@@ -22,7 +22,7 @@ from hub.gateway.answering import Answering
 from hub.gateway.compose import compose
 from hub.gateway.fetching import Questions, narrowed
 from hub.gateway.noting import Noted, note
-from hub.gateway.plan import BoundPlan, ClassPlan, Planner
+from hub.gateway.plan import ClassPlan, Planner
 from hub.gateway.ports import People, Pseudonyms, Scope, Source
 from hub.gateway.quota import PersonQuota
 from hub.gateway.reading import Ask, AskAnswer, Asker, Denied, Page, PersonRef, PersonView, Reading
@@ -171,15 +171,13 @@ class Gateway:
             offset=listing.offset,
             count=TOTAL in ask.coordinates,
         )
-        known = await self._people.members(inquiry, page.members)
-        shown = [member for member in page.members if member in known]
         return _Named(
             ask=ask,
-            refs=[member_ref(known[member]) for member in shown],
+            refs=[member_ref(known) for known in page.members.values()],
             page=Page(
                 total_count=page.total_count,
                 has_next_page=page.has_next_page,
-                cursors=self._cursors(asker, ask, scope, shown),
+                cursors=self._cursors(asker, ask, scope, list(page.members)),
             ),
         )
 
@@ -265,20 +263,18 @@ class Gateway:
         asked: dict[str, set[str]] = {}
         registers = self._registers(asker) if through_registers else ()
         for item, of_item in zip(named, plans, strict=True):
-            for ref in item.refs:
-                if ref is None or ref.key not in keys:
-                    continue
-                held = keys[ref.key]
-                for agency, share in of_item[ref.facts].agencies.items():
-                    by_key = wanted.setdefault(agency, {})
-                    asked.setdefault(agency, set()).add(ref.key)
-                    for key in held.get(agency, ()):
-                        before = by_key.get(key)
-                        by_key[key] = share.fetch if before is None or before is share.fetch else before | share.fetch
+            for facts, group in _by_facts(item.refs, keys).items():
+                fetches = {agency: share.fetch for agency, share in of_item[facts].agencies.items()}
                 for agency in registers:
-                    asked.setdefault(agency, set()).add(ref.key)
-                    for key in held.get(agency, ()):
-                        wanted.setdefault(agency, {}).setdefault(key, frozenset())
+                    fetches.setdefault(agency, frozenset())
+                for agency, fetch in fetches.items():
+                    asked.setdefault(agency, set()).update(group)
+                    by_key = wanted.setdefault(agency, {})
+                    for held in [keys[person].get(agency, ()) for person in group]:
+                        for key in held:
+                            before = by_key.setdefault(key, fetch)
+                            if before is not fetch:
+                                by_key[key] = before | fetch
         for agency, persons in asked.items():
             reading.asked[agency] = reading.asked.get(agency, 0) + len(persons)
         questions = {agency: self._questions.fetch(agency, by_key) for agency, by_key in wanted.items()}
@@ -335,7 +331,8 @@ class Gateway:
         members: Mapping[str, IndexedMember],
         visible: set[str],
     ) -> list[PersonView | None]:
-        bound: dict[Facts, BoundPlan] = {facts: self._questions.bind(plan, layouts) for facts, plan in plans.items()}
+        bound = {facts: self._questions.bind(plan, layouts) for facts, plan in plans.items()}
+        answers = {facts: [fetched.get(agency) for agency in plan.agencies] for facts, plan in bound.items()}
         views: list[PersonView | None] = []
         for ref in item.refs:
             if ref is None or ref.key not in visible:
@@ -343,7 +340,10 @@ class Gateway:
                 continue
             mine = bound[ref.facts]
             held = keys[ref.key]
-            records = [newest(fetched.get(agency), held.get(agency, ())) for agency in mine.agencies]
+            records = [
+                newest(answer, held.get(agency, ()))
+                for agency, answer in zip(mine.agencies, answers[ref.facts], strict=True)
+            ]
             view = self._views.build(asker, ref, mine, records, fetched)
             if mine.plan.predicates:
                 view.predicates = self._answering.answers(asker, ref, mine, records, fetched, today(self._clock))
@@ -382,3 +382,12 @@ def _counted(named: Sequence[_Named], visible: set[str]) -> Iterator[str]:
             elif place < len(item.ask.lookups):
                 lookup = item.ask.lookups[place]
                 yield f"?{lookup.kind}:{lookup.text}"
+
+
+def _by_facts(refs: Sequence[PersonRef | None], keys: Mapping[str, object]) -> dict[Facts, list[str]]:
+    """Keys of the persons among `keys`, by the facts that decide about them."""
+    found: dict[Facts, list[str]] = {}
+    for ref in refs:
+        if ref is not None and ref.key in keys:
+            found.setdefault(ref.facts, []).append(ref.key)
+    return found

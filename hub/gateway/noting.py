@@ -74,7 +74,7 @@ def _all_denied(coordinates: frozenset[str], facts: str | None) -> Pattern:
 def _joined(patterns: Sequence[Pattern]) -> Pattern:
     """One pattern for a person whom several asks named."""
     first = patterns[0]
-    if all(pattern is first for pattern in patterns):
+    if len(patterns) == 1 or all(pattern is first for pattern in patterns):
         return first
     effects = {effect: set().union(*(getattr(p, effect.value) for p in patterns)) for effect in Effect}
     return pattern_of(effects, first.facts)

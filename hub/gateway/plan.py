@@ -25,6 +25,8 @@ _SERVES = {
     Effect.PREDICATE: frozenset({Effect.PREDICATE}),
 }
 """Which effects on a merged field a provider's own effect allows: what may only be sealed is shown to nobody masked."""
+ID, ACCESS, SOURCES = "Person.id", "Person.access", "Person.sources"
+PROVENANCE, CONFLICTS = "Person.provenance", "Person.conflicts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +83,16 @@ class ClassPlan:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class BoundPlan:
-    """A plan with the layouts its agencies' rows have. `shape` belongs to the rooms above: how they read such views."""
+    """A plan with the layouts its agencies' rows have. `shape` belongs to the rooms above: how they read such views.
+
+    `beside`: something is asked for that stands beside the data: an id, sources, access, provenance, conflicts.
+    """
 
     plan: ClassPlan
     agencies: tuple[str, ...]
     layouts: Mapping[str, Layout]
     merged: tuple["BoundMerge", ...]
+    beside: bool
     shape: Any = None
 
     def agency(self, name: str) -> int:
@@ -138,7 +144,15 @@ def bind(plan: ClassPlan, layouts: Mapping[str, Layout]) -> BoundPlan:
         BoundMerge(plan=item, providers=places(item.providers), witnesses=places(item.witnesses))
         for item in plan.merged
     )
-    return BoundPlan(plan=plan, agencies=agencies, layouts={name: layouts[name] for name in agencies}, merged=merged)
+    return BoundPlan(
+        plan=plan,
+        agencies=agencies,
+        layouts={name: layouts[name] for name in agencies},
+        merged=merged,
+        beside=any(
+            name in (ID, ACCESS, SOURCES, CONFLICTS) or name.endswith(".provenance") for name in plan.structural
+        ),
+    )
 
 
 class Planner:

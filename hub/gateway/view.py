@@ -6,7 +6,7 @@ from typing import Any
 from hub.auth.decision import Judge
 from hub.connectors.base import Fetched, SourceRecord
 from hub.gateway.merge import Claim, Merged, merge
-from hub.gateway.plan import BoundMerge, BoundPlan, ClassPlan
+from hub.gateway.plan import ACCESS, CONFLICTS, ID, PROVENANCE, SOURCES, BoundMerge, BoundPlan, ClassPlan
 from hub.gateway.ports import Pseudonyms
 from hub.gateway.reading import (
     Asker,
@@ -21,9 +21,6 @@ from hub.gateway.reading import (
 )
 from hub.gateway.release import Releaser, release_value
 from hub.gateway.resolve import Resolver
-
-ID, ACCESS, SOURCES = "Person.id", "Person.access", "Person.sources"
-PROVENANCE, CONFLICTS = "Person.provenance", "Person.conflicts"
 
 
 class ViewBuilder:
@@ -53,6 +50,8 @@ class ViewBuilder:
         """The view of one person; `records` in the order of `bound.agencies`."""
         rows = [None if record is None else record.values for record in records]
         wanted = bound.plan.structural
+        if not bound.beside:
+            return PersonView(bound, rows, [self._value(item, rows) for item in bound.merged])
         if PROVENANCE in wanted or CONFLICTS in wanted:
             merges = [self._merge(bound, item, records) for item in bound.merged]
             view = PersonView(bound, rows, [merged.value for merged in merges])
@@ -64,7 +63,7 @@ class ViewBuilder:
             conflicts = (_conflict(item, merged) for item, merged in zip(bound.merged, merges, strict=True))
             view.conflicts = tuple(conflict for conflict in conflicts if conflict is not None)
         else:
-            view = PersonView(bound, rows, [self._value(item, bound, rows) for item in bound.merged])
+            view = PersonView(bound, rows, [self._value(item, rows) for item in bound.merged])
         if ID in wanted:
             view.id = self._resolver.public_id(asker, ref)
         if SOURCES in wanted:
@@ -82,15 +81,15 @@ class ViewBuilder:
             )
         return view
 
-    def _value(self, item: BoundMerge, bound: BoundPlan, rows: Sequence[Any]) -> Any:
+    def _value(self, item: BoundMerge, rows: Sequence[Any]) -> Any:
         """The most trusted value, without keeping who else said what."""
-        for place, (agency, slot) in enumerate(item.providers):
+        for (agency, slot), provider in zip(item.providers, item.plan.providers, strict=True):
             row = rows[agency]
             if row is None:
                 continue
             value = row[slot]
             if value is not None:
-                opening = self._releaser.opening(item.plan.providers[place].coordinate)
+                opening = self._releaser.opening(provider.coordinate)
                 value = value if opening is None else opening(row, value)
                 if value is not None:
                     return value

@@ -77,9 +77,9 @@ class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IndexedPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Ids of one page in order. `total_count` is None where it was not asked for."""
+    """Members of one page in order, by id. `total_count` is None where it was not asked for."""
 
-    members: tuple[str, ...]
+    members: Mapping[str, Known]
     total_count: int | None
     has_next_page: bool
 
@@ -133,7 +133,10 @@ class PersonIndex:
         ids = list(member_ids)
         if not ids:
             return {}
-        rows, standing = await self._with_standing(inquiry, self._look_up(inquiry, "ids", ids))
+        return self._opened(inquiry, *await self._with_standing(inquiry, self._look_up(inquiry, "ids", ids)))
+
+    def _opened(self, inquiry: Inquiry, rows: Sequence[Sequence[Any]], standing: Standing | None) -> dict[str, Known]:
+        """Members of rows as a look-up gives them, by id."""
         found: dict[str, Known] = {}
         for row in rows:
             number = None if row[1] is None else self._open_number(row[0], row[1], row[12])
@@ -201,6 +204,9 @@ class PersonIndex:
             sex=sex is not None,
             allowed=allowed,
             count=count,
+            links=self._linked and inquiry.keys,
+            region=inquiry.region,
+            consent=inquiry.consent,
         )
         given: dict[str, Any] = {
             **principal_values(principal, inquiry.purpose),
@@ -212,19 +218,20 @@ class PersonIndex:
             "limit": first + 1,
             "offset": offset,
         }
-        rows = await self._reader.rows(self._statements.listing(kind), given)
+        listing = self._reader.rows(self._statements.listing(kind), given)
+        rows, standing = await self._with_standing(inquiry, listing)
         total: int | None = None
         if count:
-            total = rows[0][1] if rows else await self._total(kind, given)
-        ids = tuple(row[0] for row in rows[:first])
-        return IndexedPage(members=ids, total_count=total, has_next_page=len(rows) > first)
+            total = rows[0][0] if rows else await self._total(kind, given)
+        members = self._opened(inquiry, [row[1:] for row in rows[:first] if row[1] is not None], standing)
+        return IndexedPage(members=members, total_count=total, has_next_page=len(rows) > first)
 
     async def _total(self, kind: Listing, given: Mapping[str, Any]) -> int:
         """The count of a list whose page came out empty, because it starts beyond the end."""
         if not given["after"] and not given["offset"]:
             return 0
         rows = await self._reader.rows(self._statements.listing(kind), {**given, "after": "", "offset": 0, "limit": 1})
-        return rows[0][1] if rows else 0
+        return rows[0][0] if rows else 0
 
     async def _bearers(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> dict[str, Sequence[Any]]:
         """Canonical number → row of the one member who bears it.
@@ -264,7 +271,7 @@ class PersonIndex:
         given = {
             **principal_values(principal, inquiry.purpose),
             **day_values(today(self._clock), sqlite=self._reader.sqlite),
-            "keys": self._statements.many(keys),
+            "keys": self._statements.many(keys) if by == "numbers" else self._statements.ids(keys),
             "cases": self._statements.many(cases) if cases else None,
         }
         return await self._reader.rows(self._statements.look_up(kind), given)
@@ -290,6 +297,8 @@ class PersonIndex:
     def _keys(self, person_id: str, links: Any, salt: bytes) -> dict[str, tuple[str, ...]]:
         if isinstance(links, str):  # SQLite's JSON
             links = [(agency, bytes.fromhex(sealed)) for agency, sealed in orjson.loads(links)]
+        else:
+            links = [(agency.decode(), sealed) for agency, _, sealed in (entry.partition(b"\0") for entry in links)]
         held: dict[str, tuple[str, ...]] = {}
         for agency, sealed in links:
             key = self._opening(agency)(key_row(agency, person_id), sealed, salt)

@@ -8,8 +8,8 @@ from hub.clock import CHINA
 from hub.domain.identity_number import IdentityNumber, IdentityNumberError
 from hub.engine.execute import FieldCall
 from hub.errors import RequestError
+from hub.gateway.plan import ACCESS
 from hub.gateway.reading import Ask, AskAnswer, Listing, Lookup, LookupKind
-from hub.gateway.view import ACCESS
 from hub.schema.access import AccessDesk
 from hub.schema.context import OperationContext
 from hub.schema.shapes import PersonShapes

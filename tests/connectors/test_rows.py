@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from hub.connectors.base import Layout, MemoryQuarantine, SourceFailure, SourceState
 from hub.connectors.coerce import MAX_TEXT, UnfitValueError, coerce
 from hub.connectors.mapping_reader import read_mappings
-from hub.connectors.rows import MAX_NESTED, RowReader, layout_of
+from hub.connectors.rows import MAX_NESTED, Columns, RowReader, layout_of
 from hub.domain.catalogue import Shape, ValueType
 from tests.auth.parts import catalogue, read_codes
 from tests.connectors.parts import mapping, nested, rule
 
 CODES = read_codes()
+MOMENT = datetime(2026, 11, 23, tzinfo=UTC)
 STAMP = "2026-11-23T03:00:00+08:00"
 INNER = {"type_name": "Child"}
 FLAT = (
@@ -100,7 +101,52 @@ def test_every_other_row_is_coerced_value_by_value(row):
     assert record.quarantined == sum(misfit for _, misfit in expected)
 
 
-@pytest.mark.parametrize("how", [*FLAT, *OTHERS], ids=lambda how: how.field.name)
+EACH = [*FLAT, *OTHERS]
+CELLS = st.one_of(
+    ANYTHING, st.sampled_from(["张三", "a b", "a|b", "a||b", "a | b", "1", "M", 7, True, date(2020, 1, 2)])
+)
+
+
+@given(
+    how=st.sampled_from(EACH),
+    cells=st.lists(CELLS, min_size=1, max_size=6) | st.lists(st.text(max_size=3) | st.none(), min_size=1, max_size=9),
+    spread=st.lists(st.integers(0, 3), min_size=3, max_size=3),
+)
+def test_columns_are_read_as_their_rows_are(how, cells, spread):
+    """A flat column, the same column as a nested list and as single nested records: `record` says what is right."""
+    made = mapping(how, nested("rows", how), nested("one", how, shape=Shape.RECORD))
+    names = (how.field.name,)
+    layout = Layout(fields=names, nested=(("rows", names), ("one", names)))
+    size = len(cells)
+    owners = [owner + 1 for owner, count in zip(range(size), spread, strict=False) for _ in range(count)]
+    listed = [cells[place % size] for place in range(len(owners))]
+    columns = Columns(
+        keys=[f"k{n}" for n in range(size)],
+        names=list(range(size)),
+        stamps=[MOMENT] * size,
+        flat=[cells],
+        nested=[(owners, [listed]), ([size], [cells[:1]])],
+    )
+    whole, single = MemoryQuarantine(), MemoryQuarantine()
+    found = RowReader(made, layout, CODES, whole).records(columns)
+    reader = RowReader(made, layout, CODES, single)
+    for place, record in enumerate(found):
+        rows = [(cell,) for owner, cell in zip(owners, listed, strict=True) if owner == place + 1]
+        raw = [cells[place], rows, (cells[0],) if place == size - 1 else None]
+        wanted = reader.record(f"k{place}", place, MOMENT, raw)
+        assert (record.key, record.record, record.as_of) == (wanted.key, wanted.record, wanted.as_of)
+        assert record.quarantined == wanted.quarantined
+        assert values_of(record) == values_of(wanted)
+    assert len(whole.reports) == len(single.reports)
+
+
+def values_of(record) -> str:
+    """Comparable with types and with values that are not equal to themselves."""
+    flat, rows, one = list(record.values)[:3]
+    return repr((flat, [list(row) for row in rows], one and list(one)))
+
+
+@pytest.mark.parametrize("how", EACH, ids=lambda how: how.field.name)
 @given(raw=ANYTHING)
 def test_a_value_on_its_own_is_what_coercion_makes_of_it(how, raw):
     """One column a row, so that no neighbour decides whether it is looked at."""

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from hub.connectors import sql
+from hub.connectors import sql, sql_statement
 from hub.connectors.base import Fetch, KeyKind, Layout, MemoryQuarantine, Part, SourceFailure, SourceState
 from hub.connectors.rows import MAX_NESTED
 from hub.connectors.sql import SqlConnector
@@ -46,6 +46,14 @@ TABLES = (
 
 def fetch(*parts: tuple[tuple[str, ...], frozenset[str]], layout: Layout = LAYOUT) -> Fetch:
     return Fetch(parts=tuple(Part(keys=keys, coordinates=names) for keys, names in parts), layout=layout, timeout_s=5)
+
+
+@pytest.fixture(autouse=True, params=["few", "many"])
+def keys(request, monkeypatch) -> str:
+    """PostgreSQL gives rows for few keys, columns for many; what is read is the same."""
+    if request.param == "many":
+        monkeypatch.setattr(sql_statement, "FEW_KEYS", 0)
+    return request.param
 
 
 @pytest.fixture
@@ -138,6 +146,12 @@ async def test_a_row_larger_than_its_share_is_invalid(source, execute, monkeypat
         await source.fetch(fetch((("a",), ALL)))
     assert failure.value.state is SourceState.INVALID
     assert await source.fetch(fetch((("b",), ALL)))
+
+
+@pytest.mark.parametrize("key", ["a\x1fb", "\x1fa", "a,b", '["a"]', "{a,b}"])
+async def test_a_key_is_one_key_whatever_it_is_made_of(source, key):
+    assert await source.fetch(fetch(((key,), ALL))) == {}
+    assert [*await source.fetch(fetch(((key, "a"), ALL)))] == ["a"]
 
 
 async def test_of_two_rows_with_one_key_the_newer_counts(source, execute):
@@ -242,6 +256,22 @@ async def test_a_row_of_the_driver_is_passed_on_as_it_is(execute, connect):
     )))).values()  # fmt: skip
     assert list(record.values)[-2:] == ["r1", "2026-11-01"]
     assert type(record.values) is not list  # what coercion would have made of it
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+async def test_values_that_are_arrays_need_not_be_of_one_length(execute, connect):
+    await execute(
+        "CREATE TABLE main (id text, rec text, stamp text, born date[])",
+        "CREATE TABLE child (parent text, job text)",
+        "INSERT INTO main VALUES ('a', 'r1', '2026-11-01', '{2020-01-02,2020-01-03}'), ('b', 'r2', '2026-11-01', '{}')",
+        "INSERT INTO child VALUES ('r1', 'clerk')",
+    )
+    of = mapping(
+        rule("born", ValueType.DATE, field_of={"shape": Shape.VALUES}), nested("jobs", rule("job", field_of=INNER))
+    )
+    layout = Layout(fields=("born",), nested=(("jobs", ("job",)),))
+    found = await connect(of).fetch(fetch((("a", "b"), ALL), layout=layout))
+    assert [list(found[key].values[0]) for key in "ab"] == [[date(2020, 1, 2), date(2020, 1, 3)], []]
 
 
 async def test_a_database_that_lacks_what_the_mapping_names_is_down(connect):

@@ -1,6 +1,7 @@
 import sqlite3
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -375,7 +376,7 @@ async def test_pages_follow_each_other_and_stay_within_the_allowed_facts(parts, 
         page = await index.page(inquiry(), in_term, region=None, sex=None, first=7, after=after, offset=0)
         assert page.total_count == 20
         seen += page.members
-        after = page.members[-1]
+        after = seen[-1]
         if not page.has_next_page:
             break
     assert len(set(seen)) == 20
@@ -391,7 +392,7 @@ async def test_a_list_may_be_led_by_a_region_outside_the_callers_own(parts):
     await importer.run(Justice([record("k1", 1, offices=both), record("k2", 2), record("k3", 3, offices=both[1:])]))
     every = frozenset({Facts(jurisdiction=True, term=True, own=True)})
     page = await index.page(inquiry(), every, region="360703", sex=None, first=5, after=None, offset=0)
-    assert page.members == (await find(index, 1),)
+    assert [*page.members] == [await find(index, 1)]
     page = await index.page(inquiry(), every, region=None, sex=None, first=5, after=None, offset=0, count=False)
     assert (len(page.members), page.total_count) == (2, None)
 
@@ -409,6 +410,31 @@ async def test_a_named_case_brings_a_person_from_elsewhere_into_the_list(parts):
     assert with_case.total_count == 2
     without = await index.page(inquiry(), allowed, region=None, sex=None, first=5, after=None, offset=0)
     assert without.total_count == 1
+
+
+async def test_a_list_says_of_its_members_what_a_look_up_says(parts):
+    importer, index, references = parts
+    both = [["360702001", "H", "2023-12-01", None], ["360703001", "J", "2023-12-01", None]]
+    elsewhere = [["360703001", "H", "2023-12-01", None]]
+    await importer.run(
+        Justice(
+            [
+                record("k1", 1, offices=both),
+                record("k2", 2, end=date(2020, 1, 1)),
+                record("k3", 3, offices=elsewhere),
+                record("k4", None),
+            ]
+        )
+    )
+    member = await find(index, 3)
+    await references.put_cases([CaseReference(case_id="C1", person_id=member, agency="justice", region="360702001")])
+    anybody = frozenset(Facts(jurisdiction=j, term=t, case=c, own=True) for j, t, c in product((False, True), repeat=3))
+    for cases, region in product([(), ("C1",)], [None, "360702", "360703"]):
+        asked = inquiry(cases=cases, region=True)
+        page = await index.page(asked, anybody, region=region, sex=None, first=9, after=None, offset=0)
+        assert page.members == await index.members(asked, page.members)
+        assert [*page.members] == sorted(page.members)
+        assert page.members
 
 
 FLAGS = st.tuples(st.booleans(), st.booleans(), st.booleans(), st.booleans())

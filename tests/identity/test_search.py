@@ -12,6 +12,7 @@ from hub.identity.importer import Importer
 from hub.identity.names import EXACT, GRAM, MAX_NAME, SOUND, NameIndexes, Token, normalised, readings_of, tokens_of
 from hub.identity.search import CANDIDATES, OPENED, NameSearch
 from hub.identity.tables import name_token
+from hub.identity.vault import Vault
 from tests.crypto.world import Register, record
 
 RING = KeyRing(keys={"seal:hub:2": {1: b"a" * 32}, "seal:hub:3": {1: b"b" * 32}, "seal:justice:2": {1: b"c" * 32}})
@@ -36,6 +37,13 @@ def parts(store, clock):
         keys=BlindIndex(key=b"k" * 32, field="agencyKey", bits=16),
         names=indexes(),
         erased=Pseudonyms(b"d" * 32),
+        vault=Vault(
+            sealer=Sealer(RING),
+            opener=Opener(RING),
+            numbers=BlindIndex(key=b"v" * 32, field="vaultNumber", bits=9),
+            keys=BlindIndex(key=b"w" * 32, field="vaultKey", bits=9),
+            clock=clock,
+        ),
         clock=clock,
     )
     search = NameSearch(reader=store.driver, opener=Opener(RING), sealer=Sealer(RING), indexes=indexes())
