@@ -9,7 +9,8 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from hub.audit.entry import Draft, Kind, Outcome
+from hub.audit.entry import Draft, Outcome
+from hub.audit.kinds import Kind
 from hub.audit.refusals import RefusalSummary
 from hub.auth.clients import read_clients
 from hub.auth.issuer import TokenEndpoint
@@ -80,10 +81,12 @@ async def lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
         raise StoreError("the database is not at this program's schema; run `hub migrate`")
     digest = hub.rules.judge.policy_digest
     await hub.log.append(Draft(kind=Kind.STARTUP, request_id="startup", policy_digest=digest, outcome=Outcome.OK))
+    await hub.checkpoints.make(force=True)
     for source in hub.sources.values():
         await source.start()
     settle_garbage_collector()
-    tasks = [asyncio.create_task(hub.quarantine.run()), asyncio.create_task(refusals.run())]
+    running = (hub.quarantine.run(), refusals.run(), hub.checkpoints.run(), hub.audit.keep_up())
+    tasks = [asyncio.create_task(one) for one in running]
     try:
         yield
     finally:

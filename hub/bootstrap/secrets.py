@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from hub.audit.note import Signer
+from hub.audit.signing import open_signer
 from hub.crypto.blind_index import BlindIndex
 from hub.crypto.keyring import KeyRing, open_key_ring
 from hub.crypto.opener import Opener
@@ -46,3 +48,9 @@ def build_key_ring(settings: Settings, catalogue: Catalogue | None = None) -> Ke
     purposes = {f"seal:{owner}" for owner in owners}
     purposes |= {"index:identityNumber", "index:agencyKey", "pairwise", "pseudonym"}
     return open_key_ring(settings.hub_dir / "keys", frozenset(purposes), create=settings.demo)
+
+
+def build_audit_signer(settings: Settings, *, create: bool = False) -> Signer:
+    """The key that signs the audit log's checkpoints; made in demo mode and by `hub migrate`."""
+    path = settings.hub_dir / "keys" / "audit.pem"
+    return open_signer(path, name=settings.audit_origin, create=create or settings.demo)

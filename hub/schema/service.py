@@ -12,7 +12,7 @@ import orjson
 from graphql import GraphQLSchema, OperationType, print_schema
 
 from hub.audit.entry import Outcome
-from hub.audit.log import AuditLog
+from hub.audit.log import AuditLog, new_entry_id
 from hub.auth.decision import Judge
 from hub.auth.principal import Principal
 from hub.clock import Clock
@@ -84,8 +84,10 @@ class GraphQLService:
         try:
             result = begun.executed
             later = self._later(course, begun) if begun.parts else None
-            waiting = self._clerk.submit(course, outcome_of(course.reading, result), first_code(result))
-            body = self._encode(course, result, waiting.entry_id, later)  # while the entry is being written
+            entry = new_entry_id()
+            body = self._encode(course, result, entry, later)
+            outcome = outcome_of(course.reading, result)
+            waiting = self._clerk.submit(course, outcome, first_code(result), entry=entry, body=body)
             await waiting.durable()
         except AuditUnavailableError as error:
             return self._refusal(course, error, None)

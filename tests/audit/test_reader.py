@@ -1,11 +1,11 @@
 import pytest
+from hub.audit.chain import link
 from sqlalchemy import delete, select, update
 
-from hub.audit.chain import link
 from hub.audit.entry import Draft, Outcome
 from hub.audit.log import AuditLog
-from hub.audit.reader import verify
 from hub.audit.tables import audit_entry, audit_head
+from hub.audit.verifier import verify
 
 LAST = 12
 
