@@ -1,8 +1,8 @@
 """Merkle trees over leaf hashes: roots, proofs and their verification, with no store and no clock.
 
 A *node* (height h, number i) is the root of the leaves [i * 2^h, (i + 1) * 2^h). The *frontier* of a tree of n leaves
-is the roots of its perfect subtrees from the largest, one per set bit of n: all that is needed to append and to tell the
-root. Hashes and proofs are those of RFC 9162, section 2.1.
+is the roots of its perfect subtrees from the largest, one per set bit of n: all that is needed to append and to tell
+the root. Hashes and proofs are those of RFC 9162, section 2.1.
 """
 
 from collections.abc import Mapping, Sequence

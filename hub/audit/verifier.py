@@ -4,10 +4,9 @@ Verification hashes headers and bodies and never parses a body, but those of ret
 removed. What lies behind the last checkpoint is held by the head alone, for at most a minute.
 """
 
-import hmac
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -85,39 +84,40 @@ class Walk:
 
     def page(self, rows: Sequence[Sequence[Any]], last: int) -> bool:
         """Take the rows up to number `last`; whether there are more to take. Raises BadLogError."""
-        frontier, size, time_us, wanted = self.frontier, self.size, self.time_us, self.wanted
-        pack, compare = HEADER.pack, hmac.compare_digest
-        for seq, entry_id, at_us, kind, leaf, body in rows:
-            if seq > last:
+        for row in rows:
+            if row[0] > last:
                 return False
-            size += 1
-            if seq != size:
-                raise BadLogError(size, "entry is missing")
-            if body is None:
-                self._note_removed(seq)
-            else:
-                try:
-                    header = pack(VERSION, kind, 0, len(body), seq, at_us, entry_id.encode())
-                except (ValueError, struct.error):
-                    raise BadLogError(size, "entry is not readable") from None
-                if not compare(sha256(b"\x00" + header + body).digest(), leaf):
-                    raise BadLogError(size, "entry was altered")
-                if kind == RETENTION:
-                    self._note_announced(seq, body)
-            if at_us < time_us:
-                raise BadLogError(size, "time goes back")
-            time_us = at_us
-            add_leaf(frontier, size - 1, leaf)
-            if size in wanted:
-                self.size = size
-                self.meet(size)
-        self.size, self.time_us = size, time_us
-        return size < last
+            self._take(row)
+        return self.size < last
+
+    def _take(self, row: Sequence[Any]) -> None:
+        seq, entry_id, at_us, kind, leaf, body = row
+        size = self.size
+        if seq != size + 1:
+            raise BadLogError(size + 1, "entry is missing")
+        if body is None:
+            self._note_removed(seq)
+        else:
+            try:
+                header = HEADER.pack(VERSION, kind, 0, len(body), seq, at_us, entry_id.encode())
+            except (ValueError, struct.error):
+                raise BadLogError(seq, "entry is not readable") from None
+            if sha256(b"\x00" + header + body).digest() != leaf:
+                raise BadLogError(seq, "entry was altered")
+            if kind == RETENTION:
+                self._note_announced(seq, body)
+        if at_us < self.time_us:
+            raise BadLogError(seq, "time goes back")
+        self.time_us = at_us
+        add_leaf(self.frontier, size, leaf)
+        self.size = seq
+        if seq in self.wanted:
+            self.meet(seq)
 
     def meet(self, size: int) -> None:
         root = root_of(self.frontier)
         for expected, reason in self.wanted[size]:
-            if not hmac.compare_digest(root, expected):
+            if root != expected:
                 raise BadLogError(self.proven + 1, reason)
         self.proven = size
 
@@ -216,6 +216,19 @@ def _add_seen(wanted: dict[int, list[tuple[bytes, str]]], size: int, seen: Check
     if seen.size > size:
         raise BadLogError(size + 1, "log is shorter than what the witness saw")
     wanted.setdefault(seen.size, []).append((seen.root, "log is not the one that the witness saw"))
+
+
+async def verify_all(store: Store, trust: Trust | None = None) -> Verdict:
+    """`verify`, and if the log holds, `verify_index`.
+
+    Raises:
+        StoreError: the database does not answer. WitnessError: the witness's directory is damaged.
+    """
+    found = await verify(store, trust)
+    wrong = await verify_index(store) if found.ok else None
+    if wrong is None:
+        return found
+    return replace(found, ok=False, first_bad=wrong[0], reason=wrong[1], witnessed=False)
 
 
 async def verify_index(store: Store) -> tuple[int, str] | None:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -17,8 +16,7 @@ from hub.audit.reader import dump as read_entries
 from hub.audit.segments import KEEP_DAYS, Segments
 from hub.audit.signing import read_key
 from hub.audit.tiles import TileFiles, write_bundles
-from hub.audit.verifier import Trust, Verdict, verify_index
-from hub.audit.verifier import verify as verify_log
+from hub.audit.verifier import Trust, verify_all
 from hub.bootstrap.build import build_checkpoints
 from hub.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from hub.clock import SystemClock
@@ -69,7 +67,7 @@ def verify(
     With --trust, also the signatures, and exit 3 (`unwitnessed`) unless a --witness vouches for it.
     """
     given = Trust(key=read_key(trust) if trust else None, witness=witness)
-    found = _with_store(data, lambda store: _verdict(store, given))
+    found = _with_store(data, lambda store: verify_all(store, given))
     unwitnessed = found.ok and (trust is not None or witness is not None) and not found.witnessed
     shown = {
         "ok": found.ok,
@@ -84,16 +82,6 @@ def verify(
     else:
         print(" ".join(f"{name}={value}" for name, value in shown.items() if value is not None))
     raise typer.Exit(3 if unwitnessed else 0 if found.ok else 1)
-
-
-async def _verdict(store: Store, trust: Trust) -> Verdict:
-    found = await verify_log(store, trust)
-    if not found.ok:
-        return found
-    wrong = await verify_index(store)
-    if wrong is None:
-        return found
-    return replace(found, ok=False, first_bad=wrong[0], reason=wrong[1], witnessed=False)
 
 
 @app.command("checkpoint")

@@ -146,11 +146,13 @@ class GraphQLService:
         )
 
     async def _refused(self, course: Course, error: RequestError) -> Answer:
+        entry = new_entry_id()
+        answer = self._refusal(course, error, entry)
         try:
-            entry = await self._clerk.record(course, refused(error), error.code)
+            await self._clerk.submit(course, refused(error), error.code, entry=entry, body=answer.body).durable()
         except AuditUnavailableError as unavailable:
             return self._refusal(course, unavailable, None)
-        return self._refusal(course, error, entry)
+        return answer
 
     def _refusal(self, course: Course, error: RequestError, entry: str | None) -> Answer:
         errors = [request_error(error)]
