@@ -1,7 +1,7 @@
 """What auditors ask of the log: entries by any mix of filters, newest first, in keyset pages; counts; one proof.
 
-A query walks the entries of its most selective filter and checks the others. It looks at no more than `LOOK_AT` of them
-for one page: a page may then hold fewer than asked for, also none, and `more` is true. So a page costs the same however
+A query walks the entries of its most selective filter and checks the others. It looks at some 10,000 of them at most
+one page: a page may then hold fewer than asked for, also none, and `more` is true. So a page costs the same however
 large the log is.
 """
 
@@ -30,7 +30,7 @@ from hub.audit.tables import (
 from hub.errors import StoreError
 from hub.store.engine import Store
 
-LOOK_AT = 10_000
+LOOK_AT = (250, 2_000, 8_000)  # at first a few: mostly they are enough
 INDEX_EVERY_S = 1.0
 MAX_FIRST = 200
 FEW_PATTERNS = 24
@@ -122,23 +122,37 @@ class AuditQueries:
             patterns = await self._patterns(connection, wanted)
             if bounds is None or patterns == []:
                 return Page(entries=(), end=None, more=False)
-            candidates = _candidates(wanted, bounds, patterns)
-            cut = candidates.cte("cut")
+            numbers, end = await self._numbers(connection, wanted, bounds, patterns, first + 1)
+            more = end is not None or len(numbers) > first
+            chosen = select(*_ENTRY).where(audit_entry.c.seq.in_(numbers[:first])).order_by(audit_entry.c.seq.desc())
+            rows = [EntryRow(*row) for row in (await connection.execute(chosen)).all()]
+        return Page(
+            entries=rows, end=(numbers[first - 1] if len(numbers) > first else end) if more else None, more=more
+        )
+
+    async def _numbers(
+        self, connection: Any, wanted: EntryFilter, bounds: tuple[int, int], patterns: list[int] | None, enough: int
+    ) -> tuple[list[int], int | None]:
+        """Numbers of entries that meet the filter, newest first; and where looking ended before there were enough."""
+        first, end = bounds
+        found: list[int] = []
+        for look_at in LOOK_AT:
+            cut = _candidates(wanted, (first, end), patterns, look_at).cte("cut")
             statement = (
-                select(*_ENTRY)
-                .select_from(cut)
+                select(cut.c.seq)
                 .join(audit_index, audit_index.c.seq == cut.c.seq)
-                .join(audit_entry, audit_entry.c.seq == cut.c.seq)
                 .where(*_conditions(wanted, patterns))
                 .order_by(cut.c.seq.desc())
-                .limit(first + 1)
+                .limit(enough - len(found))
             )
-            rows = [EntryRow(*row) for row in (await connection.execute(statement)).all()]
-            if len(rows) > first:
-                return Page(entries=rows[:first], end=rows[first - 1].seq, more=True)
+            found += [row.seq for row in await connection.execute(statement)]
+            if len(found) >= enough:
+                return found, None
             looked, lowest = (await connection.execute(select(func.count(), func.min(cut.c.seq)))).one()
-        more = looked == LOOK_AT
-        return Page(entries=rows, end=lowest if more else None, more=more)
+            if looked < look_at:
+                return found, None
+            end = lowest
+        return found, end
 
     async def _bounds(self, connection: Any, wanted: EntryFilter, before: int | None) -> tuple[int, int] | None:
         """The numbers between which entries of the wanted times lie: from the first, to before the last."""
@@ -230,13 +244,13 @@ class AuditQueries:
         return [(agency, purpose, outcome, count, int(persons)) for agency, purpose, outcome, count, persons in rows]
 
 
-def _candidates(wanted: EntryFilter, bounds: tuple[int, int], patterns: list[int] | None) -> Select[Any]:
+def _candidates(wanted: EntryFilter, bounds: tuple[int, int], patterns: list[int] | None, look_at: int) -> Select[Any]:
     """Numbers of entries to look at, newest first: those of the filter that leaves the fewest."""
     first, end = bounds
 
     def newest(column: Any, *conditions: ColumnElement[bool]) -> Select[Any]:
         chosen = select(column.label("seq")).where(*conditions, column >= first, column < end)
-        return chosen.order_by(column.desc()).limit(LOOK_AT)
+        return chosen.order_by(column.desc()).limit(look_at)
 
     if wanted.person is not None:
         return newest(audit_index_person.c.seq, audit_index_person.c.person == wanted.person)
@@ -248,7 +262,7 @@ def _candidates(wanted: EntryFilter, bounds: tuple[int, int], patterns: list[int
         table = audit_index_pattern
         each = [select(newest(table.c.seq, table.c.pattern_id == one).subquery()) for one in patterns]
         joined = union(*each).subquery()
-        return select(joined.c.seq).order_by(joined.c.seq.desc()).limit(LOOK_AT)
+        return select(joined.c.seq).order_by(joined.c.seq.desc()).limit(look_at)
     for column, value in _texts(wanted):
         return newest(audit_index.c.seq, column == value)
     return newest(audit_index.c.seq)

@@ -1,7 +1,9 @@
 """A file layer below the log that loses what was not fsynced, and a writer of the log that runs on it.
 
-Writes stay in this process's memory until SQLite syncs the file, so that a SIGKILL drops them as a power cut does. As a
-disk may, the layer lets some of them through early and out of order. With `nosync` it answers a sync and does nothing.
+SQLite's files stand for the page cache that all processes see; beside each lies `FILE.disk`, what the disk holds. A
+write marks its blocks in `FILE.dirty`; a sync copies to the disk what any process has written, as fsync does. As a disk
+may, the layer also copies some blocks early and out of order. `cut_power` puts the disk in place of the cache. With
+`nosync` a sync is answered and does nothing.
 
     python -m tests.audit.power_cut DATABASE NAME CLIENTS SEED sync|nosync
 
@@ -9,10 +11,15 @@ prints `ID REQUEST` for each entry that the log said is durable.
 """
 
 import asyncio
+import contextlib
+import fcntl
 import os
 import random
+import shutil
 import sys
 import types
+from array import array
+from pathlib import Path
 
 import apsw
 
@@ -23,60 +30,50 @@ from hub.clock import SystemClock
 from hub.store.engine import open_store
 
 BLOCK = 512
+SUFFIXES = ("", "-wal")
 
 
 class LossyFile(apsw.VFSFile):
     def __init__(self, layer: "LossyLayer", name, flags):
         super().__init__("", name, flags)
         self._layer = layer
-        self._blocks: dict[int, bytes] = {}  # not synced
-        self._size = super().xFileSize()
+        path = name if isinstance(name, str) else name.filename()
+        # Never closed: closing any descriptor of a file drops the locks that SQLite holds on it.
+        self._cache = os.open(path, os.O_RDONLY)
+        self._disk = os.open(f"{path}.disk", os.O_RDWR | os.O_CREAT)
+        self._dirty = os.open(f"{path}.dirty", os.O_RDWR | os.O_CREAT | os.O_APPEND)
 
     def xWrite(self, data, offset):
-        data = bytes(data)
-        self._size = max(self._size, offset + len(data))
-        first, last = offset // BLOCK, (offset + len(data) - 1) // BLOCK
-        for number in range(first, last + 1):
-            block = bytearray(self._block(number))
-            start, end = max(offset, number * BLOCK), min(offset + len(data), (number + 1) * BLOCK)
-            block[start - number * BLOCK : end - number * BLOCK] = data[start - offset : end - offset]
-            self._blocks[number] = bytes(block)
-        if self._layer.random.random() < 0.2:  # a disk writes what it likes before it is told to
-            self._flush(random_subset=True)
-
-    def xRead(self, amount, offset):
-        end = min(offset + amount, max(self._size, super().xFileSize()))
-        if end <= offset:
-            return b""
-        first, last = offset // BLOCK, (end - 1) // BLOCK
-        whole = b"".join(self._block(number) for number in range(first, last + 1))
-        return whole[offset - first * BLOCK : end - first * BLOCK]
-
-    def _block(self, number):
-        kept = self._blocks.get(number)
-        if kept is None:
-            kept = super().xRead(BLOCK, number * BLOCK)
-        return kept.ljust(BLOCK, b"\0")
-
-    def xFileSize(self):
-        return max(self._size, super().xFileSize()) if self._blocks else super().xFileSize()
-
-    def xTruncate(self, size):
-        self._blocks = {number: block for number, block in self._blocks.items() if number * BLOCK < size}
-        self._size = size
-        super().xTruncate(size)
+        super().xWrite(data, offset)
+        numbers = range(offset // BLOCK, (offset + len(data) - 1) // BLOCK + 1)
+        with self._locked():
+            os.write(self._dirty, array("q", numbers).tobytes())
+            if self._layer.random.random() < 0.2:  # a disk writes what it likes before it is told to
+                self._copy([number for number in numbers if self._layer.random.random() < 0.5])
 
     def xSync(self, flags):
-        if self._layer.syncs:
-            self._flush()
-            super().xSync(flags)
+        if not self._layer.syncs:
+            return
+        with self._locked():
+            numbers = array("q")
+            numbers.frombytes(os.pread(self._dirty, os.fstat(self._dirty).st_size, 0))
+            self._copy(sorted(set(numbers)))
+            size = os.fstat(self._cache).st_size
+            if os.fstat(self._disk).st_size > size:
+                os.truncate(self._disk, size)
+            os.truncate(self._dirty, 0)
 
-    def _flush(self, *, random_subset=False):
-        for number in list(self._blocks):
-            if random_subset and self._layer.random.random() < 0.5:
-                continue
-            block = self._blocks.pop(number)
-            super().xWrite(block[: max(0, min(BLOCK, self._size - number * BLOCK))] or block, number * BLOCK)
+    def _copy(self, numbers):
+        for number in numbers:
+            os.pwrite(self._disk, os.pread(self._cache, BLOCK, number * BLOCK), number * BLOCK)
+
+    @contextlib.contextmanager
+    def _locked(self):
+        fcntl.flock(self._dirty, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._dirty, fcntl.LOCK_UN)
 
 
 class LossyLayer(apsw.VFS):
@@ -87,6 +84,26 @@ class LossyLayer(apsw.VFS):
 
     def xOpen(self, name, flags):
         return LossyFile(self, name, flags)
+
+
+def prepare(database: Path) -> None:
+    """Before the power is on: all that is there is on the disk."""
+    for suffix in SUFFIXES:
+        path = Path(f"{database}{suffix}")
+        for extra in (".disk", ".dirty"):
+            Path(f"{path}{extra}").unlink(missing_ok=True)
+        if path.exists():
+            shutil.copyfile(path, f"{path}.disk")
+
+
+def cut_power(database: Path) -> None:
+    """Only what is on the disk is left. Nobody may have the database open."""
+    for suffix in SUFFIXES:
+        path = Path(f"{database}{suffix}")
+        path.unlink(missing_ok=True)
+        if Path(f"{path}.disk").exists():
+            Path(f"{path}.disk").rename(path)
+    Path(f"{database}-shm").unlink(missing_ok=True)
 
 
 def install(layer: LossyLayer) -> None:

@@ -15,6 +15,7 @@ from hub.audit.reader import dump
 from hub.audit.verifier import verify_all
 from hub.store.migration import migrate
 from tests.audit.parts import draft
+from tests.audit.power_cut import cut_power, prepare
 from tests.conftest import FULL
 
 CUTS = 20 if FULL else 2
@@ -32,6 +33,7 @@ async def database(tmp_path, opened):
 def cut(database, cut_number: int, mode: str, processes: int = 2) -> list[tuple[str, str]]:
     """Run writers with eight clients in all until some entries are durable, then cut the power of all at once."""
     chance = random.Random(cut_number)
+    prepare(database)
     command = [sys.executable, "-m", "tests.audit.power_cut", str(database)]
     running = [
         subprocess.Popen(
@@ -52,6 +54,7 @@ def cut(database, cut_number: int, mode: str, processes: int = 2) -> list[tuple[
             told += process.stdout.read().splitlines(keepends=True)
             process.wait()
             process.stdout.close()
+    cut_power(database)
     return [tuple(line.split()) for line in told if line.endswith("\n")]
 
 
