@@ -97,7 +97,7 @@ class Forgetting:
     def __init__(self, *_parts: object) -> None:
         return None
 
-    def submit(self, draft: Draft) -> Waiting:
+    def submit(self, draft: Draft, _entry: str | None = None) -> Waiting:
         done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         done.set_result(Receipt(entry_id="bench", seq=0))
         return Waiting("bench", draft, done)

@@ -64,6 +64,10 @@ class Settings(BaseSettings):
     vault_mount: str = "transit"
     vault_token_file: Path | None = None
     cors_origins: tuple[str, ...] = ()
+    witnesses: tuple[str, ...] = ()
+    """Witnesses that cosign the audit log's checkpoints, each `VKEY URL`."""
+    audit_origin: str | None = Field(default=None, pattern=r"^[^\s+]{1,200}$")
+    """Name of the audit log in its checkpoints; default: made from its key. Never change it."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("url", "issuer")

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Insert,
     LargeBinary,
+    SmallInteger,
     String,
     bindparam,
     column,
@@ -32,14 +33,16 @@ class Head(NamedTuple):
 
     seq: int
     time_us: int
-    chain: bytes
+    frontier: bytes
 
 
 class Row(NamedTuple):
     seq: int
     entry_id: str
+    time_us: int
+    kind: int
+    leaf: bytes
     body: bytes
-    chain: bytes
 
 
 class Rows(NamedTuple):
@@ -69,7 +72,7 @@ class _PostgresAppender:
     def __init__(self, driver: Reader) -> None:
         self._driver = driver
         self._append = driver.prepare(_append_statement())
-        self._read = driver.prepare(select(audit_head.c.seq, audit_head.c.time_us, audit_head.c.chain))
+        self._read = driver.prepare(select(audit_head.c.seq, audit_head.c.time_us, audit_head.c.frontier))
         self._head: Head | None = None
 
     async def append(self, build: Callable[[Head], tuple[Rows, Result]]) -> Result:
@@ -81,7 +84,7 @@ class _PostgresAppender:
             given: dict[str, Any] = {
                 **{f"new_{name}": value for name, value in made.head._asdict().items()},
                 "old_seq": before.seq,
-                "old_chain": before.chain,
+                "old_frontier": before.frontier,
                 **{f"{name}s": list(values) for name, values in zip(Row._fields, columns, strict=True)},
             }
             if await self._driver.change(self._append, given):
@@ -101,17 +104,24 @@ def _append_statement() -> Insert:
         update(audit_head)
         .where(
             audit_head.c.seq == bindparam("old_seq", type_=BigInteger),
-            audit_head.c.chain == bindparam("old_chain", type_=LargeBinary),
+            audit_head.c.frontier == bindparam("old_frontier", type_=LargeBinary),
         )
         .values(
             seq=bindparam("new_seq", type_=BigInteger),
             time_us=bindparam("new_time_us", type_=BigInteger),
-            chain=bindparam("new_chain", type_=LargeBinary),
+            frontier=bindparam("new_frontier", type_=LargeBinary),
         )
         .returning(audit_head.c.seq)
         .cte("moved")
     )
-    types = {"seq": BigInteger, "entry_id": String, "body": LargeBinary, "chain": LargeBinary}
+    types: dict[str, Any] = {
+        "seq": BigInteger,
+        "entry_id": String,
+        "time_us": BigInteger,
+        "kind": SmallInteger,
+        "leaf": LargeBinary,
+        "body": LargeBinary,
+    }
     arrays: list[Any] = [bindparam(f"{name}s", type_=ARRAY(types[name])) for name in Row._fields]
     given = (
         func.unnest(*arrays)
@@ -127,10 +137,10 @@ def _append_statement() -> Insert:
 class _SqliteAppender:
     def __init__(self, driver: Reader) -> None:
         self._driver = driver
-        self._head = driver.prepare(select(audit_head.c.seq, audit_head.c.time_us, audit_head.c.chain)).text
+        self._head = driver.prepare(select(audit_head.c.seq, audit_head.c.time_us, audit_head.c.frontier)).text
         self._insert = driver.prepare(insert(audit_entry)).text
         self._move = driver.prepare(
-            update(audit_head).values(seq=bindparam("a"), time_us=bindparam("b"), chain=bindparam("c"))
+            update(audit_head).values(seq=bindparam("a"), time_us=bindparam("b"), frontier=bindparam("c"))
         ).text
 
     async def append(self, build: Callable[[Head], tuple[Rows, Result]]) -> Result:

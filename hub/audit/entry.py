@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 import orjson
 
+from hub.audit.kinds import BY_NUMBER, Kind
+
 EFFECTS = ("full", "masked", "predicate", "sealed", "denied")
 
 
@@ -23,17 +25,6 @@ class Outcome(StrEnum):
     DENIED = "DENIED"
     FAILED = "FAILED"
     ABORTED = "ABORTED"
-
-
-class Kind(StrEnum):
-    OPERATION = "operation"
-    REFUSALS = "refusals"  # refusals before a valid token, one summary a minute
-    STARTUP = "startup"
-    POLICY = "policy"  # policies came into force, or were refused
-    STATUTORY = "statutory"  # a step of a query for records sealed by law
-    COMMAND = "command"  # before the effect of a command; the operation has an entry of its own
-    KEYS = "keys"  # keys were rotated, retired, destroyed, put into escrow or restored
-    ERASURE = "erasure"  # an approval of the erasure of a person, the second of which erases
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,9 +57,11 @@ class SourceSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry before the log gives it number, id and time.
+    """An entry before the log gives it number and time.
 
-    `parent`: for a later part of an answer the id of the entry of the first; only such entries have the member.
+    `parent`: for a later part of an answer the id of the entry of the first. `on_behalf_of`: whom the officer stands in
+    for; `approver`: who approved what needs two. `answer_bytes`, `answer_digest` (SHA-256, hex): the body of the answer
+    as sent. `note`: counts and numbers of kinds that have some. Members that are empty do not stand in the entry.
     """
 
     kind: Kind = Kind.OPERATION
@@ -77,6 +70,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     agency: str = ""
     client: str = ""
     officer: str = ""
+    on_behalf_of: str | None = None
+    approver: str | None = None
     role: str = ""
     purpose: str | None = None
     cases: tuple[str, ...] = ()
@@ -90,11 +85,13 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     code: str | None = None
     cost: int = 0
     latency_ms: int = 0
+    answer_bytes: int | None = None
+    answer_digest: str | None = None
     note: Mapping[str, int] = msgspec.field(default_factory=dict)
 
 
-def encode(draft: Draft, *, seq: int, entry_id: str, time_us: int) -> bytes:
-    """Canonical bytes: JSON, UTF-8, keys sorted, no blanks. These bytes are what the chain covers."""
+def encode(draft: Draft) -> bytes:
+    """Canonical bytes: JSON, UTF-8, keys sorted, no blanks. The leaf's header says number, time, kind and id."""
     patterns: dict[int, Pattern] = {}
     numbers: dict[int, int] = {}
     persons: list[tuple[str, int]] = []
@@ -109,8 +106,6 @@ def encode(draft: Draft, *, seq: int, entry_id: str, time_us: int) -> bytes:
         "code": draft.code,
         "cost": draft.cost,
         "document": draft.document,
-        "id": entry_id,
-        "kind": draft.kind.value,
         "latencyMs": draft.latency_ms,
         "note": dict(draft.note),
         "officer": draft.officer,
@@ -123,20 +118,29 @@ def encode(draft: Draft, *, seq: int, entry_id: str, time_us: int) -> bytes:
         "purpose": draft.purpose,
         "requestId": draft.request_id,
         "role": draft.role,
-        "seq": seq,
         "sources": [
             {"agency": use.agency, "asOf": use.as_of, "latencyMs": use.latency_ms, "status": use.status}
             for use in draft.sources
         ],
-        "time": time_us,
     }
-    if draft.parent is not None:
-        body["parent"] = draft.parent
+    for name, value in (
+        ("parent", draft.parent),
+        ("onBehalfOf", draft.on_behalf_of),
+        ("approver", draft.approver),
+        ("answerBytes", draft.answer_bytes),
+        ("answerDigest", draft.answer_digest),
+    ):
+        if value is not None:
+            body[name] = value
     return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
 
 
-def spell_out(body: bytes) -> dict[str, Any]:
-    """The entry as `hub audit dump` shows it (DESIGN section 4)."""
+def spell_out(*, seq: int, entry_id: str, time_us: int, kind: int, body: bytes | None) -> dict[str, Any]:
+    """The entry as `hub audit dump` shows it. Of a removed one only what its row still says, and `removed`."""
+    known = BY_NUMBER.get(kind)
+    said = {"seq": seq, "id": entry_id, "time": iso_time(time_us), "kind": known.value if known else str(kind)}
+    if body is None:
+        return {**said, "removed": True}
     entry: dict[str, Any] = orjson.loads(body)
     patterns: Sequence[Sequence[Any]] = entry.pop("patterns")
     if not entry["note"]:
@@ -145,10 +149,9 @@ def spell_out(body: bytes) -> dict[str, Any]:
         {"person": person, **dict(zip((*EFFECTS, "facts"), patterns[pattern], strict=False))}
         for person, pattern in entry["persons"]
     ]
-    entry["time"] = _iso(entry["time"])
-    return entry
+    return {**entry, **said}
 
 
-def _iso(time_us: int) -> str:
+def iso_time(time_us: int) -> str:
     moment = datetime.fromtimestamp(time_us // 1_000_000, UTC).replace(microsecond=time_us % 1_000_000)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

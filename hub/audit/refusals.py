@@ -5,7 +5,8 @@ An entry each would let anybody without a token fill the log.
 
 import asyncio
 
-from hub.audit.entry import Draft, Kind, Outcome
+from hub.audit.entry import Draft, Outcome
+from hub.audit.kinds import Kind
 from hub.audit.log import AuditLog
 from hub.errors import AuditUnavailableError
 

@@ -2,21 +2,25 @@
 
 from typing import Any
 
+from hub.audit.checkpoints import Checkpoints
 from hub.audit.log import AuditLog
+from hub.audit.queries import AuditQueries
+from hub.audit.tiles import TileFiles
+from hub.audit.witnessing import read_witnesses
 from hub.auth.issuer import Issuer, open_issuer_key
 from hub.auth.proofs import ProofSigner
 from hub.bootstrap.front import build_front
 from hub.bootstrap.parts import Hub
 from hub.bootstrap.policies import build_policies, build_watcher
 from hub.bootstrap.reading import build_importer, build_index, build_service, build_sources, build_statutory
-from hub.bootstrap.secrets import build_key_ring, build_secrets
+from hub.bootstrap.secrets import build_audit_signer, build_key_ring, build_secrets
 from hub.clock import Clock, SystemClock
 from hub.connectors.quarantine import StoredQuarantine
 from hub.errors import RequestError, SettingsError
 from hub.identity.references import References
 from hub.rules import Rules, read_rules
 from hub.settings import Settings
-from hub.store.engine import open_store
+from hub.store.engine import Store, open_store
 from hub.telemetry import Metrics
 
 
@@ -34,6 +38,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     sources = build_sources(settings, rules, quarantine, clock)
     index = build_index(store, secrets, sources, clock)
     log = AuditLog(store, clock)
+    checkpoints = build_checkpoints(settings, store, clock)
     issuer_key = open_issuer_key(settings.hub_dir / "keys" / "issuer.pem", create=settings.demo)
     metrics = Metrics()
     policies = build_policies(settings, rules)
@@ -45,6 +50,8 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         clock=clock,
         store=store,
         log=log,
+        checkpoints=checkpoints,
+        audit=AuditQueries(store, checkpoints),
         index=index,
         importer=build_importer(store, secrets, clock),
         references=References(store, clock),
@@ -65,6 +72,21 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     _warm(hub)
     hub.app = build_front(hub)
     return hub
+
+
+def build_checkpoints(settings: Settings, store: Store, clock: Clock) -> Checkpoints:
+    """Tiles are published as files where the log is in a file too.
+
+    Raises:
+        StartupError: the key is missing or unusable, or a witness is not named as it must be.
+    """
+    return Checkpoints(
+        store,
+        build_audit_signer(settings),
+        clock,
+        witnesses=read_witnesses(settings.witnesses),
+        files=TileFiles(settings.hub_dir / "audit") if settings.database_url is None else None,
+    )
 
 
 def _warm(hub: Hub) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from hub.audit.entry import Draft, Kind, Outcome
+from hub.audit.entry import Draft, Outcome
+from hub.audit.kinds import Kind
 from hub.audit.refusals import RefusalSummary
 from hub.auth.clients import read_clients
 from hub.auth.disabled_clients import DisabledClients
@@ -85,10 +86,17 @@ async def lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
         raise StoreError("the database is not at this program's schema; run `hub migrate`")
     digest = hub.policies.current.policy_digest
     await hub.log.append(Draft(kind=Kind.STARTUP, request_id="startup", policy_digest=digest, outcome=Outcome.OK))
+    await hub.checkpoints.make(force=True)
     for source in hub.sources.values():
         await source.start()
     settle_garbage_collector()
-    running = (hub.quarantine.run(), refusals.run(), hub.watcher.run())
+    running = (
+        hub.quarantine.run(),
+        refusals.run(),
+        hub.watcher.run(),
+        hub.checkpoints.run(),
+        hub.audit.keep_up(),
+    )
     tasks = [asyncio.create_task(work) for work in running]
     try:
         yield

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hub.audit.entry import Draft, Kind, Outcome, Pattern
+from hub.audit.entry import Draft, Outcome, Pattern
+from hub.audit.kinds import Kind
 from hub.audit.log import AuditLog
 from hub.bootstrap.reading import sealed_columns
 from hub.bootstrap.secrets import Secrets, build_key_store, build_secrets

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
+from hub.audit.checkpoints import Checkpoints
 from hub.audit.log import AuditLog
+from hub.audit.queries import AuditQueries
 from hub.auth.issuer import Issuer, IssuerKey
 from hub.auth.policy_holder import PolicyHolder
 from hub.auth.policy_watch import PolicyWatcher
@@ -33,6 +35,8 @@ class Hub:
     clock: Clock
     store: Store
     log: AuditLog
+    checkpoints: Checkpoints
+    audit: AuditQueries
     index: PersonIndex
     importer: Importer
     references: References

@@ -1,6 +1,7 @@
 """Builds what keeps the policies in force, and what brings newer ones into force while the server runs."""
 
-from hub.audit.entry import Draft, Kind, Outcome
+from hub.audit.entry import Draft, Outcome
+from hub.audit.kinds import Kind
 from hub.audit.log import AuditLog
 from hub.auth.policy_bundle import read_trusted
 from hub.auth.policy_holder import Policy, PolicyHolder

@@ -5,6 +5,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
+from hub.audit.note import Signer
+from hub.audit.signing import open_signer
 from hub.crypto.blind_index import RingIndex, bits_for
 from hub.crypto.envelope import CLASSES
 from hub.crypto.keyring import KeyRing, sealing_purpose
@@ -147,3 +149,9 @@ def _pseudonyms(ring: KeyRing, purpose: str) -> Pseudonyms:
 def _pairwise(ring: KeyRing) -> PairwiseIds:
     version, key = ring.current("pairwise")
     return PairwiseIds(key, ring.known("pairwise", version).digest)
+
+
+def build_audit_signer(settings: Settings, *, create: bool = False) -> Signer:
+    """The key that signs the audit log's checkpoints; made in demo mode and by `hub migrate`."""
+    path = settings.hub_dir / "keys" / "audit.pem"
+    return open_signer(path, name=settings.audit_origin, create=create or settings.demo)

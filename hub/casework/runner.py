@@ -15,7 +15,8 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from hub.audit.entry import Draft, Kind, Outcome, Pattern
+from hub.audit.entry import Draft, Outcome, Pattern
+from hub.audit.kinds import Kind
 from hub.audit.log import AuditLog
 from hub.casework.commands import Call, Command, ProblemCode, Refusal, Work
 from hub.casework.ports import Names, Rules, Sealer

@@ -18,6 +18,7 @@ from hub.cli.policy import app as policy
 from hub.cli.schema import app as schema
 from hub.cli.serve import migrate, serve
 from hub.cli.tokens import token
+from hub.cli.witness import witness
 from hub.errors import HubError, StartupError, StoreError
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app.command("serve")(serve)
 app.command("migrate")(migrate)
 app.command("doctor")(doctor)
 app.command("token")(token)
+app.command("witness")(witness)
 app.add_typer(clients, name="client")
 app.add_typer(keys, name="keys")
 app.add_typer(person, name="person")

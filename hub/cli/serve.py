@@ -9,6 +9,7 @@ import typer
 import uvicorn
 
 from hub.bootstrap.build import build_hub
+from hub.bootstrap.secrets import build_audit_signer
 from hub.cli.options import DEFAULT_DATA, DataOption
 from hub.errors import SettingsError
 from hub.settings import Settings, load_settings
@@ -55,13 +56,14 @@ def _options(settings: Settings) -> dict[str, Any]:
 
 
 def migrate(data: DataOption = DEFAULT_DATA) -> None:
-    """Bring the database to the schema of this program."""
+    """Bring the database to the schema of this program; make the key that signs the audit log if there is none."""
     settings = load_settings(data_dir=data)
 
     async def run() -> None:
         store = open_store(settings.store_url)
         try:
             await run_migrations(store)
+            build_audit_signer(settings, create=True)
         finally:
             await store.close()
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hub.audit.entry import EFFECTS, Kind
+from hub.audit.entry import EFFECTS
+from hub.audit.kinds import Kind
 from hub.auth.decision import DecisionClass, Judge, Reach, knows_existence
 from hub.auth.facts import Facts
 from hub.gateway.plan import Planner

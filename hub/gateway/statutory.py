@@ -15,7 +15,8 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from hub.audit.entry import Draft, Kind, Outcome
+from hub.audit.entry import Draft, Outcome
+from hub.audit.kinds import Kind
 from hub.audit.log import AuditLog
 from hub.auth.decision import Effect
 from hub.auth.principal import Principal

@@ -1,6 +1,7 @@
 """What is known of one answer or of one part of it: for its audit entry, and for `extensions.hub`."""
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from hub.audit.entry import Draft, Outcome, SourceSeen
@@ -83,7 +84,20 @@ class Clerk:
         """
         return (await self.submit(course, outcome, code).durable()).entry_id
 
-    def submit(self, course: Course, outcome: Outcome, code: str | None) -> Waiting:
+    def submit(
+        self,
+        course: Course,
+        outcome: Outcome,
+        code: str | None,
+        *,
+        entry: str | None = None,
+        body: bytes | None = None,
+    ) -> Waiting:
+        """Hand in the entry of `course`. `entry`: its id, where `body`, the bytes of the answer, names it already.
+
+        Raises:
+            AuditUnavailableError: too many entries wait already.
+        """
         principal, request, reading = course.principal, course.request, course.reading
         operation = course.prepared.operation if course.prepared else None
         draft = Draft(
@@ -114,8 +128,10 @@ class Clerk:
             cost=course.cost,
             latency_ms=round((self._clock.monotonic() - course.started) * 1000),
             note={f"explained {name}": 1 for name in sorted(reading.explained)},
+            answer_bytes=len(body) if body is not None else None,
+            answer_digest=sha256(body).hexdigest() if body is not None else None,
         )
-        return self._log.submit(draft)
+        return self._log.submit(draft, entry)
 
 
 def refused(error: HubError) -> Outcome:

@@ -13,7 +13,7 @@ import orjson
 from graphql import OperationType
 
 from hub.audit.entry import Outcome
-from hub.audit.log import AuditLog
+from hub.audit.log import AuditLog, new_entry_id
 from hub.auth.policy_holder import PolicyHolder
 from hub.auth.principal import Principal
 from hub.clock import Clock
@@ -91,8 +91,10 @@ class GraphQLService:
         try:
             result = answering.begun.executed
             later = self._later(course, answering) if answering.begun.parts else None
-            waiting = self._clerk.submit(course, outcome_of(course.reading, result), first_code(result))
-            body = self._encode(course, result, waiting.entry_id, later)  # while the entry is being written
+            entry = new_entry_id()
+            body = self._encode(course, result, entry, later)
+            outcome = outcome_of(course.reading, result)
+            waiting = self._clerk.submit(course, outcome, first_code(result), entry=entry, body=body)
             await waiting.durable()
         except AuditUnavailableError as error:
             return self._refusal(course, error, None)
@@ -174,11 +176,13 @@ class GraphQLService:
         )
 
     async def _refused(self, course: Course, error: RequestError) -> Answer:
+        entry = new_entry_id()
+        answer = self._refusal(course, error, entry)
         try:
-            entry = await self._clerk.record(course, refused(error), error.code)
+            await self._clerk.submit(course, refused(error), error.code, entry=entry, body=answer.body).durable()
         except AuditUnavailableError as unavailable:
             return self._refusal(course, unavailable, None)
-        return self._refusal(course, error, entry)
+        return answer
 
     def _refusal(self, course: Course, error: RequestError, entry: str | None) -> Answer:
         errors = [request_error(error)]

@@ -10,8 +10,9 @@ from sqlalchemy import delete
 
 from hub.audit.entry import Draft, Outcome, Pattern
 from hub.audit.log import AuditLog
-from hub.audit.reader import dump, verify
+from hub.audit.reader import dump
 from hub.audit.tables import audit_head
+from hub.audit.verifier import verify
 from hub.errors import AuditUnavailableError
 
 

@@ -2,7 +2,8 @@ from itertools import product
 
 import pytest
 
-from hub.audit.entry import Draft, Kind, Outcome, encode, spell_out
+from hub.audit.entry import Draft, Outcome, encode, spell_out
+from hub.audit.kinds import Kind
 from hub.auth.decision import DecisionClass, Effect
 from hub.auth.facts import Facts
 from hub.gateway.plan import Planner, pattern_of

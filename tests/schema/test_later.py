@@ -33,7 +33,7 @@ class Log:
         self.drafts: list[Any] = []
         self._fails_at = fails_at
 
-    def submit(self, draft: Any) -> Waiting:
+    def submit(self, draft: Any, entry: str | None = None) -> Waiting:
         done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         if len(self.drafts) + 1 >= self._fails_at:
             raise AuditUnavailableError("no log")

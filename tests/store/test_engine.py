@@ -7,7 +7,7 @@ from hub.audit.tables import audit_head
 from hub.errors import StoreError
 from hub.store.engine import open_store
 
-ROW = {"one": 2, "seq": 0, "time_us": 0, "chain": bytes(32)}
+ROW = {"one": 2, "seq": 0, "time_us": 0, "frontier": b""}
 
 
 async def test_a_failed_write_leaves_nothing(store):
