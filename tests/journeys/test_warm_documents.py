@@ -25,7 +25,7 @@ def settings(tmp_path, **documents: str):
 async def test_every_operation_of_a_known_document_is_planned_before_it_is_asked_for(tmp_path):
     hub = build_hub(settings(tmp_path, good=GOOD))
     views = hub.service._views
-    kept = views.of_role(agency="justice", role="prison").operations._known._kept
+    kept = views.of_role(hub.policies.current, agency="justice", role="prison").operations._known._kept
     assert {name for _, _, name in kept} == {"A", "B"}
     assert all(known.plans for known, _ in kept.values())
     roles = set(hub.rules.purposes.roles)
