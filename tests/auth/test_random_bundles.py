@@ -77,7 +77,7 @@ RESOURCE = st.one_of(
     st.sampled_from(GROUPS).map('resource is Hub::Field in Hub::Group::"{}"'.format),
 )
 ACTION = st.one_of(
-    st.just("action"),
+    st.just("action in [" + ", ".join(f'Hub::Action::"{name}"' for name in ACTIONS.values()) + "]"),
     st.sampled_from([name for effect, name in ACTIONS.items() if effect is not Effect.FULL]).map(
         'action == Hub::Action::"{}"'.format
     ),

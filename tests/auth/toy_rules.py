@@ -28,6 +28,10 @@ FACTS = ["jurisdiction", "case", "own", "consent", "approved"]
 PURPOSES = ["TAX_RELIEF", "RELIEF", "LOAN", "AUDIT"]
 VECTORS = [dict(zip(FACTS, bits, strict=True)) for bits in product((False, True), repeat=len(FACTS))]
 
+EVERY_READ = (
+    "action in [" + ", ".join(f'Hub::Action::"read{word}"' for word in ("Full", "Masked", "Predicate", "Sealed")) + "]"
+)
+
 
 @cache
 def toy_catalogue() -> Catalogue:
@@ -79,7 +83,7 @@ def rules(draw, number: int) -> str:
     role = draw(st.sampled_from([*(f'principal == Hub::Role::"{name}"' for name in ROLES), "principal"]))
     action = draw(
         st.sampled_from(
-            ["action", *(f'action == Hub::Action::"read{word}"' for word in ("Full", "Masked", "Predicate"))]
+            [EVERY_READ, *(f'action == Hub::Action::"read{word}"' for word in ("Full", "Masked", "Predicate"))]
         )
     )
     scope = draw(

@@ -20,7 +20,7 @@ from hub.gateway.survivorship import read_survivorship
 from hub.identity.approvals import Approvals
 from tests.auth.parts import catalogue, judge, purposes
 
-RING = KeyRing(keys={"seal:hub": {1: bytes(32)}})
+RING = KeyRing(keys={"seal:hub:3": {1: bytes(32)}})
 NAMES = Pseudonyms(b"p" * 32)
 NUMBER = "360702199001011234"
 COORDINATES = ["Person.name", "JusticeRecord.riskClass"]

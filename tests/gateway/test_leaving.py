@@ -125,7 +125,7 @@ def test_plans_of_another_edition_are_apart():
 
 
 def test_what_leaves_opens_with_the_clients_key_only_and_holds_the_plaintext():
-    ring = KeyRing(keys={"seal:tax": {1: bytes(range(32))}})
+    ring = KeyRing(keys={"seal:tax:3": {1: bytes(range(32))}})
     releaser = Releaser(
         Opener(ring),
         {NUMBER: SealedColumn(agency="tax", table="payers", column="number", nested=False)},

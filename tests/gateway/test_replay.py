@@ -3,7 +3,7 @@ from itertools import product
 import pytest
 
 from hub.audit.entry import Draft, Outcome, encode, spell_out
-from hub.audit.kinds import Kind
+from hub.audit.kinds import NUMBERS, Kind
 from hub.auth.decision import DecisionClass, Effect
 from hub.auth.facts import Facts
 from hub.gateway.plan import Planner, pattern_of
@@ -38,7 +38,7 @@ def entry(judge, *persons: Facts, coordinates=frozenset(COORDINATES), **changes)
         noted.append((f"p{number}", pattern))
     said = {"kind": Kind.OPERATION, "purpose": "TAX_RELIEF", "role": "tax", "agency": "tax", **changes}
     draft = Draft(request_id="r", outcome=Outcome.OK, persons=noted, **said)
-    return spell_out(encode(draft, seq=1, entry_id="e1", time_us=0))
+    return spell_out(seq=1, entry_id="e1", time_us=0, kind=NUMBERS[draft.kind], body=encode(draft))
 
 
 def replayed(text: str, *entries):

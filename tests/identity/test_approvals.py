@@ -127,7 +127,7 @@ async def test_a_consent_ends_on_its_day(parts, clock):
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
-        ({"agency": "bank"}, "agency"),
+        ({"agency": "post"}, "agency"),
         ({"purpose": "TAX_RELIEF"}, "purpose"),
         ({"scope": ["FG99"]}, "scope"),
         ({"scope": []}, "scope"),

@@ -228,6 +228,7 @@ def opened_values(parts, monkeypatch):
     monkeypatch.setattr(index._opener, "of_persons", of_persons)
     monkeypatch.setattr(index, "_open_candidate", of_persons("hub", "person", "number_sealed"))
     monkeypatch.setattr(index._decoy, "_opening", index._open_candidate)
+    monkeypatch.setattr(index._decoy_link, "_opening", of_persons("hub", "person_link", "key_sealed"))
     return seen
 
 

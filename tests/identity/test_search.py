@@ -15,7 +15,14 @@ from hub.identity.tables import name_token
 from hub.identity.vault import Vault
 from tests.crypto.world import Register, record
 
-RING = KeyRing(keys={"seal:hub:2": {1: b"a" * 32}, "seal:hub:3": {1: b"b" * 32}, "seal:justice:2": {1: b"c" * 32}})
+RING = KeyRing(
+    keys={
+        "seal:hub:2": {1: b"a" * 32},
+        "seal:hub:3": {1: b"b" * 32},
+        "seal:justice:2": {1: b"c" * 32},
+        "seal:vault:3": {1: b"v" * 32},
+    }
+)
 HAN = st.text("李王张刘陈杨赵黄周吴四伟芳娜敏静丽强磊", min_size=2, max_size=4)
 
 

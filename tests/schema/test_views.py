@@ -152,7 +152,9 @@ def test_no_name_of_prison_stands_in_the_view_of_a_role_that_resolves_over_regis
     text = sdl_of(view_of(role))
     lists = sight().lists(agency=shipped().purposes.roles[role].agency, role=role)
     for name in ("JusticeRecord", "Sentence", "PeopleFilter", "PersonConnection"):
-        assert (f" {name} " in text) is (lists and (name not in ("Sentence", "PeopleFilter") or name in view_of(role).type_map))
+        assert (f" {name} " in text) is (
+            lists and (name not in ("Sentence", "PeopleFilter") or name in view_of(role).type_map)
+        )
 
 
 def test_an_argument_by_a_field_that_is_never_seen_is_not_there():
