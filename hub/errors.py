@@ -50,6 +50,10 @@ class PolicyError(StartupError):
     code = "POLICY_INVALID"
 
 
+class CaseworkRulesError(StartupError):
+    code = "CASEWORK_RULES_INVALID"
+
+
 class KeyMaterialError(StartupError):
     code = "KEYS_INVALID"
 
