@@ -33,7 +33,8 @@ def read_deadlines(workflow: Workflow, path: Path = DEADLINES_FILE) -> DeadlineR
 
     Raises:
         CaseworkRulesError: not TOML, a row that lacks a member or has one too many, an unknown event, anchor,
-            unit, class, route or chain, two rows for one step, region and class that hold on the same day; names file and row.
+            unit, class, route or chain, two rows for one step, region and class that hold on the same day; names file
+            and row.
     """
     document = load_toml(path, CaseworkRulesError)
     try:
