@@ -115,6 +115,12 @@ class AuditUnavailableError(RequestError):
     public = "The audit log cannot be written; no answer is given."
 
 
+class WebhookError(HubError):
+    """An endpoint that may not be told anything; its text says why."""
+
+    code = "WEBHOOK_REFUSED"
+
+
 class SealedValueError(HubError):
     """A sealed value does not open: wrong key, wrong place, or altered."""
 
