@@ -43,6 +43,11 @@ class FixedClock:
         self._monotonic += seconds
 
 
+def microseconds(moment: datetime) -> int:
+    """Microseconds since the epoch, as times are stored that are compared with now."""
+    return int(moment.timestamp() * 1_000_000)
+
+
 def today(clock: Clock) -> date:
     """The calendar day in China, where every deadline and term of the field is counted."""
     return clock.now().astimezone(CHINA).date()

@@ -22,6 +22,7 @@ from hub.domain.catalogue_reader import CATALOGUE_DIR, read_catalogue
 from hub.domain.codes import Codes
 from hub.domain.codes_reader import CODES_DIR, read_codes
 from hub.gateway.survivorship import RULES_FILE
+from hub.schema.desk import build_mutation
 from hub.schema.query import build_query
 from hub.schema.records import RecordTypes, schema_config
 from hub.settings import Settings
@@ -74,7 +75,7 @@ def read_rules(settings: Settings) -> Rules:
 def build_schema(catalogue: Catalogue, codes: Codes) -> GraphQLSchema:
     types = RecordTypes(catalogue, codes)
     query = build_query(types, types.enum("sex"))
-    built = strawberry.Schema(query=query, types=[types.person], config=schema_config())
+    built = strawberry.Schema(query=query, mutation=build_mutation(), types=[types.person], config=schema_config())
     schema: GraphQLSchema = built._schema  # Strawberry's way to the graphql-core schema it stands on
     schema.directives = (*schema.directives, GraphQLDeferDirective)
     return schema

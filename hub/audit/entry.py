@@ -29,6 +29,7 @@ class Kind(StrEnum):
     OPERATION = "operation"
     REFUSALS = "refusals"  # refusals before a valid token, one summary a minute
     STARTUP = "startup"
+    COMMAND = "command"  # before the effect of a command; the operation has an entry of its own
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from hub.auth.purposes import Purposes
 from hub.domain.catalogue import Catalogue
 from hub.domain.catalogue_reader import FACETS
+from hub.domain.commands import COMMANDS, LISTS
 
 ACTIONS = ("readFull", "readMasked", "readPredicate", "readSealed")
 FACT_NAMES = ("jurisdiction", "term", "case", "own", "consent", "key_person", "approved")
@@ -35,6 +36,12 @@ def cedar_schema(catalogue: Catalogue, purposes: Purposes) -> str:
             f"  }};"
             for action in ACTIONS
         ),
+        f"  entity Command enum [{_names((*COMMANDS, *LISTS))}];",
+        "  action perform appliesTo {",
+        "    principal: [Role],",
+        "    resource: [Command],",
+        f"    context: {{ purpose: Purpose, own: Bool, facts: {{ {facts} }} }}",
+        "  };",
         "}",
         "",
     ]

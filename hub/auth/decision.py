@@ -78,6 +78,14 @@ class Judge(Protocol):
         """Whether any rule that bears on the role looks at consent (N)."""
         ...
 
+    def reads_approved(self, role: str) -> bool:
+        """Whether any rule that bears on the role looks at an approval (2)."""
+        ...
+
+    def may(self, command: str, *, agency: str, role: str, purpose: str, facts: Facts, own: bool) -> tuple[str, ...]:
+        """Ids of the rules that let the role give `command`; empty: denied. `own`: it is about its own agency's."""
+        ...
+
     def role_purposes(self, role: str) -> frozenset[str]:
         """Purposes of a role (DESIGN section 4); empty for an unknown role."""
         ...

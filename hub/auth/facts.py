@@ -15,3 +15,27 @@ class Facts:
     consent: bool = False  # N: consent on file for this agency and purpose
     key_person: bool = False  # K: classed 01 (重点帮教)
     approved: bool = False  # 2: a second approver's time-boxed approval stands
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScopedFacts(Facts):
+    """Facts of which some hold for a part of the fields only; for every other field they do not hold.
+
+    `approved_for`: coordinates that the approval covers. `consent_for`: field groups that the consent covers, or None
+    for all of them.
+    """
+
+    approved_for: frozenset[str] = frozenset()
+    consent_for: frozenset[str] | None = None
+
+    def within(self, coordinate: str, group: str) -> Facts:
+        """The plain facts for one field."""
+        return Facts(
+            jurisdiction=self.jurisdiction,
+            term=self.term,
+            case=self.case,
+            own=self.own,
+            consent=self.consent and (self.consent_for is None or group in self.consent_for),
+            key_person=self.key_person,
+            approved=self.approved and coordinate in self.approved_for,
+        )

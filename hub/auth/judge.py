@@ -8,6 +8,7 @@ from typing import Any
 
 import cedarpy
 
+from hub.auth.command_rules import CommandRules
 from hub.auth.decision import Decision, DecisionClass, DecisionTable, DenialCode, Effect, Reach
 from hub.auth.facts import Facts
 from hub.auth.policy_reader import Bundle
@@ -51,6 +52,8 @@ class CedarJudge:
         texts = {role: _rules_of(bundle, role) for role in purposes.roles}
         self._policies = {role: cedarpy.PolicySet.from_json_str(text) for role, text in texts.items()}
         self._reads_consent = frozenset(role for role, text in texts.items() if '"consent"' in text)
+        self._reads_approved = frozenset(role for role, text in texts.items() if '"approved"' in text)
+        self._commands = CommandRules(bundle, purposes)
         self._kinds = {name: _kind(field) for name, field in catalogue.fields.items()}
         self._distinct = tuple(dict.fromkeys(self._kinds.values()))
         self._entities = cedarpy.Entities.from_json_str(json.dumps([_entity(kind) for kind in self._distinct]))
@@ -68,6 +71,12 @@ class CedarJudge:
 
     def reads_consent(self, role: str) -> bool:
         return role in self._reads_consent
+
+    def reads_approved(self, role: str) -> bool:
+        return role in self._reads_approved
+
+    def may(self, command: str, *, agency: str, role: str, purpose: str, facts: Facts, own: bool) -> tuple[str, ...]:
+        return self._commands.may(command, agency=agency, role=role, purpose=purpose, facts=facts, own=own)
 
     def role_purposes(self, role: str) -> frozenset[str]:
         known = self._purposes.roles.get(role)

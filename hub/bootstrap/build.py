@@ -49,7 +49,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         pseudonyms=secrets.pseudonyms,
         ids=secrets.ids,
         metrics=Metrics(),
-        service=build_service(settings, rules, secrets, index, sources, log, clock),
+        service=build_service(settings, rules, secrets, index, sources, log, clock, store),
         app=_nothing,
     )
     _warm(hub)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from hub.audit.log import AuditLog
+from hub.bootstrap.desk import build_commands
 from hub.bootstrap.secrets import Secrets
 from hub.clock import Clock
 from hub.connectors.guard import Guard
@@ -19,6 +20,7 @@ from hub.gateway.release import Releaser, SealedColumn
 from hub.gateway.resolve import Resolver
 from hub.gateway.survivorship import read_survivorship
 from hub.gateway.view import ViewBuilder
+from hub.identity.approvals import Approvals
 from hub.identity.importer import Importer
 from hub.identity.index import PersonIndex
 from hub.rules import Rules
@@ -50,6 +52,7 @@ def build_index(store: Store, secrets: Secrets, sources: Mapping[str, Guard], cl
         numbers=secrets.numbers,
         clock=clock,
         natural=[agency for agency in sources if agency not in MEMBERS_ONLY],
+        approvals=Approvals(store.driver, secrets.pseudonyms.of, clock),
     )
 
 
@@ -72,11 +75,15 @@ def build_service(
     sources: Mapping[str, Guard],
     log: AuditLog,
     clock: Clock,
+    store: Store,
 ) -> GraphQLService:
     survivorship = read_survivorship(rules.catalogue, rules.survivorship_file)
     releaser = Releaser(secrets.opener, sealed_columns(rules.mappings))
     weights = read_weights(rules.catalogue, rules.mappings, survivorship)
     costs = CostModel(rules.schema, weights)
+    resolver = Resolver(people=index, ids=secrets.ids)
+    quota = PersonQuota(limit=max(1, settings.persons_per_hour // settings.workers), clock=clock)
+    commands, lists = build_commands(rules, secrets, survivorship, resolver, quota, store, log, clock)
     return GraphQLService(
         schema=rules.schema,
         documents=Documents(rules.schema, costs),
@@ -92,10 +99,14 @@ def build_service(
                 Planner(rules.catalogue, survivorship, members_only=MEMBERS_ONLY),
                 releaser,
                 clock,
+                resolver,
+                quota,
             ),
             PersonShapes(rules.catalogue, releaser),
             purposes=frozenset(rules.purposes.purposes),
             deadline_s=settings.request_deadline_s,
+            commands=commands,
+            lists=lists,
         ),
         judge=rules.judge,
         log=log,
@@ -112,9 +123,10 @@ def _gateway(
     planner: Planner,
     releaser: Releaser,
     clock: Clock,
+    resolver: Resolver,
+    quota: PersonQuota,
 ) -> Gateway:
     types = {record.agency: record.name for record in rules.catalogue.agency_types()}
-    resolver = Resolver(people=index, ids=secrets.ids)
     return Gateway(
         judge=rules.judge,
         planner=planner,
@@ -127,7 +139,7 @@ def _gateway(
         ),
         views=ViewBuilder(resolver=resolver, pseudonyms=secrets.pseudonyms, releaser=releaser),
         pseudonyms=secrets.pseudonyms,
-        quota=PersonQuota(limit=max(1, settings.persons_per_hour // settings.workers), clock=clock),
+        quota=quota,
         members_only=MEMBERS_ONLY,
         clock=clock,
     )

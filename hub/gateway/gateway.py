@@ -11,7 +11,8 @@ from itertools import product
 import msgspec
 
 from hub.auth.decision import DecisionClass, DecisionTable, DenialCode, Effect, Judge, Reach
-from hub.auth.facts import Facts
+from hub.auth.facts import Facts, ScopedFacts
+from hub.auth.scoped import scoped_table
 from hub.clock import Clock, today
 from hub.connectors.base import Fetched, KeyKind, Layout
 from hub.domain.identity_number import IdentityNumber
@@ -29,6 +30,8 @@ from hub.identity.index import IndexedMember, Inquiry
 EXISTENCE = "Person.assistanceStatus"  # FG0: whether a role may know that this person is in the hub
 TOTAL = "PersonConnection.totalCount"
 REGION = "Person.responsibleRegion"
+MAX_SCOPED = 256
+"""Tables kept of facts that hold for a part of the fields only."""
 
 
 class _Named(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +70,7 @@ class Gateway:
         self._keyed = frozenset(name for name, source in sources.items() if source.key_kind is KeyKind.OWN)
         self._natural = tuple(name for name in sources if name not in members_only)
         self._clock = clock
+        self._scoped_tables: dict[DecisionClass, DecisionTable] = {}
         self._allowed_facts: dict[tuple[str, str, str, str, bool], frozenset[Facts]] = {}
 
     async def read(self, asker: Asker, asks: Sequence[Ask], reading: Reading) -> list[AskAnswer]:
@@ -86,6 +90,7 @@ class Gateway:
             region=any(REGION in ask.coordinates for ask in asks),
             keys=any(self._planner.reachable(ask.coordinates) & self._keyed for ask in asks),
             consent=self._judge.reads_consent(principal.role),
+            approved=self._judge.reads_approved(principal.role),
         )
         named = await self._name(inquiry, asker, asks, reading, through_registers=through_registers)
         refs = list({ref.key: ref for item in named for ref in item.refs if ref is not None}.values())
@@ -185,9 +190,23 @@ class Gateway:
 
     def _table(self, asker: Asker, facts: Facts) -> DecisionTable:
         principal = asker.principal
+        if isinstance(facts, ScopedFacts):
+            return self._scoped(asker, facts)
         return self._judge.table(
             DecisionClass(agency=principal.agency, role=principal.role, purpose=asker.purpose, facts=facts)
         )
+
+    def _scoped(self, asker: Asker, facts: ScopedFacts) -> DecisionTable:
+        """What an approval or a consent does not cover stays as it is without."""
+        principal = asker.principal
+        asked = DecisionClass(agency=principal.agency, role=principal.role, purpose=asker.purpose, facts=facts)
+        table = self._scoped_tables.get(asked)
+        if table is None or table.policy_digest != self._judge.policy_digest:
+            table = scoped_table(self._planner.catalogue, asked, facts, lambda plain: self._table(asker, plain))
+            self._scoped_tables[asked] = table
+            if len(self._scoped_tables) > MAX_SCOPED:
+                self._scoped_tables.pop(next(iter(self._scoped_tables)))
+        return table
 
     def _tables(self, asker: Asker, refs: Sequence[PersonRef]) -> dict[Facts, DecisionTable]:
         return {facts: self._table(asker, facts) for facts in {ref.facts for ref in refs}}

@@ -120,6 +120,10 @@ class Planner:
         self._reachable: dict[frozenset[str], frozenset[str]] = {}
         self._plans: OrderedDict[tuple[str, DecisionClass, frozenset[str], bool], ClassPlan] = OrderedDict()
 
+    @property
+    def catalogue(self) -> Catalogue:
+        return self._catalogue
+
     def reachable(self, coordinates: frozenset[str]) -> frozenset[str]:
         """Agencies that `coordinates` may be asked of, whatever is decided."""
         agencies = self._reachable.get(coordinates)

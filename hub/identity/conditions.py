@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, Select, String, and_, bindparam, false, or_, select
+from sqlalchemy import ColumnElement, Date, Select, String, and_, bindparam, false, func, literal_column, or_, select
 
 from hub.auth.principal import Principal
 from hub.identity.tables import case_reference, consent, jurisdiction, person
@@ -89,15 +89,24 @@ def assigned(regions: int, named: ColumnElement[bool]) -> ColumnElement[bool]:
     return and_(*conditions)
 
 
-def consented() -> ColumnElement[bool]:
-    """N: consent on file for this agency and purpose, not withdrawn."""
-    return some_row(
-        select(consent.c.person_id).where(
+EVERYTHING = "*"
+
+
+def consented() -> ColumnElement[Any]:
+    """N: the scope of a consent on file for this agency and purpose, in force and not withdrawn; null: none."""
+    day = bindparam("day", type_=Date)
+    return (
+        select(func.coalesce(consent.c.scope, literal_column(f"'{EVERYTHING}'")))
+        .where(
             consent.c.person_id == person.c.person_id,
             consent.c.agency == text("agency"),
             consent.c.purpose == text("purpose"),
             consent.c.withdrawn_at.is_(None),
+            or_(consent.c.valid_from.is_(None), consent.c.valid_from <= day),
+            or_(consent.c.valid_to.is_(None), consent.c.valid_to > day),
         )
+        .limit(1)
+        .scalar_subquery()
     )
 
 

@@ -11,12 +11,20 @@ from typing import Any
 import msgspec
 import orjson
 
-from hub.auth.facts import Facts
+from hub.auth.facts import Facts, ScopedFacts
 from hub.auth.principal import Principal
 from hub.clock import Clock, today
 from hub.domain.agencies import HUB
 from hub.domain.identity_number import IdentityNumber
-from hub.identity.conditions import allowed_cases, day_values, office_regions, principal_values, region_values
+from hub.identity.approvals import Approvals, Standing
+from hub.identity.conditions import (
+    EVERYTHING,
+    allowed_cases,
+    day_values,
+    office_regions,
+    principal_values,
+    region_values,
+)
 from hub.identity.ports import Indexer, Opener, Sealer, key_row, number_place
 from hub.identity.statements import Listing, LookUp, Statements
 from hub.identity.tables import link, person
@@ -50,7 +58,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks, for what, under which cases. What is not wanted is not looked up.
 
-    `region`: the responsible region; `keys`: keys of agencies that have their own; `consent`: condition N.
+    `region`: the responsible region; `keys`: keys of agencies that have their own; `consent`: condition N; `approved`:
+    condition 2.
     """
 
     principal: Principal
@@ -59,6 +68,7 @@ class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
     region: bool = False
     keys: bool = True
     consent: bool = True
+    approved: bool = False
 
 
 class IndexedPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +92,7 @@ class PersonIndex:
         clock: Clock,
         natural: Sequence[str],
         linked: bool = True,
+        approvals: Approvals | None = None,
     ) -> None:
         self._reader = reader
         self._statements = Statements(reader)
@@ -92,6 +103,7 @@ class PersonIndex:
         self._clock = clock
         self._natural = tuple(natural)
         self._linked = linked
+        self._approvals = approvals
         self._decoy = sealer.seal(number_place(_DECOY), "0" * NUMBER_LENGTH)
 
     async def find(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> Mapping[str, Known]:
@@ -100,7 +112,8 @@ class PersonIndex:
         A number that several members bear finds nobody.
         """
         found = await self._bearers(inquiry, numbers)
-        return {number: self._known(inquiry, row, number) for number, row in found.items()}
+        standing = await self._standing(inquiry)
+        return {number: self._known(inquiry, row, number, standing) for number, row in found.items()}
 
     async def members(self, inquiry: Inquiry, member_ids: Iterable[str]) -> Mapping[str, Known]:
         """Member id → member; vaulted and unknown ids are absent."""
@@ -108,11 +121,18 @@ class PersonIndex:
         if not ids:
             return {}
         rows = await self._look_up(inquiry, "ids", ids)
+        standing = await self._standing(inquiry)
         found: dict[str, Known] = {}
         for row in rows:
             number = None if row[1] is None else self._open_number(row[0], row[1])
-            found[row[0]] = self._known(inquiry, row, number)
+            found[row[0]] = self._known(inquiry, row, number, standing)
         return found
+
+    async def _standing(self, inquiry: Inquiry) -> Standing | None:
+        """Approvals that stand for the asker; nothing is read where no rule looks at them."""
+        if self._approvals is None or not inquiry.approved:
+            return None
+        return await self._approvals.standing(inquiry.principal, inquiry.purpose)
 
     async def register_facts(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> Mapping[str, Facts]:
         """Facts that tell nothing of membership by themselves: a case or consent the asker already knows of, and own.
@@ -121,7 +141,8 @@ class PersonIndex:
         """
         wanted = list(numbers)
         found = await self._bearers(inquiry, wanted)
-        return {number.text: _register_facts(found.get(number.text)) for number in wanted}
+        standing = await self._standing(inquiry)
+        return {number.text: _register_facts(found.get(number.text), number.text, standing) for number in wanted}
 
     async def persons_of_cases(self, inquiry: Inquiry, cases: Sequence[str]) -> Mapping[str, str]:
         """Case id → member id, for open cases assigned to the asker's agency and, for offices, region."""
@@ -222,7 +243,9 @@ class PersonIndex:
         }
         return await self._reader.rows(self._statements.look_up(kind), given)
 
-    def _known(self, inquiry: Inquiry, row: Sequence[Any], number: str | None) -> Known:
+    def _known(
+        self, inquiry: Inquiry, row: Sequence[Any], number: str | None, standing: Standing | None = None
+    ) -> Known:
         natural = {} if number is None or row[2] else dict.fromkeys(self._natural, (number,))
         own = inquiry.principal.agency not in self._natural or row[1] is not None
         member = IndexedMember(
@@ -234,7 +257,9 @@ class PersonIndex:
             key_person=bool(row[5]),
             responsible_region=row[10],
         )
-        return Known(member=member, facts=_facts(*map(bool, row[6:9]), own, bool(row[9]), bool(row[5])))
+        facts = _facts(*map(bool, row[6:9]), own, bool(row[9]), bool(row[5]))
+        approved = frozenset[str]() if standing is None else standing.of(member=row[0], number=number)
+        return Known(member=member, facts=_scoped(facts, row[9], approved))
 
     def _keys(self, person_id: str, links: Any) -> dict[str, tuple[str, ...]]:
         if isinstance(links, str):  # SQLite's JSON
@@ -255,10 +280,29 @@ def _facts(jurisdiction: bool, term: bool, case: bool, own: bool, consent: bool,
     return Facts(jurisdiction=jurisdiction, term=term, case=case, own=own, consent=consent, key_person=key_person)
 
 
-def _register_facts(row: Sequence[Any] | None) -> Facts:
+def _scoped(facts: Facts, scope: Any, approved: frozenset[str]) -> Facts:
+    """`facts` as they are, or narrowed to what an approval or a consent covers."""
+    if not approved and (not facts.consent or scope == EVERYTHING):
+        return facts
+    return ScopedFacts(
+        jurisdiction=facts.jurisdiction,
+        term=facts.term,
+        case=facts.case,
+        own=facts.own,
+        consent=facts.consent,
+        key_person=facts.key_person,
+        approved=bool(approved),
+        approved_for=approved,
+        consent_for=None if not facts.consent or scope == EVERYTHING else frozenset(orjson.loads(scope)),
+    )
+
+
+def _register_facts(row: Sequence[Any] | None, number: str, standing: Standing | None) -> Facts:
+    """An approval stands for whoever bears the number, a member or not."""
+    approved = frozenset[str]() if standing is None else standing.of(member="", number=number)
     if row is None:
-        return _facts(False, False, False, True, False, False)
-    return _facts(False, False, bool(row[8]), True, bool(row[9]), False)
+        return _scoped(_facts(False, False, False, True, False, False), EVERYTHING, approved)
+    return _scoped(_facts(False, False, bool(row[8]), True, bool(row[9]), False), row[9], approved)
 
 
 def _leading(mine: tuple[str, ...], region: str | None) -> tuple[tuple[str, ...], bool]:

@@ -1,6 +1,6 @@
 """Tables of the person index. The person's key comes first everywhere; dates and regions are clear, numbers sealed."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, Index, Integer, LargeBinary, String, Table, Text
 
 from hub.store.metadata import METADATA
 
@@ -63,6 +63,47 @@ consent = Table(
     Column("purpose", String(40), primary_key=True),
     Column("given_at", DateTime(timezone=True), nullable=False),
     Column("withdrawn_at", DateTime(timezone=True)),
+    Column("scope", Text),  # JSON list of field groups; null: every group that the purpose needs
+    Column("valid_from", Date),
+    Column("valid_to", Date),  # the first day on which it no longer holds
+    Column("evidence_sealed", LargeBinary),  # where the signed paper is kept
+    Column("recorded_by", String(110)),  # agency/officer
+    Column("withdrawn_by", String(110)),
+)
+
+emergency_access = Table(
+    "emergency_access",
+    METADATA,
+    Column("person_key", String(32), primary_key=True),  # pseudonym: it does not tell who is a member
+    Column("request_id", String(40), primary_key=True),
+    Column("agency", String(40), nullable=False),
+    Column("officer", String(64), nullable=False),
+    Column("client", String(64), nullable=False),
+    Column("role", String(40), nullable=False),
+    Column("purpose", String(40), nullable=False),
+    Column("region", String(12), nullable=False),  # the officer's first region, and all of them as JSON
+    Column("regions", Text, nullable=False),
+    Column("coordinates", Text, nullable=False),  # JSON list
+    Column("minutes", Integer, nullable=False),
+    Column("reason_sealed", LargeBinary, nullable=False),
+    Column("number_sealed", LargeBinary),
+    Column("requested_us", BigInteger, nullable=False),  # all times: microseconds since the epoch
+    Column("decided_us", BigInteger),
+    Column("approved", Boolean),
+    Column("approver_agency", String(40)),
+    Column("approver", String(64)),
+    Column("decision_sealed", LargeBinary),
+    Column("valid_until_us", BigInteger),
+    Column("withdrawn_us", BigInteger),
+    Column("review_due_us", BigInteger),
+    Column("reviewed_us", BigInteger),
+    Column("reviewer_agency", String(40)),
+    Column("reviewer", String(64)),
+    Column("finding", String(16)),
+    Column("review_sealed", LargeBinary),
+    Index("ix_emergency_access_officer", "agency", "officer", "valid_until_us"),
+    Index("ix_emergency_access_request_id", "request_id", unique=True),
+    Index("ix_emergency_access_review_due_us", "review_due_us"),
 )
 
 findings = Table(

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from hub.auth.principal import Principal
-from hub.gateway.reading import Ask, AskAnswer, Reading
+from hub.gateway.reading import Ask, AskAnswer, Asker, Reading
 
 
 class OperationContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,3 +14,6 @@ class OperationContext(msgspec.Struct, frozen=True, kw_only=True):
     principal: Principal
     read: Callable[[Sequence[Ask]], Awaitable[Sequence[AskAnswer]]]
     reading: Reading
+    asker: Asker
+    request_id: str
+    document: str

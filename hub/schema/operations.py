@@ -15,7 +15,7 @@ from graphql.execution.values import VariableValues
 from hub.auth.principal import Principal
 from hub.engine.deferral import Part, Split, clean, mentions_defer
 from hub.engine.delivery import Delivery, Spot, deliver, locate, places
-from hub.engine.execute import Engine, Executed
+from hub.engine.execute import Engine, Executed, Fetcher
 from hub.engine.faults import Path
 from hub.engine.plan import OperationPlan, condition_variables
 from hub.engine.variables import Variables
@@ -29,6 +29,7 @@ from hub.errors import (
 )
 from hub.gateway.gateway import Gateway
 from hub.gateway.reading import Ask, AskAnswer, Asker, Reading
+from hub.schema.commands import CommandFetcher, ListFetcher
 from hub.schema.context import OperationContext
 from hub.schema.documents import Prepared
 from hub.schema.remembered import Remembered
@@ -44,6 +45,10 @@ MAX_VARIANTS = 16
 """Plans kept of one operation, which `@skip` and `@include` make differ."""
 
 
+NEEDS_PURPOSE = frozenset({*PeopleFetcher.FIELDS, *CommandFetcher.FIELDS, *ListFetcher.FIELDS})
+"""Root fields that are answered for a stated purpose only."""
+
+
 class VariablesError(RequestError):
     code = "BAD_REQUEST"
     public = "A variable does not fit its declared type."
@@ -57,6 +62,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     principal: Principal
     purpose: str | None
     cases: tuple[str, ...]
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,12 +118,19 @@ class Operations:
         purposes: frozenset[str],
         deadline_s: float,
         max_objects: int = MAX_OBJECTS,
+        commands: CommandFetcher | None = None,
+        lists: ListFetcher | None = None,
     ) -> None:
         people = PeopleFetcher(shapes)
+        fetchers: dict[tuple[str, str], Fetcher] = {("Query", name): people for name in PeopleFetcher.FIELDS}
+        if commands is not None:
+            fetchers |= {("Mutation", name): commands for name in CommandFetcher.FIELDS}
+        if lists is not None:
+            fetchers |= {("Query", name): lists for name in ListFetcher.FIELDS}
         self._schema = schema
         self._engine = Engine(
             schema,
-            fetchers={("Query", name): people for name in PeopleFetcher.FIELDS},
+            fetchers=fetchers,
             resolvers={("Query", "viewer"): viewer},
             shaped=frozenset({"Person"}),
             member_name=_member_name,
@@ -188,7 +201,14 @@ class Operations:
         async def read(asks: Sequence[Ask]) -> Sequence[AskAnswer]:
             return await self._gateway.read(asker, asks, reading) if asks else ()
 
-        context = OperationContext(principal=operation.principal, read=read, reading=reading)
+        context = OperationContext(
+            principal=operation.principal,
+            read=read,
+            reading=reading,
+            asker=asker,
+            request_id=operation.request_id,
+            document=operation.prepared.digest,
+        )
         try:
             async with asyncio.timeout_at(course.ends):
                 executed = await self._engine.execute(plan, course.variables, context, given=operation.variables)
@@ -246,7 +266,7 @@ class Operations:
         self._known.put(_key(prepared), known, size_bytes)
 
     def _check_purpose(self, operation: Operation, *plans: OperationPlan) -> None:
-        if not any(item.name in PeopleFetcher.FIELDS for plan in plans for item in plan.root.fields):
+        if not any(item.name in NEEDS_PURPOSE for plan in plans for item in plan.root.fields):
             return
         if operation.purpose is None:
             raise PurposeRequiredError("no Hub-Purpose on a personal root field")

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import strawberry
 
+from hub.schema.desk import AccessRequestConnection
 from hub.schema.records import RecordTypes
 from hub.schema.roots import DEFAULT_FIRST
 from hub.schema.structure import Node, PageInfo, PersonLookup, Viewer
@@ -38,6 +39,14 @@ def build_query(types: RecordTypes, sex: Any) -> Any:
 
     people.__annotations__["filter"] = filter_type | None
 
+    async def access_requests(first: int | None = DEFAULT_FIRST, after: str | None = None) -> Any:
+        raise ExecutedElsewhereError
+
+    async def access_reviews(
+        open: bool | None = True, first: int | None = DEFAULT_FIRST, after: str | None = None
+    ) -> Any:
+        raise ExecutedElsewhereError
+
     def viewer() -> Viewer:
         raise ExecutedElsewhereError
 
@@ -46,6 +55,16 @@ def build_query(types: RecordTypes, sex: Any) -> Any:
         "persons": _root(persons, list[person_type | None], "Persons by id, in order. / 按标识批量查询。"),
         "people": _root(people, connection_type | None, "Persons in your jurisdiction. / 辖区内人员列表。"),
         "node": _root(node, Node | None, "Anything by its id. / 按标识取对象。"),
+        "access_requests": _root(
+            access_requests,
+            AccessRequestConnection | None,
+            "Emergency accesses that you asked for or may decide on. / 本人申请及待本人审批的紧急访问。",
+        ),
+        "access_reviews": _root(
+            access_reviews,
+            AccessRequestConnection | None,
+            "Approved emergency accesses with their reviews; by default those still open. / 紧急访问复核。",
+        ),
         "viewer": _root(viewer, Viewer, "Who you are. / 当前请求者。"),
     }
     return strawberry.type(

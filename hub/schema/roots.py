@@ -73,7 +73,7 @@ def _ask(call: FieldCall) -> Ask | Exception:
         if name == "people":
             return Ask(field=name, listing=_listing(arguments), coordinates=coordinates)
         if name == "person":
-            lookups: tuple[Lookup, ...] = (_lookup(arguments["lookup"]),)
+            lookups: tuple[Lookup, ...] = (lookup_of(arguments["lookup"]),)
         elif name == "node":
             lookups = (Lookup(kind=LookupKind.ID, text=arguments["id"]),)
         else:
@@ -104,7 +104,12 @@ def _listing(arguments: Mapping[str, Any]) -> Listing:
     )
 
 
-def _lookup(given: Mapping[str, Any]) -> Lookup:
+def lookup_of(given: Mapping[str, Any]) -> Lookup:
+    """What a `PersonLookup` names.
+
+    Raises:
+        ArgumentError: it is not a valid identity number.
+    """
     if given.get("id") is not None:
         return Lookup(kind=LookupKind.ID, text=given["id"])
     if given.get("caseNumber") is not None:

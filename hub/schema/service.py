@@ -112,7 +112,7 @@ class GraphQLService:
         request = course.request
         course.prepared = prepared = self._documents.prepare(request.query, request.operation_name, request.variables)
         course.cost = prepared.cost.total
-        if prepared.operation.operation is not OperationType.QUERY:
+        if prepared.operation.operation is OperationType.SUBSCRIPTION:
             raise InvalidDocumentError([])
         operation = Operation(
             prepared=prepared,
@@ -120,8 +120,9 @@ class GraphQLService:
             principal=course.principal,
             purpose=request.purpose,
             cases=request.cases,
+            request_id=request.request_id,
         )
-        if request.incremental:
+        if request.incremental and prepared.operation.operation is OperationType.QUERY:
             return await self._operations.begin(operation, course.reading)
         return Begun(executed=await self._operations.run(operation, course.reading))
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from hub.casework.calendar_reader import read_calendar
 from hub.casework.case_store import CaseStore, NewEvent
-from hub.casework.case_tables import case_deadline, case_event, case_office, case_record
 from hub.casework.deadline import DueUnit, Light
 from hub.casework.deadline_reader import read_deadlines
 from hub.casework.docket import docket
@@ -16,7 +15,6 @@ from hub.casework.queries import CaseFilter, CaseOrder, CaseQueries, TaskFilter
 from hub.casework.simulation import compare, forecast, with_count
 from hub.casework.workflow import fold
 from hub.casework.workflow_reader import read_workflow
-from hub.store.metadata import METADATA
 from tests.casework.cases import COUNTY, OFFICE, OTHER, PRISON, event
 
 WORKFLOW = read_workflow()
@@ -50,9 +48,6 @@ COURSES = {
 
 @pytest.fixture
 async def queries(store):
-    tables = [case_event, case_record, case_office, case_deadline]
-    async with store.engine.begin() as connection:
-        await connection.run_sync(lambda sync: METADATA.create_all(sync, tables=tables))
     cases = CaseStore(WORKFLOW, RULES, CALENDAR)
     async with store.write() as connection:
         for number, (case_id, events) in enumerate(COURSES.items()):

@@ -12,7 +12,6 @@ from hub.casework.deadline_reader import read_deadlines
 from hub.casework.supervision import Supervision
 from hub.casework.workflow_reader import read_workflow
 from hub.clock import CHINA, FixedClock
-from hub.store.metadata import METADATA
 from tests.casework.cases import OFFICE, OTHER, PRISON, event, journey
 
 WORKFLOW = read_workflow()
@@ -21,9 +20,6 @@ PERSON, CASE = "p" * 32, "c-1"
 
 @pytest.fixture
 async def cases(store):
-    async with store.engine.begin() as connection:
-        tables = [case_event, case_record, case_office, case_deadline]
-        await connection.run_sync(lambda sync: METADATA.create_all(sync, tables=tables))
     return CaseStore(WORKFLOW, read_deadlines(WORKFLOW), read_calendar())
 
 

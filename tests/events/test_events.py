@@ -8,16 +8,15 @@ import pytest
 from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from hub.clock import FixedClock
 from hub.errors import WebhookError
 from hub.events.deliverer import DISABLED_AFTER, RETRY_AFTER_S, Deliverer
 from hub.events.outbox import Feed, Sequencer, put
-from hub.events.tables import delivery, event_head, outbox, webhook
+from hub.events.tables import event_head, outbox, webhook
 from hub.events.webhooks import Webhooks
-from hub.store.metadata import METADATA
 
 NOW = datetime.now(UTC)  # receivers refuse what is minutes old
 
@@ -34,10 +33,6 @@ class Plain:
 
 @pytest.fixture
 async def ready(store):
-    async with store.engine.begin() as connection:
-        tables = [outbox, event_head, webhook, delivery]
-        await connection.run_sync(lambda sync: METADATA.create_all(sync, tables=tables))
-        await connection.execute(insert(event_head).values(one=1, position=0))
     return store
 
 

@@ -1,0 +1,72 @@
+"""Builds the way of a command: subjects, handlers, runner, and the lists that belong to them."""
+
+from collections.abc import Mapping
+
+from hub.audit.log import AuditLog
+from hub.bootstrap.secrets import Secrets
+from hub.casework.consents import ConsentDesk
+from hub.casework.emergency import EmergencyDesk
+from hub.casework.reviews import AccessLists
+from hub.casework.runner import Runner
+from hub.clock import Clock
+from hub.domain.agencies import HUB, JUSTICE
+from hub.domain.catalogue import Catalogue
+from hub.gateway.quota import PersonQuota
+from hub.gateway.resolve import Resolver
+from hub.gateway.subjects import Subjects
+from hub.gateway.survivorship import MergeRule
+from hub.rules import Rules
+from hub.schema.commands import CommandFetcher, ListFetcher
+from hub.store.engine import Store
+
+
+def build_commands(
+    rules: Rules,
+    secrets: Secrets,
+    survivorship: Mapping[str, MergeRule],
+    resolver: Resolver,
+    quota: PersonQuota,
+    store: Store,
+    log: AuditLog,
+    clock: Clock,
+) -> tuple[CommandFetcher, ListFetcher]:
+    access = EmergencyDesk(rules.judge, owners(rules.catalogue, survivorship), below(rules.catalogue))
+    purposes: dict[str, frozenset[str]] = {}
+    for role in rules.purposes.roles.values():
+        purposes[role.agency] = purposes.get(role.agency, frozenset()) | role.purposes
+    runner = Runner(
+        (*access.commands(), *ConsentDesk(purposes).commands()),
+        store=store,
+        log=log,
+        rules=rules.judge,
+        sealer=secrets.sealer,
+        names=secrets.pseudonyms,
+        clock=clock,
+    )
+    subjects = Subjects(judge=rules.judge, resolver=resolver, pseudonyms=secrets.pseudonyms, quota=quota)
+    lists = AccessLists(store, secrets.opener, rules.judge, clock)
+    return CommandFetcher(runner, subjects), ListFetcher(lists, secrets.ids)
+
+
+def owners(catalogue: Catalogue, survivorship: Mapping[str, MergeRule]) -> Mapping[str, frozenset[str]]:
+    """Coordinate → agencies whose facts it tells: of a merged field all that provide it.
+
+    What the hub composes of its index is told of by justice, whose register that index is.
+    """
+    told = {name: frozenset({field.owner}) for name, field in catalogue.fields.items() if field.owner != HUB}
+    for name, field in catalogue.fields.items():
+        if field.owner == HUB:
+            rule = survivorship.get(field.name) if field.type_name == "Person" else None
+            told[name] = frozenset(item.agency for item in rule.providers) if rule else frozenset({JUSTICE})
+    return told
+
+
+def below(catalogue: Catalogue) -> Mapping[str, frozenset[str]]:
+    """Coordinate → itself and, of a record, everything below it."""
+
+    def of(name: str) -> frozenset[str]:
+        record = catalogue.fields[name].record_type
+        inner = catalogue.types[record].fields if record is not None else ()
+        return frozenset({name}).union(*(of(field.coordinate) for field in inner))
+
+    return {name: of(name) for name in catalogue.fields}

@@ -1,0 +1,199 @@
+"""Runs commands: each has one effect, however often and however parallel it is sent, and none without an audit entry.
+
+Order of one command: the rules are asked; its audit entry (kind `command`) is durable; one transaction writes the row
+that claims the mutation id, what the handler changes, its outbox events and the receipt. So nothing is ever visible
+whose entry is not in the log, and an entry without a row of the same id says that the effect did not happen
+(docs/adr/0011-commands.md).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import orjson
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from hub.audit.entry import Draft, Kind, Outcome, Pattern
+from hub.audit.log import AuditLog
+from hub.casework.commands import Call, Command, ProblemCode, Refusal, Work
+from hub.casework.ports import Names, Rules, Sealer
+from hub.casework.tables import command
+from hub.clock import Clock, microseconds
+from hub.errors import StoreError
+from hub.failpoints import failpoint
+from hub.store.engine import Store
+
+MAX_ATTEMPTS = 8
+"""Times that another command on the same person may be faster before this one gives up."""
+MAX_MUTATION_ID = 128
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command came to: a receipt or a problem. `policies`: the rules that permitted it."""
+
+    receipt: Mapping[str, Any] | None = None
+    problem: Mapping[str, Any] | None = None
+    entry_id: str | None = None
+    policies: tuple[str, ...] = ()
+    denied: bool = False
+
+
+class Runner:
+    def __init__(
+        self,
+        commands: Sequence[Command],
+        *,
+        store: Store,
+        log: AuditLog,
+        rules: Rules,
+        sealer: Sealer,
+        names: Names,
+        clock: Clock,
+    ) -> None:
+        self._commands = {item.name: item for item in commands}
+        self._store = store
+        self._log = log
+        self._rules = rules
+        self._sealer = sealer
+        self._names = names
+        self._clock = clock
+        self._insert = (sqlite if store.dialect == "sqlite" else postgresql).insert
+
+    async def run(self, call: Call) -> Done:
+        """Give one command.
+
+        Raises:
+            AuditUnavailableError: nothing was done, because it could not be recorded.
+            StoreError: the database does not answer; whether the command had its effect, the same command tells.
+        """
+        item = self._commands[call.name]
+        if not 0 < len(call.mutation_id) <= MAX_MUTATION_ID:
+            text = f"A clientMutationId has 1 to {MAX_MUTATION_ID} characters."
+            return Done(problem=_problem(Refusal(ProblemCode.INVALID_INPUT, text, field="clientMutationId")))
+        policies = self._permitted(item, call)
+        if not policies:
+            return Done(problem=_problem(Refusal(ProblemCode.FORBIDDEN, "You may not do this.")), denied=True)
+        digest = self._digest(call)
+        kept = await self._kept(call)
+        if kept is not None:
+            return _again(kept, call, digest, policies)
+        entry_id = await self._record(item, call, policies)
+        failpoint("command.before-transaction")
+        for attempt in range(MAX_ATTEMPTS):
+            try:
+                done = await self._attempt(item, call, digest, entry_id, policies)
+            except StoreError as error:
+                if attempt + 1 == MAX_ATTEMPTS or not _overtaken(error):
+                    raise
+                continue
+            if done is not None:
+                return done
+            kept = await self._kept(call)  # another was first with this id
+            if kept is not None:
+                return _again(kept, call, digest, policies)
+        raise StoreError("other commands leave no gap")
+
+    async def _attempt(
+        self, item: Command, call: Call, digest: str, entry_id: str, policies: tuple[str, ...]
+    ) -> Done | None:
+        """One transaction; None if the mutation id is taken."""
+        now_us = microseconds(self._clock.now())
+        async with self._store.write() as connection:
+            claim = self._insert(command).values(
+                agency=call.principal.agency,
+                client=call.principal.client,
+                officer=call.principal.officer,
+                mutation_id=call.mutation_id,
+                name=call.name,
+                input_digest=digest,
+                entry_id=entry_id,
+                commanded_us=now_us,
+                result="",
+            )
+            if not (await connection.execute(claim.on_conflict_do_nothing())).rowcount:
+                return None
+            work = Work(connection=connection, call=call, entry_id=entry_id, now_us=now_us, sealer=self._sealer)
+            result: dict[str, Any]
+            try:
+                async with connection.begin_nested():
+                    result = {"receipt": await item.handler(work)}
+            except Refusal as refusal:
+                result = {"problem": _problem(refusal)}
+            done = command.update().where(*_mine(call)).values(result=orjson.dumps(result).decode())
+            await connection.execute(done)
+            failpoint("command.before-commit")
+        failpoint("command.after-commit")
+        return Done(receipt=result.get("receipt"), problem=result.get("problem"), entry_id=entry_id, policies=policies)
+
+    def _permitted(self, item: Command, call: Call) -> tuple[str, ...]:
+        facts, own = item.facing(call)
+        principal = call.principal
+        return self._rules.may(
+            call.name, agency=principal.agency, role=principal.role, purpose=call.purpose, facts=facts, own=own
+        )
+
+    def _digest(self, call: Call) -> str:
+        """Keyed, because inputs hold numbers and words that could be guessed."""
+        said = {"command": call.name, "purpose": call.purpose, "input": call.given}
+        return self._names.of("command", orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode())
+
+    async def _kept(self, call: Call) -> tuple[str, str, str] | None:
+        """(name and digest, result, entry) of an earlier command with this id."""
+        wanted = select(command.c.input_digest, command.c.result, command.c.entry_id).where(*_mine(call))
+        async with self._store.read() as connection:
+            row = (await connection.execute(wanted)).first()
+        return None if row is None else (row[0], row[1], row[2])
+
+    async def _record(self, item: Command, call: Call, policies: tuple[str, ...]) -> str:
+        principal = call.principal
+        asked = Pattern(predicate=(), full=tuple(sorted(item.asked(call))))
+        draft = Draft(
+            kind=Kind.COMMAND,
+            request_id=call.request_id,
+            agency=principal.agency,
+            client=principal.client,
+            officer=principal.officer,
+            role=principal.role,
+            purpose=call.purpose,
+            cases=call.cases,
+            document=call.document,
+            operation=call.name,
+            persons=((call.subject.key, asked),) if call.subject else (),
+            policy_digest=self._rules.policy_digest,
+            policies=policies,
+            outcome=Outcome.OK,
+        )
+        return (await self._log.append(draft)).entry_id
+
+
+def _mine(call: Call) -> tuple[Any, ...]:
+    principal = call.principal
+    return (
+        command.c.agency == principal.agency,
+        command.c.client == principal.client,
+        command.c.officer == principal.officer,
+        command.c.mutation_id == call.mutation_id,
+    )
+
+
+def _again(kept: tuple[str, str, str], call: Call, digest: str, policies: tuple[str, ...]) -> Done:
+    if kept[0] != digest:
+        text = "This clientMutationId was used before, with other input."
+        refusal = Refusal(ProblemCode.IDEMPOTENCY_CONFLICT, text, field="clientMutationId")
+        return Done(problem=_problem(refusal), policies=policies)
+    result = orjson.loads(kept[1])
+    return Done(receipt=result.get("receipt"), problem=result.get("problem"), entry_id=kept[2], policies=policies)
+
+
+def _problem(refusal: Refusal) -> dict[str, Any]:
+    return {"code": refusal.code.value, "field": refusal.field, "message": refusal.text}
+
+
+def _overtaken(error: StoreError) -> bool:
+    """Whether another transaction was faster, so that trying again may do."""
+    cause = error.__cause__
+    if isinstance(cause, IntegrityError):
+        return True
+    return isinstance(cause, OperationalError) and "serializ" in str(cause).lower()

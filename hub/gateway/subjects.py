@@ -1,0 +1,83 @@
+"""Whom a command is about: the person behind a look-up, under a pseudonym that tells nobody who is a member.
+
+Somebody whom the caller may not know of is named all the same: a command that needs no more than a name (asking for
+an approval) is answered alike for a member and for a stranger.
+"""
+
+import msgspec
+
+from hub.auth.decision import DecisionClass, Judge, Reach
+from hub.auth.facts import Facts, ScopedFacts
+from hub.gateway.plan import RELEASABLE
+from hub.gateway.ports import Pseudonyms
+from hub.gateway.quota import PersonQuota
+from hub.gateway.reading import Asker, Lookup, LookupKind, PersonRef
+from hub.gateway.resolve import Resolver
+from hub.identity.index import Inquiry
+
+EXISTENCE = "Person.assistanceStatus"
+
+
+class NamedPerson(msgspec.Struct, frozen=True, kw_only=True):
+    """`member` is set only where the caller may know that this person is in the hub; else all facts are false."""
+
+    key: str
+    member: str | None
+    number: str | None
+    facts: Facts
+
+
+class Subjects:
+    def __init__(self, *, judge: Judge, resolver: Resolver, pseudonyms: Pseudonyms, quota: PersonQuota) -> None:
+        self._judge = judge
+        self._resolver = resolver
+        self._pseudonyms = pseudonyms
+        self._quota = quota
+
+    async def of(self, asker: Asker, lookup: Lookup) -> NamedPerson | None:
+        """The person that `lookup` names; None for an id or a case that names nobody to this caller.
+
+        Raises:
+            RateLimitedError: too many persons in this hour.
+        """
+        principal = asker.principal
+        reach = self._judge.reach(agency=principal.agency, role=principal.role, purpose=asker.purpose)
+        if reach is Reach.NOBODY:
+            return None
+        inquiry = Inquiry(principal=principal, purpose=asker.purpose, cases=asker.cases, keys=False)
+        find = self._resolver.registers if reach is Reach.REGISTERS else self._resolver.members
+        ref = (await find(inquiry, asker, (lookup,))).get(lookup)
+        named = self._stranger(lookup) if ref is None else self._person(asker, ref, members=reach is Reach.MEMBERS)
+        if named is not None:
+            self._quota.spend(f"{principal.client}/{principal.officer}", (f"n:{named.key}",))
+        return named
+
+    def _person(self, asker: Asker, ref: PersonRef, *, members: bool) -> NamedPerson:
+        known = members and self._visible(asker, ref.facts)
+        assert ref.known is not None or ref.identity_number is not None
+        member = ref.known.member.member_id if ref.known is not None else None
+        key = (
+            self._pseudonyms.of("number", ref.identity_number)
+            if ref.identity_number is not None
+            else self._pseudonyms.of("member", member or "")
+        )
+        return NamedPerson(
+            key=key,
+            member=member if known else None,
+            number=ref.identity_number,
+            facts=ref.facts if known else Facts(),
+        )
+
+    def _stranger(self, lookup: Lookup) -> NamedPerson | None:
+        if lookup.kind is not LookupKind.IDENTITY_NUMBER:
+            return None
+        key = self._pseudonyms.of("number", lookup.text)
+        return NamedPerson(key=key, member=None, number=lookup.text, facts=Facts())
+
+    def _visible(self, asker: Asker, facts: Facts) -> bool:
+        principal = asker.principal
+        plain = facts.within(EXISTENCE, "FG0") if isinstance(facts, ScopedFacts) else facts
+        table = self._judge.table(
+            DecisionClass(agency=principal.agency, role=principal.role, purpose=asker.purpose, facts=plain)
+        )
+        return table.decisions[EXISTENCE].effect in RELEASABLE

@@ -1,0 +1,70 @@
+"""Approvals that stand now (condition 2): which fields of whom a second officer opened to the asker, and until when.
+
+A person stands under a pseudonym here, so that an approval for somebody who is no member looks the same. Everything but
+reading what stands is `casework`'s business.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from sqlalchemy import BigInteger, Select, String, bindparam, select
+
+from hub.auth.principal import Principal
+from hub.clock import Clock, microseconds
+from hub.identity.tables import emergency_access
+from hub.store.reader import Reader
+
+Named = Callable[[str, str], str]
+"""(kind, text) → pseudonym."""
+
+
+class Standing:
+    """What stands for one asker at one moment. `number` and `member` name persons as the index knows them."""
+
+    def __init__(self, by_key: Mapping[str, frozenset[str]], named: Named) -> None:
+        self._by_key = by_key
+        self._named = named
+
+    def of(self, *, member: str, number: str | None) -> frozenset[str]:
+        """Coordinates opened for this person; mostly none."""
+        if not self._by_key:
+            return frozenset()
+        key = self._named("member", member) if number is None else self._named("number", number)
+        return self._by_key.get(key, frozenset())
+
+
+class Approvals:
+    def __init__(self, reader: Reader, named: Named, clock: Clock) -> None:
+        self._reader = reader
+        self._named = named
+        self._clock = clock
+        self._standing = reader.prepare(_standing())
+
+    async def standing(self, principal: Principal, purpose: str) -> Standing:
+        """Approvals of this officer, in this role and for this purpose. Cost: one indexed statement."""
+        given = {
+            "agency": principal.agency,
+            "officer": principal.officer,
+            "role": principal.role,
+            "purpose": purpose,
+            "now_us": microseconds(self._clock.now()),
+        }
+        rows = await self._reader.rows(self._standing, given)
+        by_key: dict[str, frozenset[str]] = {}
+        for key, coordinates in rows:
+            by_key[key] = by_key.get(key, frozenset()) | frozenset(orjson.loads(coordinates))
+        return Standing(by_key, self._named)
+
+
+def _standing() -> Select[Any]:
+    table = emergency_access.c
+    return select(table.person_key, table.coordinates).where(
+        table.agency == bindparam("agency", type_=String),
+        table.officer == bindparam("officer", type_=String),
+        table.valid_until_us > bindparam("now_us", type_=BigInteger),
+        table.approved.is_(True),
+        table.withdrawn_us.is_(None),
+        table.role == bindparam("role", type_=String),
+        table.purpose == bindparam("purpose", type_=String),
+    )
