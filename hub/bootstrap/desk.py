@@ -4,18 +4,28 @@ from collections.abc import Mapping
 
 from hub.audit.log import AuditLog
 from hub.bootstrap.secrets import Secrets
+from hub.casework.calendar_reader import read_calendar
+from hub.casework.case_desk import CaseDesk
+from hub.casework.case_store import CaseStore
 from hub.casework.consents import ConsentDesk
+from hub.casework.deadline_reader import read_deadlines
 from hub.casework.emergency import EmergencyDesk
+from hub.casework.queries import CaseQueries
+from hub.casework.reads import CaseReads
 from hub.casework.reviews import AccessLists
 from hub.casework.runner import Runner
-from hub.clock import Clock
+from hub.casework.verbs import read_verbs
+from hub.casework.workflow_reader import read_workflow
+from hub.clock import Clock, today
 from hub.domain.agencies import HUB, JUSTICE
 from hub.domain.catalogue import Catalogue
+from hub.events.outbox import Feed
 from hub.gateway.quota import PersonQuota
 from hub.gateway.resolve import Resolver
 from hub.gateway.subjects import Subjects
 from hub.gateway.survivorship import MergeRule
 from hub.rules import Rules
+from hub.schema.case_lists import CaseFetcher
 from hub.schema.commands import CommandFetcher, ListFetcher
 from hub.store.engine import Store
 
@@ -29,13 +39,15 @@ def build_commands(
     store: Store,
     log: AuditLog,
     clock: Clock,
-) -> tuple[CommandFetcher, ListFetcher]:
+) -> tuple[CommandFetcher, ListFetcher, CaseFetcher]:
     access = EmergencyDesk(rules.judge, owners(rules.catalogue, survivorship), below(rules.catalogue))
     purposes: dict[str, frozenset[str]] = {}
     for role in rules.purposes.roles.values():
         purposes[role.agency] = purposes.get(role.agency, frozenset()) | role.purposes
+    cases = build_case_store()
+    desk = CaseDesk(cases, read_verbs(cases.workflow), rules.judge, secrets.pseudonyms)
     runner = Runner(
-        (*access.commands(), *ConsentDesk(purposes).commands()),
+        (*access.commands(), *ConsentDesk(purposes).commands(), *desk.commands()),
         store=store,
         log=log,
         rules=rules.judge,
@@ -43,9 +55,29 @@ def build_commands(
         names=secrets.pseudonyms,
         clock=clock,
     )
-    subjects = Subjects(judge=rules.judge, resolver=resolver, pseudonyms=secrets.pseudonyms, quota=quota)
+    subjects = Subjects(
+        judge=rules.judge,
+        resolver=resolver,
+        pseudonyms=secrets.pseudonyms,
+        quota=quota,
+        registrars=frozenset({JUSTICE}),
+    )
     lists = AccessLists(store, secrets.opener, rules.judge, clock)
-    return CommandFetcher(runner, subjects), ListFetcher(lists, secrets.ids)
+    fetcher = CaseFetcher(
+        cases=CaseQueries(store),
+        reads=CaseReads(store, cases, clock),
+        feed=Feed(store),
+        rules=rules.judge,
+        ids=secrets.ids,
+        names=secrets.pseudonyms,
+        today=lambda: today(clock),
+    )
+    return CommandFetcher(runner, subjects), ListFetcher(lists, secrets.ids), fetcher
+
+
+def build_case_store() -> CaseStore:
+    workflow = read_workflow()
+    return CaseStore(workflow, read_deadlines(workflow), read_calendar())
 
 
 def owners(catalogue: Catalogue, survivorship: Mapping[str, MergeRule]) -> Mapping[str, frozenset[str]]:

@@ -10,7 +10,7 @@ import orjson
 from hub.auth.facts import Facts
 from hub.auth.principal import Principal
 from hub.casework.case_store import Case, CaseStore, NewEvent, moment
-from hub.casework.case_view import case_view
+from hub.casework.case_view import case_view, kept
 from hub.casework.commands import Call, Command, ProblemCode, Refusal, Subject, Work
 from hub.casework.docket import day_of
 from hub.casework.eligibility import subsidy_refusal
@@ -56,7 +56,7 @@ class CaseDesk:
         )
         await put_reach(work.connection, after)
         await self._tell(work, after, new.event)
-        return case_view(after, day_of(moment(work.now_us)))
+        return kept(case_view(after, day_of(moment(work.now_us))))
 
     def _permit(self, call: Call, subject: Subject, case: Case | None) -> None:
         principal = call.principal

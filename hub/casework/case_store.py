@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -239,6 +240,11 @@ def _office_rows(case: Case) -> list[dict[str, Any]]:
     ]
 
 
+def task_id(case_id: str, made: Deadline) -> str:
+    """The name of a deadline as a task of an office."""
+    return blake2b(f"{case_id}/{made.step}/{made.anchor}".encode(), digest_size=12).hexdigest()
+
+
 def _deadline_row(case: Case, made: Deadline, told: int) -> dict[str, Any]:
     days: dict[str, date | None] = {"due": made.due, "yellow": made.yellow, "red": made.red_day}
     return {
@@ -246,6 +252,7 @@ def _deadline_row(case: Case, made: Deadline, told: int) -> dict[str, Any]:
         "case_id": case.case_id,
         "step": made.step,
         "anchor": made.anchor,
+        "task_id": task_id(case.case_id, made),
         "rule_id": made.rule_id,
         "office": case.owned.accountable,
         "region": case.facts.region,

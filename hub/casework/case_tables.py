@@ -69,6 +69,7 @@ case_deadline = Table(
     Column("case_id", String(64), primary_key=True),
     Column("step", String(40), primary_key=True),
     Column("anchor", String(64), primary_key=True),
+    Column("task_id", String(24), nullable=False),
     Column("rule_id", String(80), nullable=False),
     Column("office", String(64)),
     Column("region", String(12), nullable=False),

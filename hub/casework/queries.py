@@ -53,6 +53,7 @@ class CaseRow(msgspec.Struct, frozen=True, kw_only=True):
 class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
     """An open deadline of a case: what is to be done, by which office, until when."""
 
+    task_id: str
     person_id: str
     case_id: str
     step: str
@@ -120,9 +121,8 @@ class CaseQueries:
     ) -> tuple[TaskRow, ...]:
         """A page of open deadlines by due day, one row more than `first` if there is a next page."""
         key = case_deadline.c.due
-        identity = case_deadline.c.case_id + "/" + case_deadline.c.step + "/" + case_deadline.c.anchor
-        statement = select(case_deadline, key.label("key"), identity.label("identity")).where(_tasks(wanted, today))
-        rows = await self._page(statement, key, identity, first, after)
+        statement = select(case_deadline, key.label("key")).where(_tasks(wanted, today))
+        rows = await self._page(statement, key, case_deadline.c.task_id, first, after)
         return tuple(_task_row(row, today) for row in rows)
 
     async def lights(self, wanted: TaskFilter, today: date) -> dict[str, dict[Light, int]]:
@@ -240,6 +240,7 @@ def _case_row(row: Any) -> CaseRow:
 def _task_row(row: Any, today: date) -> TaskRow:
     light = Light.RED if today >= row.red else Light.YELLOW if today >= row.yellow else Light.GREEN
     return TaskRow(
+        task_id=row.task_id,
         person_id=row.person_id,
         case_id=row.case_id,
         step=row.step,
@@ -250,5 +251,5 @@ def _task_row(row: Any, today: date) -> TaskRow:
         due=row.due,
         light=light,
         assumed=row.assumed,
-        place=(row.due, row.identity),
+        place=(row.due, row.task_id),
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from hub.casework.office import Office
 from hub.casework.workflow import Workflow
+from hub.domain.commands import CASE_COMMANDS
 from hub.domain.located import Document, load_toml
 from hub.errors import CaseworkRulesError
 
@@ -114,6 +115,8 @@ def read_verbs(workflow: Workflow, path: Path = VERBS_FILE) -> tuple[CaseVerb, .
             to; names file, line and verb.
     """
     document = load_toml(path, CaseworkRulesError)
+    if tuple(document.data) != CASE_COMMANDS:
+        raise CaseworkRulesError("names other commands than policies may name, or in another order", file=document.file)
     verbs = tuple(_verb(document, name, workflow) for name in document.data)
     made = {event for verb in verbs for event in (verb.event, *verb.events.values()) if event}
     for event in sorted(workflow.events.keys() - made):

@@ -19,20 +19,33 @@ EXISTENCE = "Person.assistanceStatus"
 
 
 class NamedPerson(msgspec.Struct, frozen=True, kw_only=True):
-    """`member` is set only where the caller may know that this person is in the hub; else all facts are false."""
+    """`member` is set only where the caller may know that this person is in the hub; else all facts are false.
+
+    `held`: the member's id where the caller's agency keeps the register of members itself, whatever else it may see.
+    """
 
     key: str
     member: str | None
+    held: str | None = None
     number: str | None
     facts: Facts
 
 
 class Subjects:
-    def __init__(self, *, judge: Judge, resolver: Resolver, pseudonyms: Pseudonyms, quota: PersonQuota) -> None:
+    def __init__(
+        self,
+        *,
+        judge: Judge,
+        resolver: Resolver,
+        pseudonyms: Pseudonyms,
+        quota: PersonQuota,
+        registrars: frozenset[str] = frozenset(),
+    ) -> None:
         self._judge = judge
         self._resolver = resolver
         self._pseudonyms = pseudonyms
         self._quota = quota
+        self._registrars = registrars
 
     async def of(self, asker: Asker, lookup: Lookup) -> NamedPerson | None:
         """The person that `lookup` names; None for an id or a case that names nobody to this caller.
@@ -64,6 +77,7 @@ class Subjects:
         return NamedPerson(
             key=key,
             member=member if known else None,
+            held=member if asker.principal.agency in self._registrars else None,
             number=ref.identity_number,
             facts=ref.facts if known else Facts(),
         )

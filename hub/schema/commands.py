@@ -11,13 +11,15 @@ from typing import Any, Protocol
 from hub.audit.entry import Pattern
 from hub.auth.decision import DenialCode
 from hub.auth.principal import Principal
+from hub.casework.case_view import of_kept
 from hub.casework.commands import Call, ProblemCode, Subject
 from hub.casework.reviews import AccessPage, AccessView, moment_of
 from hub.casework.runner import Done
-from hub.domain.commands import COMMANDS, LISTS
+from hub.domain.commands import COMMANDS
 from hub.engine.execute import FieldCall
-from hub.gateway.reading import Asker, Denied, Lookup
+from hub.gateway.reading import Asker, Denied, Lookup, LookupKind
 from hub.gateway.subjects import NamedPerson
+from hub.schema.casework import Case
 from hub.schema.context import OperationContext
 from hub.schema.desk import (
     SUCCESSES,
@@ -32,6 +34,7 @@ from hub.schema.desk import (
     Problem,
     ReviewFinding,
     ReviewState,
+    Verb,
 )
 from hub.schema.roots import DEFAULT_FIRST, MAX_PERSONS, ArgumentError, lookup_of
 from hub.schema.structure import PageInfo
@@ -86,11 +89,13 @@ class CommandFetcher:
     async def _one(self, context: OperationContext, name: str, given: Mapping[str, Any]) -> Any:
         verb, asker = _VERBS[name], context.asker
         subject = None
-        if verb.about_person:
-            found = await self._subjects.of(asker, lookup_of(given["person"]))
+        if verb.about_person or verb.about_case:
+            field = "person" if verb.about_person else "case"
+            found = await self._subjects.of(asker, _lookup(given[field], verb))
             if found is None:
-                return Problem(code=ProblemCode.NOT_FOUND, field="person", message="There is no such person.")
-            subject = Subject(key=found.key, member=found.member, number=found.number, facts=found.facts)
+                return Problem(code=ProblemCode.NOT_FOUND, field=field, message=f"There is no such {field}.")
+            member = found.member or (found.held if verb.opens or verb.about_case else None)
+            subject = Subject(key=found.key, member=member, number=found.number, facts=found.facts)
             context.reading.access.append((found.key, Pattern()))
         done = await self._runner.run(
             Call(
@@ -114,7 +119,7 @@ class CommandFetcher:
 class ListFetcher:
     """`accessRequests` and `accessReviews`."""
 
-    FIELDS = LISTS
+    FIELDS = ("accessRequests", "accessReviews")
 
     def __init__(self, lists: Lists, cursors: Cursors) -> None:
         self._lists = lists
@@ -164,6 +169,10 @@ class ListFetcher:
         return opened[1]
 
 
+def _lookup(given: Any, verb: Verb) -> Lookup:
+    return lookup_of(given) if verb.about_person else Lookup(kind=LookupKind.CASE_NUMBER, text=str(given))
+
+
 def _plain(value: Any) -> Any:
     """Coerced input as JSON."""
     if isinstance(value, Enum):
@@ -196,6 +205,8 @@ def _receipt(kind: Any, held: Mapping[str, Any]) -> Any:
             valid_until=_moment(held["valid_until_us"]),
             review_due=_moment(held["review_due_us"]),
         )
+    if kind is Case:
+        return of_kept(held)
     return ConsentReceipt(
         agency=held["agency"],
         purpose=held["purpose"],

@@ -11,6 +11,9 @@ from typing import Annotated, Any, Union
 import strawberry
 
 from hub.casework.commands import ProblemCode
+from hub.casework.verbs import CaseVerb, read_verbs
+from hub.casework.workflow_reader import read_workflow
+from hub.schema.casework import Case, verb_inputs
 from hub.schema.structure import PageInfo, PersonLookup
 
 MUTATION_ID = "Your own id of this command: the same id is the same command. / 命令幂等标识。"
@@ -129,6 +132,8 @@ class Verb:
     receipt_type: Any
     receipt_description: str
     about_person: bool = False
+    about_case: bool = False
+    opens: bool = False  # begins a case: the caller need not see the person yet, if its agency keeps the register
 
 
 _WHO = (PersonLookup, "Whom it is about. / 对象。")
@@ -145,7 +150,7 @@ _CONSENT: dict[str, Any] = {
     "about_person": True,
 }
 
-VERBS = (
+VERBS: tuple[Verb, ...] = (
     Verb(
         name="requestEmergencyAccess",
         description="Ask a second officer to open fields of one person for a while. / 申请紧急访问。",
@@ -209,6 +214,27 @@ VERBS = (
         **_CONSENT,
     ),
 )
+
+
+_CASE = (strawberry.ID, "The case. / 案件编号。")
+
+
+def _case_verb(verb: CaseVerb) -> Verb:
+    first = {"person": _WHO} if verb.opens else {"case": _CASE}
+    return Verb(
+        name=verb.name,
+        description=f"{verb.en} / {verb.zh}",
+        inputs={**first, **verb_inputs(verb)},
+        receipt_name="case",
+        receipt_type=Case,
+        receipt_description="The case as it stands. / 案件。",
+        about_person=verb.opens,
+        about_case=not verb.opens,
+        opens=verb.opens,
+    )
+
+
+VERBS += tuple(_case_verb(verb) for verb in read_verbs(read_workflow()))
 
 
 def success_name(verb: str) -> str:

@@ -29,6 +29,7 @@ from hub.errors import (
 )
 from hub.gateway.gateway import Gateway
 from hub.gateway.reading import Ask, AskAnswer, Asker, Reading
+from hub.schema.case_lists import CaseFetcher
 from hub.schema.commands import CommandFetcher, ListFetcher
 from hub.schema.context import OperationContext
 from hub.schema.documents import Prepared
@@ -45,7 +46,7 @@ MAX_VARIANTS = 16
 """Plans kept of one operation, which `@skip` and `@include` make differ."""
 
 
-NEEDS_PURPOSE = frozenset({*PeopleFetcher.FIELDS, *CommandFetcher.FIELDS, *ListFetcher.FIELDS})
+NEEDS_PURPOSE = frozenset({*PeopleFetcher.FIELDS, *CommandFetcher.FIELDS, *ListFetcher.FIELDS, *CaseFetcher.FIELDS})
 """Root fields that are answered for a stated purpose only."""
 
 
@@ -120,6 +121,7 @@ class Operations:
         max_objects: int = MAX_OBJECTS,
         commands: CommandFetcher | None = None,
         lists: ListFetcher | None = None,
+        cases: CaseFetcher | None = None,
     ) -> None:
         people = PeopleFetcher(shapes)
         fetchers: dict[tuple[str, str], Fetcher] = {("Query", name): people for name in PeopleFetcher.FIELDS}
@@ -127,6 +129,8 @@ class Operations:
             fetchers |= {("Mutation", name): commands for name in CommandFetcher.FIELDS}
         if lists is not None:
             fetchers |= {("Query", name): lists for name in ListFetcher.FIELDS}
+        if cases is not None:
+            fetchers |= {("Query", name): cases for name in CaseFetcher.FIELDS}
         self._schema = schema
         self._engine = Engine(
             schema,

@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 import strawberry
 
+from hub.casework.queries import CaseOrder
+from hub.schema.casework import Case, CaseConnection, CaseFilter, ChangePage, TaskConnection, TaskFilter
 from hub.schema.desk import AccessRequestConnection
 from hub.schema.records import RecordTypes
 from hub.schema.roots import DEFAULT_FIRST
@@ -47,6 +49,25 @@ def build_query(types: RecordTypes, sex: Any) -> Any:
     ) -> Any:
         raise ExecutedElsewhereError
 
+    async def case(id: strawberry.ID) -> Any:
+        raise ExecutedElsewhereError
+
+    async def caseload(
+        filter: CaseFilter | None = None,
+        order_by: CaseOrder | None = CaseOrder.RELEASE_DATE,
+        first: int | None = DEFAULT_FIRST,
+        after: str | None = None,
+    ) -> Any:
+        raise ExecutedElsewhereError
+
+    async def tasks(
+        filter: TaskFilter | None = None, first: int | None = DEFAULT_FIRST, after: str | None = None
+    ) -> Any:
+        raise ExecutedElsewhereError
+
+    async def changes(after: str | None = None, first: int | None = DEFAULT_FIRST) -> Any:
+        raise ExecutedElsewhereError
+
     def viewer() -> Viewer:
         raise ExecutedElsewhereError
 
@@ -65,6 +86,10 @@ def build_query(types: RecordTypes, sex: Any) -> Any:
             AccessRequestConnection | None,
             "Approved emergency accesses with their reviews; by default those still open. / 紧急访问复核。",
         ),
+        "case": _root(case, Case | None, "One case of your office or below. / 案件。"),
+        "caseload": _root(caseload, CaseConnection | None, "Cases of your regions. / 辖区案件。"),
+        "tasks": _root(tasks, TaskConnection | None, "What your regions have to do, by due day. / 辖区待办。"),
+        "changes": _root(changes, ChangePage | None, "What happened that concerns you. / 变更流。"),
         "viewer": _root(viewer, Viewer, "Who you are. / 当前请求者。"),
     }
     return strawberry.type(

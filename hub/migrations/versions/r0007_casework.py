@@ -14,6 +14,7 @@ def upgrade() -> None:
         sa.Column("case_id", sa.String(length=64), nullable=False),
         sa.Column("step", sa.String(length=40), nullable=False),
         sa.Column("anchor", sa.String(length=64), nullable=False),
+        sa.Column("task_id", sa.String(length=24), nullable=False),
         sa.Column("rule_id", sa.String(length=80), nullable=False),
         sa.Column("office", sa.String(length=64), nullable=True),
         sa.Column("region", sa.String(length=12), nullable=False),
