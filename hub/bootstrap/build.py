@@ -4,6 +4,7 @@ from typing import Any
 
 from hub.audit.log import AuditLog
 from hub.auth.issuer import Issuer, open_issuer_key
+from hub.auth.proofs import ProofSigner
 from hub.bootstrap.front import build_front
 from hub.bootstrap.parts import Hub
 from hub.bootstrap.reading import build_importer, build_index, build_service, build_sources
@@ -33,6 +34,8 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     index = build_index(store, secrets, sources, clock)
     log = AuditLog(store, clock)
     issuer_key = open_issuer_key(settings.hub_dir / "keys" / "issuer.pem", create=settings.demo)
+    proof_key = open_issuer_key(settings.hub_dir / "keys" / "proofs.pem", create=settings.demo)
+    prover = ProofSigner(proof_key, url=settings.base_url, clock=clock)
     hub = Hub(
         settings=settings,
         rules=rules,
@@ -46,10 +49,11 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         quarantine=quarantine,
         issuer=Issuer(issuer_key, url=settings.issuer_url, audience=settings.audience, clock=clock),
         issuer_key=issuer_key,
+        proof_key=proof_key,
         pseudonyms=secrets.pseudonyms,
         ids=secrets.ids,
         metrics=Metrics(),
-        service=build_service(settings, rules, secrets, index, sources, log, clock, store),
+        service=build_service(settings, rules, secrets, index, sources, log, clock, store, prover),
         app=_nothing,
     )
     _warm(hub)

@@ -40,7 +40,7 @@ def build_commands(
     log: AuditLog,
     clock: Clock,
 ) -> tuple[CommandFetcher, ListFetcher, CaseFetcher]:
-    access = EmergencyDesk(rules.judge, owners(rules.catalogue, survivorship), below(rules.catalogue))
+    access = EmergencyDesk(rules.judge, owners(rules.catalogue, survivorship), below(rules.catalogue, survivorship))
     purposes: dict[str, frozenset[str]] = {}
     for role in rules.purposes.roles.values():
         purposes[role.agency] = purposes.get(role.agency, frozenset()) | role.purposes
@@ -93,12 +93,14 @@ def owners(catalogue: Catalogue, survivorship: Mapping[str, MergeRule]) -> Mappi
     return told
 
 
-def below(catalogue: Catalogue) -> Mapping[str, frozenset[str]]:
-    """Coordinate → itself and, of a record, everything below it."""
+def below(catalogue: Catalogue, survivorship: Mapping[str, MergeRule]) -> Mapping[str, frozenset[str]]:
+    """Coordinate → itself and, of a record, everything below it; of a merged field, what it is merged of."""
 
     def of(name: str) -> frozenset[str]:
         record = catalogue.fields[name].record_type
         inner = catalogue.types[record].fields if record is not None else ()
-        return frozenset({name}).union(*(of(field.coordinate) for field in inner))
+        rule = survivorship.get(name.removeprefix("Person."))
+        merged = [item.coordinate for item in rule.providers] if rule and name.startswith("Person.") else []
+        return frozenset({name, *merged}).union(*(of(field.coordinate) for field in inner))
 
     return {name: of(name) for name in catalogue.fields}

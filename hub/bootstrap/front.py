@@ -53,7 +53,7 @@ def build_front(hub: Hub) -> ASGIApp:
             readiness=lambda: _readiness(hub),
             metrics=hub.metrics.registry,
             protected_resource=metadata,
-            jwks=hub.issuer_key.jwks,
+            jwks=lambda: {"keys": [*hub.issuer_key.jwks()["keys"], *hub.proof_key.jwks()["keys"]]},
             token=TokenEndpoint(hub.issuer, read_clients(settings.hub_dir / "clients.json")).answer,
             personas=(lambda: _personas(settings)) if settings.demo else None,
             cors_origins=settings.cors_origins,

@@ -37,6 +37,7 @@ class Hub:
     quarantine: StoredQuarantine
     issuer: Issuer
     issuer_key: IssuerKey
+    proof_key: IssuerKey
     pseudonyms: Pseudonyms
     ids: PairwiseIds
     metrics: Metrics

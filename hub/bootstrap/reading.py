@@ -12,6 +12,7 @@ from hub.connectors.quarantine import StoredQuarantine
 from hub.connectors.registry import build_connectors, read_endpoints
 from hub.connectors.rows import layout_of
 from hub.domain.agencies import JUSTICE
+from hub.gateway.answering import Answering, Prover
 from hub.gateway.fetching import Questions
 from hub.gateway.gateway import Gateway
 from hub.gateway.plan import Planner
@@ -76,6 +77,7 @@ def build_service(
     log: AuditLog,
     clock: Clock,
     store: Store,
+    prover: Prover,
 ) -> GraphQLService:
     survivorship = read_survivorship(rules.catalogue, rules.survivorship_file)
     releaser = Releaser(secrets.opener, sealed_columns(rules.mappings))
@@ -101,6 +103,7 @@ def build_service(
                 clock,
                 resolver,
                 quota,
+                prover,
             ),
             PersonShapes(rules.catalogue, releaser),
             purposes=frozenset(rules.purposes.purposes),
@@ -126,6 +129,7 @@ def _gateway(
     clock: Clock,
     resolver: Resolver,
     quota: PersonQuota,
+    prover: Prover,
 ) -> Gateway:
     types = {record.agency: record.name for record in rules.catalogue.agency_types()}
     return Gateway(
@@ -143,6 +147,7 @@ def _gateway(
         quota=quota,
         members_only=MEMBERS_ONLY,
         clock=clock,
+        answering=Answering(resolver, prover),
     )
 
 

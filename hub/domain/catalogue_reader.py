@@ -61,6 +61,8 @@ _KEYS = frozenset(
     ]
 )
 _TYPE_KEYS = ("type", "code", "record", "list", "values", "values_code")
+PREDICATES = "PersonPredicates"
+"""The type whose fields the hub computes; each names the agency whose rules decide on it."""
 _FIELD_NAME = re.compile(r"[a-z][A-Za-z0-9]*")
 _TYPE_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
 
@@ -124,7 +126,9 @@ def _read_field(document: Document, type_name: str, name: str, entry: dict[str, 
 
     if not _FIELD_NAME.fullmatch(name):
         raise fail("is not a field name")
-    kind = _check_entry(entry, fail)
+    if ("owner" in entry) != (type_name == PREDICATES):
+        raise fail(f"names an owner exactly where it is a field of {PREDICATES}")
+    kind = _check_entry({key: value for key, value in entry.items() if key != "owner"}, fail)
     shape, value_type, code_list, record_type = _read_type(kind, entry[kind], codes, fail)
     return Field(
         type_name=type_name,
@@ -133,7 +137,7 @@ def _read_field(document: Document, type_name: str, name: str, entry: dict[str, 
         value_type=value_type,
         code_list=code_list,
         record_type=record_type,
-        owner=document.data.get("agency", HUB),
+        owner=entry.get("owner") or document.data.get("agency", HUB),
         group=entry["group"],
         facet=entry.get("facet", "detail"),
         sensitivity=Sensitivity(str(entry["class"])),
@@ -200,7 +204,7 @@ def _check_nesting(
     for name, (document, entry, _) in headers.items():
         if not types[name].fields:
             raise _error(document, "declares no fields", "types", name)
-        wanted = 0 if "person_field" in entry or name == "Person" else 1
+        wanted = 0 if "person_field" in entry or name in ("Person", PREDICATES) else 1
         if len(parents.get(name, ())) != wanted:
             raise _error(
                 document, f"must hang on {wanted} fields, hangs on {len(parents.get(name, ()))}", "types", name

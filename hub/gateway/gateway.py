@@ -16,6 +16,7 @@ from hub.auth.scoped import scoped_table
 from hub.clock import Clock, today
 from hub.connectors.base import Fetched, KeyKind, Layout
 from hub.domain.identity_number import IdentityNumber
+from hub.gateway.answering import Answering
 from hub.gateway.compose import compose
 from hub.gateway.fetching import Questions
 from hub.gateway.noting import Noted, note
@@ -57,6 +58,7 @@ class Gateway:
         quota: PersonQuota,
         members_only: frozenset[str],
         clock: Clock,
+        answering: Answering,
     ) -> None:
         self._judge = judge
         self._planner = planner
@@ -70,6 +72,7 @@ class Gateway:
         self._keyed = frozenset(name for name, source in sources.items() if source.key_kind is KeyKind.OWN)
         self._natural = tuple(name for name in sources if name not in members_only)
         self._clock = clock
+        self._answering = answering
         self._scoped_tables: dict[DecisionClass, DecisionTable] = {}
         self._allowed_facts: dict[tuple[str, str, str, str, bool], frozenset[Facts]] = {}
 
@@ -315,6 +318,8 @@ class Gateway:
             held = keys[ref.key]
             records = [newest(fetched.get(agency), held.get(agency, ())) for agency in mine.agencies]
             view = self._views.build(asker, ref, mine, records, fetched)
+            if mine.plan.predicates:
+                view.predicates = self._answering.answers(asker, ref, mine, records, fetched, today(self._clock))
             if mine.plan.composed:
                 values = compose(mine.plan.composed, members.get(ref.key), today(self._clock))
                 view.composed = [values[name] for name in mine.plan.composed]

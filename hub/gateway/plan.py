@@ -13,6 +13,7 @@ from hub.audit.entry import Pattern
 from hub.auth.decision import Decision, DecisionClass, DecisionTable, DenialCode, Effect
 from hub.connectors.base import Layout
 from hub.domain.catalogue import Catalogue, Field, RecordType, Shape
+from hub.gateway.predicates import BoundPredicate, bind_predicates
 from hub.gateway.survivorship import COMPOSED, MergeRule, Provider
 
 RELEASABLE = frozenset({Effect.FULL, Effect.MASKED, Effect.PREDICATE})
@@ -63,6 +64,7 @@ class ClassPlan:
     denials: tuple[tuple[str, DenialCode], ...]
     policies: frozenset[str]
     structural: frozenset[str]  # asked coordinates that are nobody's data: ids, provenance, sources, conflicts, access
+    predicates: tuple[BoundPredicate, ...] = ()  # answered without releasing what they are computed of
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -116,6 +118,7 @@ class Planner:
         self._rules = rules
         self._members_only = members_only
         self._tops = tuple(catalogue.agency_types())
+        self._predicates = bind_predicates(catalogue)
         self._cached = cached
         self._reachable: dict[frozenset[str], frozenset[str]] = {}
         self._plans: OrderedDict[tuple[str, DecisionClass, frozenset[str], bool], ClassPlan] = OrderedDict()
@@ -131,6 +134,9 @@ class Planner:
             rules = [self._rules[name] for name in self._rules if f"Person.{name}" in coordinates]
             providers = [item.agency for rule in rules for item in (*rule.providers, *rule.witnesses)]
             owners = [self._catalogue.fields[name].owner for name in coordinates if name in self._catalogue.fields]
+            owners += [
+                agency for name in coordinates & self._predicates.keys() for agency in self._predicates[name].agencies
+            ]
             agencies = self._reachable[coordinates] = frozenset((*providers, *owners))
             if len(self._reachable) > self._cached:
                 self._reachable.pop(next(iter(self._reachable)))
@@ -150,9 +156,12 @@ class Planner:
         shut = self._members_only if through_registers else frozenset()
         asked = {name: self._decision(table, name, shut) for name in coordinates if name in self._catalogue.fields}
         merged = self._merged(table, asked, shut, conflicts="Person.conflicts" in coordinates)
+        predicates = tuple(
+            bound for name, bound in self._predicates.items() if name in asked and asked[name].effect in RELEASABLE
+        )
         return ClassPlan(
             table=table,
-            agencies=self._agencies(asked, merged),
+            agencies=self._agencies(asked, merged, predicates),
             merged=merged,
             composed=tuple(sorted(self._composed(asked))),
             pattern=pattern_of(
@@ -163,6 +172,7 @@ class Planner:
             ),
             policies=frozenset(policy for decision in asked.values() for policy in decision.policies),
             structural=coordinates - asked.keys(),
+            predicates=predicates,
         )
 
     def _decision(self, table: DecisionTable, coordinate: str, shut: frozenset[str]) -> Decision:
@@ -172,6 +182,10 @@ class Planner:
             decision.effect is Effect.MASKED and not self._maskable(coordinate)
         ):
             return Decision(effect=Effect.DENIED, policies=(), denial=decision.denial or DenialCode.FIELD_DENIED)
+        if coordinate in self._predicates and decision.effect is not Effect.DENIED:
+            if self._predicates[coordinate].agencies & shut:
+                return Decision(effect=Effect.DENIED, policies=(), denial=DenialCode.FIELD_DENIED)
+            return Decision(effect=Effect.PREDICATE, policies=decision.policies, denial=None)
         return decision
 
     def _maskable(self, coordinate: str) -> bool:
@@ -214,7 +228,12 @@ class Planner:
             and _RANK[table.decisions[provider.coordinate].effect] >= _RANK[effect]
         )
 
-    def _agencies(self, asked: Mapping[str, Decision], merged: tuple[MergedPlan, ...]) -> dict[str, AgencyPlan]:
+    def _agencies(
+        self,
+        asked: Mapping[str, Decision],
+        merged: tuple[MergedPlan, ...],
+        predicates: tuple[BoundPredicate, ...],
+    ) -> dict[str, AgencyPlan]:
         plans: dict[str, AgencyPlan] = {}
         for top in self._tops:
             assert top.agency is not None
@@ -223,6 +242,10 @@ class Planner:
             release = self._tree(top, asked, fetch)
             for plan in merged:
                 fetch.update(p.coordinate for p in (*plan.providers, *plan.witnesses) if p.agency == top.agency)
+            for bound in predicates:
+                for source in bound.sources:
+                    if source.agency == top.agency:
+                        fetch |= source.coordinates
             if fetch:
                 plans[top.agency] = AgencyPlan(
                     agency=top.agency, person_field=top.person_field, fetch=frozenset(fetch), release=release

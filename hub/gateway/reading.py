@@ -135,6 +135,7 @@ class PersonView:
         "conflicts",
         "id",
         "merged",
+        "predicates",
         "provenance",
         "record_provenance",
         "rows",
@@ -146,6 +147,7 @@ class PersonView:
         self.rows = rows
         self.merged = merged
         self.composed: Sequence[Any] = ()
+        self.predicates: Sequence[Any] = ()
         self.id = ""
         self.provenance: Sequence[FieldProvenance] = ()
         self.record_provenance: Sequence[Provenance | None] = ()

@@ -13,6 +13,7 @@ import strawberry
 from hub.casework.commands import ProblemCode
 from hub.casework.verbs import CaseVerb, read_verbs
 from hub.casework.workflow_reader import read_workflow
+from hub.engine.shape import Shape
 from hub.schema.casework import Case, verb_inputs
 from hub.schema.structure import PageInfo, PersonLookup
 
@@ -257,6 +258,10 @@ def _success(verb: Verb) -> Any:
 
 
 SUCCESSES = {verb.name: _success(verb) for verb in VERBS}
+
+
+for _kind in (*SUCCESSES.values(), Problem):
+    _kind.shape = Shape(type_name=_kind.__name__, slots={})  # so that the engine knows which of a result it is
 
 
 def build_mutation() -> Any:

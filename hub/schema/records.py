@@ -10,8 +10,9 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from hub.domain.catalogue import Catalogue, Field, RecordType, Shape, ValueType
+from hub.domain.catalogue_reader import PREDICATES
 from hub.domain.codes import CodeList, Codes
-from hub.schema.structure import Conflict, FieldAccess, FieldProvenance, Node, Provenance, SourceStatus
+from hub.schema.structure import Conflict, FieldAccess, FieldProvenance, Node, Predicate, Provenance, SourceStatus
 
 Month = NewType("Month", str)
 """A calendar month, YYYY-MM."""
@@ -73,7 +74,20 @@ class RecordTypes:
         ):
             annotations[name] = annotation
             members[name] = strawberry.field(name=name, description=_both(en, zh))
+        if PREDICATES in self._catalogue.types:
+            annotations["predicates"] = self._predicates(self._catalogue.types[PREDICATES]) | None
+            members["predicates"] = strawberry.field(
+                name="predicates", description=_both("Answers without the record.", "是否类结论。")
+            )
         return _object(record, annotations, members, bases=(Node,))
+
+    def _predicates(self, record: RecordType) -> Any:
+        annotations = {field.name: Predicate | None for field in record.fields}
+        members = {
+            field.name: strawberry.field(name=field.name, description=_both(field.en, field.zh))
+            for field in record.fields
+        }
+        return _object(record, annotations, members)
 
     def _type(self, record: RecordType) -> Any:
         if record.name not in self._types:

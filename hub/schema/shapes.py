@@ -9,6 +9,7 @@ from typing import Any
 
 from hub.connectors.base import Layout
 from hub.domain.catalogue import Catalogue, ValueType
+from hub.domain.catalogue_reader import PREDICATES
 from hub.engine.shape import Shape, Slot
 from hub.gateway.plan import AgencyPlan, BoundPlan, ReleaseNode
 from hub.gateway.release import Releaser
@@ -59,6 +60,10 @@ FIELD_ACCESS = Shape(
         "code": Slot(path="{row}.code", convert=_name),
     },
 )
+PREDICATE = Shape(
+    type_name="Predicate",
+    slots={**_plain("holds", "basis", "valid_until", "proof"), "asOf": Slot(path="{row}.as_of")},
+)
 _STRUCTURE: Mapping[str, Slot] = {
     "id": Slot(path="{row}.id", never_null=True),
     "sources": Slot(path="{row}.sources", shape=SOURCE_STATUS, many=True, never_null=True),
@@ -88,6 +93,12 @@ class PersonShapes:
             slots[plan.name] = self._leaf(node, f"{{row}}.merged[{number}]")
         for number, name in enumerate(bound.plan.composed):
             slots[name] = Slot(path=f"{{row}}.composed[{number}]")
+        if bound.plan.predicates:
+            inner = {
+                item.predicate.name: Slot(path=f"{{row}}[{number}]", shape=PREDICATE)
+                for number, item in enumerate(bound.plan.predicates)
+            }
+            slots["predicates"] = Slot(path="{row}.predicates", shape=Shape(type_name=PREDICATES, slots=inner))
         for number, (agency, share) in enumerate(bound.plan.agencies.items()):
             if share.release or f"{self._type_of(agency)}.provenance" in bound.plan.structural:
                 slots[share.person_field] = self._record(number, share, bound.layouts[agency])

@@ -3,7 +3,7 @@
 Resolvers of these types read attributes of the gateway's own values; nothing here fetches.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 
 import strawberry
 
@@ -66,6 +66,17 @@ class FieldAccess:
     coordinate: str = strawberry.field(description="The field, as Type.field. / 字段坐标。")
     effect: Effect = strawberry.field(description="What it is given as. / 提供方式。")
     code: DenialCode | None = strawberry.field(description="Why it is withheld. / 不予提供的原因。")
+
+
+@strawberry.type(description="An answer that the hub computed, without the record. / 是否类结论。")
+class Predicate:
+    holds: bool = strawberry.field(description="Whether it holds. / 是否成立。")
+    basis: str = strawberry.field(description="What decided it, as a code. / 依据代码。")
+    as_of: datetime | None = strawberry.field(description="Oldest state of the sources. / 数据时点。")
+    valid_until: date = strawberry.field(description="Good for a decision up to this day. / 结论有效期至。")
+    proof: str = strawberry.field(
+        description="Signed by the hub for you (compact JWS), to be kept instead of the record. / 签名证明。"
+    )
 
 
 @strawberry.type(description="A place in a list. / 分页信息。")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from hub.connectors.mapping import DEFAULT_ASSUMED, AgencyMapping, Price
 from hub.domain.catalogue import Catalogue, Shape
+from hub.gateway.predicates import bind_predicates
 from hub.gateway.survivorship import MergeRule
 
 PERSON = "Person"
@@ -59,6 +60,8 @@ def read_weights(
         "Conflict.values": len(agencies),
     }
     asks = {field: frozenset({agency}) for agency, field in tops}
+    if predicates := bind_predicates(catalogue):
+        asks["predicates"] = frozenset().union(*(bound.agencies for bound in predicates.values()))
     asks |= {name: frozenset(provider.agency for provider in rule.providers) for name, rule in rules.items()}
     return Weights(
         prices={agency: mappings[agency].price if agency in mappings else UNMAPPED for agency in agencies},

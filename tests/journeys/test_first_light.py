@@ -280,7 +280,9 @@ def test_health_readiness_and_metadata_need_no_token(demo):
     )
     metadata = demo.send("/.well-known/oauth-protected-resource").json
     assert metadata["resource"] == demo.held["audience"]
-    (key,) = demo.send("/.well-known/jwks.json").json["keys"]
+    key, of_proofs = demo.send("/.well-known/jwks.json").json["keys"]
+    assert key["kid"] == demo.held["kid"] != of_proofs["kid"]
+    assert "d" not in of_proofs
     assert key["kid"] == demo.held["kid"]
     assert "d" not in key
 
