@@ -24,6 +24,7 @@ from hub.gateway.quota import PersonQuota
 from hub.gateway.resolve import Resolver
 from hub.gateway.subjects import Subjects
 from hub.gateway.survivorship import MergeRule
+from hub.identity.index import PersonIndex
 from hub.rules import Rules
 from hub.schema.case_lists import CaseFetcher
 from hub.schema.commands import CommandFetcher, ListFetcher
@@ -35,6 +36,7 @@ def build_commands(
     secrets: Secrets,
     survivorship: Mapping[str, MergeRule],
     resolver: Resolver,
+    index: PersonIndex,
     quota: PersonQuota,
     store: Store,
     log: AuditLog,
@@ -55,17 +57,20 @@ def build_commands(
         names=secrets.pseudonyms,
         clock=clock,
     )
+    reads = CaseReads(store, cases, clock)
     subjects = Subjects(
         judge=rules.judge,
         resolver=resolver,
+        people=index,
         pseudonyms=secrets.pseudonyms,
         quota=quota,
         registrars=frozenset({JUSTICE}),
+        person_of_case=reads.person_of,
     )
     lists = AccessLists(store, secrets.opener, rules.judge, clock)
     fetcher = CaseFetcher(
         cases=CaseQueries(store),
-        reads=CaseReads(store, cases, clock),
+        reads=reads,
         feed=Feed(store),
         rules=rules.judge,
         ids=secrets.ids,

@@ -85,7 +85,7 @@ def build_service(
     costs = CostModel(rules.schema, weights)
     resolver = Resolver(people=index, ids=secrets.ids)
     quota = PersonQuota(limit=max(1, settings.persons_per_hour // settings.workers), clock=clock)
-    commands, lists, cases = build_commands(rules, secrets, survivorship, resolver, quota, store, log, clock)
+    commands, lists, cases = build_commands(rules, secrets, survivorship, resolver, index, quota, store, log, clock)
     return GraphQLService(
         schema=rules.schema,
         documents=Documents(rules.schema, costs),

@@ -23,6 +23,9 @@ from hub.casework.workflow import CaseEvent
 
 HIGHER = frozenset({"county-office", "province-office"})
 """Roles that act for offices below them in their regions."""
+NOT_YOURS = "There is no such case or person, or not for you."
+CUSTODY = "prison/"
+"""Whoever answers for the case, until the release the person is in the hands of the prison."""
 SKEW = timedelta(minutes=5)
 
 
@@ -44,11 +47,11 @@ class CaseDesk:
         verb = self._verbs[call.name]
         subject = call.subject
         if subject is None or subject.member is None:
-            raise Refusal(ProblemCode.NOT_FOUND, "There is no such case or person, or not for you.", field="case")
+            raise Refusal(ProblemCode.NOT_FOUND, NOT_YOURS, field="case")
         case_id = f"C{secrets.token_hex(12)}" if verb.opens else str(call.given["case"]).partition(".")[0]
         before = await self._cases.load(work.connection, subject.member, case_id, lock=True)
         if before is None and not verb.opens:
-            raise Refusal(ProblemCode.NOT_FOUND, "There is no such case or person, or not for you.", field="case")
+            raise Refusal(ProblemCode.NOT_FOUND, NOT_YOURS, field="case")
         self._permit(call, subject, before)
         new = self._event(work, verb, before, case_id)
         _, after = await self._cases.add(
@@ -70,7 +73,7 @@ class CaseDesk:
             own=own,
         )
         if not policies:
-            raise Refusal(ProblemCode.FORBIDDEN, "You may not do this with this case.")
+            raise Refusal(ProblemCode.NOT_FOUND, NOT_YOURS, field="case")
 
     def _event(self, work: Work, verb: CaseVerb, case: Case | None, case_id: str) -> NewEvent:
         call, now = work.call, moment(work.now_us)
@@ -118,9 +121,23 @@ def is_own(principal: Principal, case: Case) -> bool:
     owned = case.owned
     offices = [owned.accountable, owned.pending.office if owned.pending else None]
     offices += [joint.office for joint in owned.joint if joint.until is None]
+    if not any(step.event.kind == "RELEASED" for step in case.course.steps):
+        offices += [tenure.office for tenure in owned.tenures if tenure.office.startswith(CUSTODY)]
+    offices.append(_verifier(case))
     if owned.accountable is None and owned.tenures:
         offices.append(owned.tenures[-1].office)
     return any(_acts_for(principal, office) for office in offices if office is not None)
+
+
+def _verifier(case: Case) -> str | None:
+    """The office that was asked to verify and has not answered."""
+    asked: str | None = None
+    for step in case.course.steps:
+        if step.event.kind == "VERIFICATION_STARTED":
+            asked = step.event.data.get("office")
+        elif step.event.kind in ("VERIFIED", "VERIFY_FAILED"):
+            asked = None
+    return asked
 
 
 def _acts_for(principal: Principal, office: str) -> bool:

@@ -14,6 +14,11 @@ class CaseReads:
         self._cases = cases
         self._clock = clock
 
+    async def person_of(self, case_id: str) -> str | None:
+        """Whose case this is; None for one that is unknown."""
+        async with self._store.read() as connection:
+            return await self._cases.person_of(connection, case_id)
+
     async def case(self, principal: Principal, case_id: str) -> tuple[str, CaseView] | None:
         """The person's id and the case; None for one that is unknown and for one that is not the caller's."""
         async with self._store.read() as connection:

@@ -4,12 +4,14 @@ Somebody whom the caller may not know of is named all the same: a command that n
 an approval) is answered alike for a member and for a stranger.
 """
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 
 from hub.auth.decision import DecisionClass, Judge, Reach
 from hub.auth.facts import Facts, ScopedFacts
 from hub.gateway.plan import RELEASABLE
-from hub.gateway.ports import Pseudonyms
+from hub.gateway.ports import People, Pseudonyms
 from hub.gateway.quota import PersonQuota
 from hub.gateway.reading import Asker, Lookup, LookupKind, PersonRef
 from hub.gateway.resolve import Resolver
@@ -37,12 +39,16 @@ class Subjects:
         *,
         judge: Judge,
         resolver: Resolver,
+        people: People,
         pseudonyms: Pseudonyms,
         quota: PersonQuota,
         registrars: frozenset[str] = frozenset(),
+        person_of_case: Callable[[str], Awaitable[str | None]],
     ) -> None:
         self._judge = judge
         self._resolver = resolver
+        self._people = people
+        self._person_of_case = person_of_case
         self._pseudonyms = pseudonyms
         self._quota = quota
         self._registrars = registrars
@@ -64,6 +70,19 @@ class Subjects:
         if named is not None:
             self._quota.spend(f"{principal.client}/{principal.officer}", (f"n:{named.key}",))
         return named
+
+    async def of_case(self, asker: Asker, case_id: str) -> NamedPerson | None:
+        """The person of a case; whether the case is the caller's to move is asked with the case in hand."""
+        member = await self._person_of_case(case_id)
+        if member is None:
+            return None
+        inquiry = Inquiry(principal=asker.principal, purpose=asker.purpose, cases=asker.cases, keys=False)
+        known = (await self._people.members(inquiry, (member,))).get(member)
+        if known is None:
+            return None
+        key = self._pseudonyms.of("member", member)
+        self._quota.spend(f"{asker.principal.client}/{asker.principal.officer}", (f"n:{key}",))
+        return NamedPerson(key=key, member=member, number=None, facts=known.facts)
 
     def _person(self, asker: Asker, ref: PersonRef, *, members: bool) -> NamedPerson:
         known = members and self._visible(asker, ref.facts)

@@ -141,7 +141,16 @@ class CaseFetcher:
         page = rows[:first]
         self._note(context, call, [row.person_id for row in page])
         counted = await self._cases.count(wanted) if "CaseConnection.totalCount" in call.field.coordinates else 0
-        nodes = [{**_fields(row), "id": row.case_id, "person": self._person(principal, row.person_id)} for row in page]
+        nodes = [
+            {
+                **_fields(row),
+                "id": row.case_id,
+                "accountable_office": row.accountable,
+                "pending_office": row.pending,
+                "person": self._person(principal, row.person_id),
+            }
+            for row in page
+        ]
         connection = self._connection(principal, "caseload", nodes, [row.place for row in page], len(rows) > first)
         return {**connection, "total_count": counted}
 

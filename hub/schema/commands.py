@@ -17,7 +17,7 @@ from hub.casework.reviews import AccessPage, AccessView, moment_of
 from hub.casework.runner import Done
 from hub.domain.commands import COMMANDS
 from hub.engine.execute import FieldCall
-from hub.gateway.reading import Asker, Denied, Lookup, LookupKind
+from hub.gateway.reading import Asker, Denied, Lookup
 from hub.gateway.subjects import NamedPerson
 from hub.schema.casework import Case
 from hub.schema.context import OperationContext
@@ -49,6 +49,8 @@ class Runs(Protocol):
 
 class Finds(Protocol):
     async def of(self, asker: Asker, lookup: Lookup) -> NamedPerson | None: ...
+
+    async def of_case(self, asker: Asker, case_id: str) -> NamedPerson | None: ...
 
 
 class Lists(Protocol):
@@ -91,10 +93,10 @@ class CommandFetcher:
         subject = None
         if verb.about_person or verb.about_case:
             field = "person" if verb.about_person else "case"
-            found = await self._subjects.of(asker, _lookup(given[field], verb))
+            found = await self._find(asker, verb, given[field])
             if found is None:
                 return Problem(code=ProblemCode.NOT_FOUND, field=field, message=f"There is no such {field}.")
-            member = found.member or (found.held if verb.opens or verb.about_case else None)
+            member = found.member or (found.held if verb.opens else None)
             subject = Subject(key=found.key, member=member, number=found.number, facts=found.facts)
             context.reading.access.append((found.key, Pattern()))
         done = await self._runner.run(
@@ -114,6 +116,11 @@ class CommandFetcher:
         if done.denied:
             context.reading.denied.add(Denied(coordinate=f"Mutation.{name}", code=DenialCode.FIELD_DENIED))
         return _result(name, given["clientMutationId"], done)
+
+    async def _find(self, asker: Asker, verb: Verb, given: Any) -> NamedPerson | None:
+        if verb.about_person:
+            return await self._subjects.of(asker, lookup_of(given))
+        return await self._subjects.of_case(asker, str(given).partition(".")[0])
 
 
 class ListFetcher:
@@ -167,10 +174,6 @@ class ListFetcher:
         if opened is None or opened[0] != CURSOR_KIND + name[6]:
             raise ArgumentError("This cursor does not belong to this list.")
         return opened[1]
-
-
-def _lookup(given: Any, verb: Verb) -> Lookup:
-    return lookup_of(given) if verb.about_person else Lookup(kind=LookupKind.CASE_NUMBER, text=str(given))
 
 
 def _plain(value: Any) -> Any:

@@ -73,8 +73,8 @@ def admitted(offices, demo, nth):
 
 
 def dispatched(offices, case):
-    offices["prison"].do("startVerification", case=case, happenedAt="2024-03-05T09:00:00+08:00")
-    offices["office"].send("verifyIdentity", case=case, result="TRUE", happenedAt="2024-03-12T09:00:00+08:00")
+    offices["prison"].do("startVerification", case=case, office=OFFICE, happenedAt="2024-03-05T09:00:00+08:00")
+    offices["office"].do("verifyIdentity", case=case, result="TRUE", happenedAt="2024-03-12T09:00:00+08:00")
     offices["prison"].do("recordExitEducation", case=case, passed=True, happenedAt="2026-03-20T09:00:00+08:00")
     offices["prison"].do(
         "assessRisk", case=case, riskClass="KEY", threeNone=True, happenedAt="2026-05-10T09:00:00+08:00"
@@ -163,7 +163,8 @@ def test_nobody_does_what_is_not_theirs(offices, demo):
     case = admitted(offices, demo, 5)
     assert offices["office"].refused("recordRelease", case=case, certificate="1") in ("FORBIDDEN", "NOT_FOUND")
     assert offices["county"].refused("dispatchCase", case=case, office=OFFICE) in ("FORBIDDEN", "NOT_FOUND")
-    assert offices["police"].refused("recordDeath", case=f"{case}.police-station", source="POLICE") == "NOT_FOUND"
+    assert Officer(demo, "tax").refused("recordDeath", case=case, source="POLICE") == "FORBIDDEN"
+    assert Officer(demo, "tax").refused("recordDeath", case="C-none", source="POLICE") == "NOT_FOUND"
     assert (
         offices["prison"].refused("notifyRelease", case="C-none", county=COUNTY, plannedRelease="2026-06-30")
         == "NOT_FOUND"
