@@ -17,6 +17,7 @@ from hub.cli.policy import app as policy
 from hub.cli.schema import app as schema
 from hub.cli.serve import migrate, serve
 from hub.cli.tokens import token
+from hub.cli.worker import worker
 from hub.errors import HubError, StartupError, StoreError
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo)
 app.command("serve")(serve)
+app.command("worker")(worker)
 app.command("migrate")(migrate)
 app.command("doctor")(doctor)
 app.command("token")(token)

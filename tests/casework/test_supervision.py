@@ -34,11 +34,15 @@ async def rows(store, table):
         return (await connection.execute(select(table))).all()
 
 
+async def record(_person, kind):
+    return f"entry-of-{kind}"
+
+
 def supervision(store, cases, clock, sent):
     async def tell(_connection, _person, notice):
         sent.append((notice.kind, notice.office, notice.body.get("step")))
 
-    return Supervision(store, cases, tell, clock)
+    return Supervision(store, cases, tell, clock, record=record)
 
 
 def clock_at(day):
@@ -56,7 +60,7 @@ async def test_a_case_added_event_by_event_is_the_case_added_at_once(store, case
     assert one.revision == len(journey())
     for table in (case_deadline, case_office):
         kept = [
-            [row._asdict() | {"case_id": ""} for row in await rows(store, table) if row.case_id == case]
+            [row._asdict() | {"case_id": "", "task_id": ""} for row in await rows(store, table) if row.case_id == case]
             for case in (CASE, "c-2")
         ]
         assert sorted(map(str, kept[0])) == sorted(map(str, kept[1]))
@@ -90,6 +94,8 @@ async def test_alarms_go_out_once_and_in_order_though_days_were_slept_through(st
     assert await sweep() == 0
     assert not sent
     assert next(row.state for row in await rows(store, case_record)) == "UNCONNECTED"
+    made = next(row for row in await rows(store, case_event) if row.kind == "UNCONNECTED")
+    assert made.entry_id == "entry-of-UNCONNECTED"
 
 
 async def test_a_clock_that_jumps_back_tells_nothing_twice(store, cases):
@@ -128,7 +134,7 @@ async def test_a_failed_transaction_leaves_the_alarm_for_the_next_sweep(store, c
         raise RuntimeError("the wire broke")
 
     with pytest.raises(RuntimeError, match="wire"):
-        await Supervision(store, cases, failing, clock).sweep()
+        await Supervision(store, cases, failing, clock, record=record).sweep()
     sent = []
     await supervision(store, cases, clock, sent).sweep()
     assert ("deadline.red", OFFICE, "PICKUP_OUTCOME") in sent
