@@ -11,9 +11,8 @@ from hub.casework.docket import day_of
 from hub.casework.notices import TOLD
 from hub.casework.office import region_of
 from hub.domain.agencies import JUSTICE
-from hub.identity.tables import case_reference, jurisdiction, person
+from hub.identity.tables import CASE_KIND, case_reference, jurisdiction, person
 
-KIND = "case"
 AGENCY_OF = {
     "prison": JUSTICE,
     "judicial-office": JUSTICE,
@@ -70,13 +69,13 @@ async def _jurisdiction(connection: AsyncConnection, person_id: str) -> None:
         regions[region] = (start, end)
     known = select(person.c.sex, person.c.vaulted).where(person.c.person_id == person_id)
     found = (await connection.execute(known)).first()
-    mine = (jurisdiction.c.person_id == person_id, jurisdiction.c.kind == KIND)
+    mine = (jurisdiction.c.person_id == person_id, jurisdiction.c.kind == CASE_KIND)
     await connection.execute(delete(jurisdiction).where(*mine))
     rows = [
         {
             "person_id": person_id,
             "region": region,
-            "kind": KIND,
+            "kind": CASE_KIND,
             "valid_from": start,
             "valid_to": end,
             "sex": found.sex if found else None,

@@ -1,7 +1,8 @@
 """Builds the index of members from the justice system's own records; running it again changes nothing but dates.
 
-A member is known by the justice key. A number that is none leaves a member without one; a number that two records bear
-marks both as ambiguous, and a look-up by it finds nobody rather than somebody, also while an import runs.
+What cases made is left as it is. A member is known by the justice key. A number that is none leaves a member without
+one; a number that two records bear marks both as ambiguous, and a look-up by it finds nobody rather than somebody, also
+while an import runs.
 """
 
 import secrets
@@ -16,7 +17,7 @@ from hub.clock import Clock
 from hub.domain.agencies import JUSTICE
 from hub.domain.identity_number import IdentityNumber, IdentityNumberError
 from hub.identity.ports import Indexer, IndexRecord, IndexSource, Opener, Sealer, key_place, number_place
-from hub.identity.tables import case_reference, consent, findings, jurisdiction, link, person
+from hub.identity.tables import CASE_KIND, case_reference, consent, findings, jurisdiction, link, person
 from hub.store.engine import Store
 
 BATCH = 500
@@ -96,11 +97,23 @@ class Importer:
                 links.append(rows.link)
             offices += rows.offices
         ids = [row["person_id"] for row in people]
-        for table in (person, jurisdiction, findings):
+        for table in (person, findings):
             await connection.execute(delete(table).where(table.c.person_id.in_(ids)))
+        registers = (jurisdiction.c.person_id.in_(ids), jurisdiction.c.kind != CASE_KIND)
+        await connection.execute(delete(jurisdiction).where(*registers))
+        await self._copy(connection, people)
         for table, made in ((person, people), (link, links), (jurisdiction, offices), (findings, without)):
             if made:
                 await connection.execute(insert(table), made)
+
+    async def _copy(self, connection: AsyncConnection, people: Sequence[Mapping[str, object]]) -> None:
+        """Bring what rows made by cases repeat of the person up to date: who is vaulted is in no list."""
+        alike: dict[tuple[object, object], list[object]] = {}
+        for row in people:
+            alike.setdefault((row["sex"], row["vaulted"]), []).append(row["person_id"])
+        for (sex, vaulted), ids in alike.items():
+            mine = (jurisdiction.c.person_id.in_(ids), jurisdiction.c.kind == CASE_KIND)
+            await connection.execute(update(jurisdiction).where(*mine).values(sex=sex, vaulted=vaulted))
 
     def rows(self, person_id: str, record: IndexRecord, now: datetime) -> MemberRows:
         """The rows of one member, its numbers sealed and blind-indexed; stores nothing."""

@@ -31,6 +31,9 @@ link = Table(
     Column("linked_at", DateTime(timezone=True), nullable=False),
 )
 
+CASE_KIND = "case"
+"""Kind of the rows of `person_jurisdiction` that a case makes; every other kind is the register's."""
+
 jurisdiction = Table(
     "person_jurisdiction",
     METADATA,
