@@ -29,6 +29,7 @@ class Kind(StrEnum):
     OPERATION = "operation"
     REFUSALS = "refusals"  # refusals before a valid token, one summary a minute
     STARTUP = "startup"
+    SWEEP = "sweep"  # the hub looks by itself, batch by batch, whether something changed at an agency
     COMMAND = "command"  # before the effect of a command; the operation has an entry of its own
 
 

@@ -85,3 +85,23 @@ case_deadline = Table(
     Index("ix_case_deadline_region", "region", "done", "missed", "due"),
     Index("ix_case_deadline_office", "office", "done", "missed", "due"),
 )
+
+watch_state = Table(
+    "watch_state",
+    METADATA,
+    Column("person_id", String(32), primary_key=True),
+    Column("case_id", String(64), primary_key=True),
+    Column("agency", String(40), primary_key=True),
+    Column("watch", String(40), primary_key=True),
+    Column("digest", String(32), nullable=False),  # keyed, of what was seen last; the value itself is nowhere
+    Column("turns", Integer, nullable=False),  # how often it changed: names the event, so that none is added twice
+    Column("seen_us", BigInteger, nullable=False),
+)
+
+watch_turn = Table(
+    "watch_turn",
+    METADATA,
+    Column("agency", String(40), primary_key=True),
+    Column("next_us", BigInteger, nullable=False),
+)
+"""When an agency is to be swept next: who moves it on has the turn."""

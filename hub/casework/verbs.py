@@ -119,7 +119,7 @@ def read_verbs(workflow: Workflow, path: Path = VERBS_FILE) -> tuple[CaseVerb, .
         raise CaseworkRulesError("names other commands than policies may name, or in another order", file=document.file)
     verbs = tuple(_verb(document, name, workflow) for name in document.data)
     made = {event for verb in verbs for event in (verb.event, *verb.events.values()) if event}
-    for event in sorted(workflow.events.keys() - made):
+    for event in sorted(kind for kind, rule in workflow.events.items() if kind not in made and not rule.seen):
         raise CaseworkRulesError(f"no verb leads to the event {event}", file=document.file)
     return verbs
 

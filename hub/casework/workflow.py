@@ -48,13 +48,17 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRule:
-    """In which states an event is in order, and which it leads to; `back` may lead to a lower rank."""
+    """In which states an event is in order, and which it leads to; `back` may lead to a lower rank.
+
+    `seen`: no office adds it, the hub does when it sees something at an agency's system.
+    """
 
     kind: str
     before: frozenset[str]
     to: str | None
     first: bool
     back: bool
+    seen: bool = False
     zh: str
     en: str
 

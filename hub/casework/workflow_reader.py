@@ -49,6 +49,7 @@ def _event(document: Document, name: str, states: dict[str, State]) -> EventRule
             to=entry.get("to"),
             first=entry.get("first", False),
             back=entry.get("back", False),
+            seen=entry.get("seen", False),
             zh=entry["zh"],
             en=entry["en"],
         )

@@ -1,4 +1,4 @@
-"""`hub worker`: what runs beside the server: order of events, webhooks, supervision of deadlines."""
+"""`hub worker`: what runs beside the server: order of events, webhooks, supervision, sweeps of agencies."""
 
 import asyncio
 import signal
@@ -50,4 +50,5 @@ def duties_of(parts: Work) -> tuple[Duty, ...]:
         Duty(name="sequence", work=parts.sequencer.run, pause_s=0.5),
         Duty(name="deliver", work=parts.deliverer.run, pause_s=0.5),
         Duty(name="supervise", work=parts.supervision.sweep, pause_s=30.0),
+        Duty(name="sweep", work=parts.sweeps.run, pause_s=5.0),
     )

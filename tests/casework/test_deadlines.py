@@ -198,6 +198,27 @@ ROWS = [
     ),
     ("CLOSING/-/ANY/-", [ADMITTED, event("RELEASED", "2024-02-29", PRISON)], "2029-03-15", "2029-02-28", "2029-03-16"),
     ("REOFFENCE_PUSH/-/ANY/-", [ADMITTED, event("REOFFENDED", "2026-09-01")], "2026-09-06", "2026-09-06", "2026-09-07"),
+    (
+        "CUSTODY_CHECK/-/ANY/-",
+        [ADMITTED, event("CUSTODY_SEEN", "2026-09-01")],
+        "2026-09-04",
+        "2026-09-02",
+        "2026-09-05",
+    ),
+    (
+        "WORK_CONFIRMED/-/ANY/-",
+        [ADMITTED, event("WORK_SEEN", "2026-09-01")],
+        "2026-09-15",
+        "2026-09-13",
+        "2026-09-16",
+    ),
+    (
+        "RELIEF_RENEWED/-/ANY/-",
+        [ADMITTED, event("RELIEF_ENDING", "2026-09-01")],
+        "2026-09-16",
+        "2026-09-14",
+        "2026-09-17",
+    ),
     ("DEATH_MATCH/-/ANY/-", [ADMITTED, event("DECEASED", "2026-09-01")], "2026-09-02", "2026-09-02", "2026-09-03"),
 ]
 

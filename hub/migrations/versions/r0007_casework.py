@@ -113,6 +113,23 @@ def upgrade() -> None:
         batch_op.create_index("ix_outbox_feed", ["recipient", "position"], unique=False)
 
     op.create_table(
+        "watch_state",
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("case_id", sa.String(length=64), nullable=False),
+        sa.Column("agency", sa.String(length=40), nullable=False),
+        sa.Column("watch", sa.String(length=40), nullable=False),
+        sa.Column("digest", sa.String(length=32), nullable=False),
+        sa.Column("turns", sa.Integer(), nullable=False),
+        sa.Column("seen_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("person_id", "case_id", "agency", "watch", name=op.f("pk_watch_state")),
+    )
+    op.create_table(
+        "watch_turn",
+        sa.Column("agency", sa.String(length=40), nullable=False),
+        sa.Column("next_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("agency", name=op.f("pk_watch_turn")),
+    )
+    op.create_table(
         "webhook",
         sa.Column("webhook_id", sa.String(length=32), nullable=False),
         sa.Column("agency", sa.String(length=40), nullable=False),
@@ -150,6 +167,8 @@ def downgrade() -> None:
 
     op.drop_table("webhook_delivery")
     op.drop_table("webhook")
+    op.drop_table("watch_turn")
+    op.drop_table("watch_state")
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.drop_index("ix_outbox_feed")
 
