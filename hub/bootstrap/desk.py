@@ -1,25 +1,30 @@
 """Builds the way of a command: subjects, handlers, runner, and the lists that belong to them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hub.audit.log import AuditLog
 from hub.bootstrap.secrets import Secrets
+from hub.casework.bases import BaseDesk
 from hub.casework.calendar_reader import read_calendar
 from hub.casework.case_desk import CaseDesk
 from hub.casework.case_store import CaseStore
 from hub.casework.consents import ConsentDesk
 from hub.casework.deadline_reader import read_deadlines
 from hub.casework.emergency import EmergencyDesk
+from hub.casework.oversight import OversightDesk
+from hub.casework.oversight_lists import OversightLists
 from hub.casework.queries import CaseQueries
 from hub.casework.reads import CaseReads
 from hub.casework.reviews import AccessLists
 from hub.casework.runner import Runner
 from hub.casework.verbs import read_verbs
+from hub.casework.webhook_desk import WebhookDesk
 from hub.casework.workflow_reader import read_workflow
 from hub.clock import Clock, today
 from hub.domain.agencies import HUB, JUSTICE
 from hub.domain.catalogue import Catalogue
 from hub.events.outbox import Feed
+from hub.events.webhooks import Webhooks
 from hub.gateway.quota import PersonQuota
 from hub.gateway.resolve import Resolver
 from hub.gateway.subjects import Subjects
@@ -28,6 +33,7 @@ from hub.identity.index import PersonIndex
 from hub.rules import Rules
 from hub.schema.case_lists import CaseFetcher
 from hub.schema.commands import CommandFetcher, ListFetcher
+from hub.schema.oversight_lists import OversightFetcher
 from hub.store.engine import Store
 
 
@@ -41,15 +47,22 @@ def build_commands(
     store: Store,
     log: AuditLog,
     clock: Clock,
-) -> tuple[CommandFetcher, ListFetcher, CaseFetcher]:
-    access = EmergencyDesk(rules.judge, owners(rules.catalogue, survivorship), below(rules.catalogue, survivorship))
+    *,
+    webhook_hosts: Sequence[str],
+) -> tuple[CommandFetcher, ListFetcher, CaseFetcher, OversightFetcher]:
+    owned = owners(rules.catalogue, survivorship)
+    access = EmergencyDesk(rules.judge, owned, below(rules.catalogue, survivorship))
     purposes: dict[str, frozenset[str]] = {}
     for role in rules.purposes.roles.values():
         purposes[role.agency] = purposes.get(role.agency, frozenset()) | role.purposes
     cases = build_case_store()
-    desk = CaseDesk(cases, read_verbs(cases.workflow), rules.judge, secrets.pseudonyms)
+    bases = BaseDesk(cases, rules.judge, secrets.pseudonyms)
+    desk = CaseDesk(cases, read_verbs(cases.workflow), rules.judge, secrets.pseudonyms, follow=(bases.follow,))
+    oversight = OversightDesk(cases, rules.judge, secrets.pseudonyms, owned)
+    webhooks = Webhooks(store, secrets.sealer, secrets.opener, clock, hosts=frozenset(webhook_hosts))
+    above = (*oversight.commands(), *bases.commands(), *WebhookDesk(webhooks).commands())
     runner = Runner(
-        (*access.commands(), *ConsentDesk(purposes).commands(), *desk.commands()),
+        (*access.commands(), *ConsentDesk(purposes).commands(), *desk.commands(), *above),
         store=store,
         log=log,
         rules=rules.judge,
@@ -77,7 +90,16 @@ def build_commands(
         names=secrets.pseudonyms,
         today=lambda: today(clock),
     )
-    return CommandFetcher(runner, subjects), ListFetcher(lists, secrets.ids), fetcher
+    above_cases = OversightFetcher(
+        lists=OversightLists(store, cases, secrets.opener),
+        cases=CaseQueries(store),
+        webhooks=webhooks,
+        rules=rules.judge,
+        ids=secrets.ids,
+        names=secrets.pseudonyms,
+        today=lambda: today(clock),
+    )
+    return CommandFetcher(runner, subjects), ListFetcher(lists, secrets.ids), fetcher, above_cases
 
 
 def build_case_store() -> CaseStore:

@@ -85,7 +85,10 @@ def build_service(
     costs = CostModel(rules.schema, weights)
     resolver = Resolver(people=index, ids=secrets.ids)
     quota = PersonQuota(limit=max(1, settings.persons_per_hour // settings.workers), clock=clock)
-    commands, lists, cases = build_commands(rules, secrets, survivorship, resolver, index, quota, store, log, clock)
+    hosts = settings.webhook_hosts
+    commands, lists, cases, oversight = build_commands(
+        rules, secrets, survivorship, resolver, index, quota, store, log, clock, webhook_hosts=hosts
+    )
     return GraphQLService(
         schema=rules.schema,
         documents=Documents(rules.schema, costs),
@@ -111,6 +114,7 @@ def build_service(
             commands=commands,
             lists=lists,
             cases=cases,
+            oversight=oversight,
         ),
         judge=rules.judge,
         log=log,

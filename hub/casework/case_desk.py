@@ -1,7 +1,7 @@
 """Handlers of the commands of a case: who may, what is added, who is told. One transaction each."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,12 +29,19 @@ CUSTODY = "prison/"
 SKEW = timedelta(minutes=5)
 
 
+Follow = Callable[[Work, Case, CaseEvent], Awaitable[None]]
+"""What else an event does, inside its transaction; it may refuse."""
+
+
 class CaseDesk:
-    def __init__(self, cases: CaseStore, verbs: Sequence[CaseVerb], rules: Rules, names: Names) -> None:
+    def __init__(
+        self, cases: CaseStore, verbs: Sequence[CaseVerb], rules: Rules, names: Names, follow: Sequence[Follow] = ()
+    ) -> None:
         self._cases = cases
         self._verbs = {verb.name: verb for verb in verbs}
         self._rules = rules
         self._names = names
+        self._follow = tuple(follow)
 
     def commands(self) -> Sequence[Command]:
         def best(call: Call) -> tuple[Facts, bool]:
@@ -57,6 +64,8 @@ class CaseDesk:
         _, after = await self._cases.add(
             work.connection, subject.member, case_id, [new], entry_id=work.entry_id, now_us=work.now_us
         )
+        for follow in self._follow:
+            await follow(work, after, new.event)
         await put_reach(work.connection, after)
         await self._tell(work, after, new.event)
         return kept(case_view(after, day_of(moment(work.now_us))))

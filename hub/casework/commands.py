@@ -29,6 +29,7 @@ class ProblemCode(StrEnum):
     SAME_OFFICER = "SAME_OFFICER"
     ALREADY_DECIDED = "ALREADY_DECIDED"
     EXPIRED = "EXPIRED"
+    CAPACITY_FULL = "CAPACITY_FULL"
 
 
 class Refusal(Exception):

@@ -36,6 +36,10 @@ _LEVELS = {
 }
 
 
+MAX_BOUNCES = 2
+"""Returns after which the province is told that nobody wants the case. [P] DOMAIN 1.1, row 6b."""
+
+
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """`office` is who shall know; `body` holds identifiers, codes and dates only."""
 
@@ -55,6 +59,9 @@ def of_event(case: Case, event: CaseEvent) -> Iterator[Notice]:
     for office in dict.fromkeys(offices):
         if office is not None and office != event.office:
             yield Notice(office=office, kind=f"case.{event.kind}", body=body)
+    if event.kind == "NOT_OURS" and case.owned.bounces > MAX_BOUNCES:
+        province = level_office(Level.PROVINCE, case.facts.region)
+        yield Notice(office=province, kind="case.bounced", body={**body, "bounces": case.owned.bounces})
 
 
 def of_alarm(case: Case, deadline: Deadline, alarm: Alarm) -> Iterator[Notice]:

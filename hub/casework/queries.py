@@ -85,6 +85,8 @@ class TaskFilter(msgspec.Struct, frozen=True, kw_only=True):
     region: str | None = None
     steps: tuple[str, ...] = ()
     office: str | None = None
+    role: str | None = None
+    """Whose offices' tasks."""
     due_until: date | None = None
     lights: tuple[Light, ...] = ()
 
@@ -199,6 +201,8 @@ def _tasks(wanted: TaskFilter, today: date) -> ColumnElement[bool]:
         conditions.append(columns.step.in_(wanted.steps))
     if wanted.office:
         conditions.append(columns.office == wanted.office)
+    if wanted.role:
+        conditions.append(columns.office.startswith(f"{wanted.role}/"))
     if wanted.due_until:
         conditions.append(columns.due <= wanted.due_until)
     if wanted.lights:

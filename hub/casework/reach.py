@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.casework.case_store import Case, moment
@@ -37,6 +37,17 @@ async def put_reach(connection: AsyncConnection, case: Case) -> None:
     await _jurisdiction(connection, case.person_id)
 
 
+async def put_reference(connection: AsyncConnection, case: Case, role: str) -> None:
+    """Let officers of another agency cite the case, beside those whom its events let."""
+    if role == "prison":
+        return
+    name = reference(case.case_id, role)
+    mine = (case_reference.c.person_id == case.person_id, case_reference.c.case_id == name)
+    await connection.execute(delete(case_reference).where(*mine))
+    row = {"person_id": case.person_id, "case_id": name, "agency": AGENCY_OF[role], "open": not case.course.ended}
+    await connection.execute(insert(case_reference).values(**row))
+
+
 async def _references(connection: AsyncConnection, case: Case) -> None:
     told = {role for step in case.course.steps for role in TOLD.get(step.event.kind, ())}
     rows = [
@@ -50,6 +61,8 @@ async def _references(connection: AsyncConnection, case: Case) -> None:
         for role in ("judicial-office", *sorted(told))
     ]
     names = [row["case_id"] for row in rows]
+    every = (case_reference.c.person_id == case.person_id, case_reference.c.case_id.startswith(f"{case.case_id}."))
+    await connection.execute(update(case_reference).where(*every).values(open=not case.course.ended))
     mine = (case_reference.c.person_id == case.person_id, case_reference.c.case_id.in_(names))
     await connection.execute(delete(case_reference).where(*mine))
     await connection.execute(insert(case_reference), rows)

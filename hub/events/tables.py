@@ -35,6 +35,9 @@ webhook = Table(
     Column("agency", String(40), nullable=False),
     Column("url", Text, nullable=False),
     Column("kinds", Text, nullable=False),  # prefixes with spaces; empty: every kind
+    Column(
+        "regions", Text, nullable=False
+    ),  # of who registered it, with spaces: offices elsewhere are not its business
     Column("secret_sealed", LargeBinary, nullable=False),
     Column("from_position", BigInteger, nullable=False),
     Column("failures", Integer, nullable=False),  # in a row

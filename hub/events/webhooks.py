@@ -26,6 +26,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     agency: str
     url: str
     kinds: tuple[str, ...]
+    regions: tuple[str, ...]
     failures: int
     disabled: bool
 
@@ -52,8 +53,19 @@ class Webhooks:
         self._clock = clock
         self._hosts = hosts
 
-    async def register(self, agency: str, url: str, kinds: Sequence[str] = ()) -> tuple[str, str]:
-        """Register an endpoint, which gets what happens from now on; its id and its secret (`whsec_…`), shown once.
+    async def register(
+        self, agency: str, url: str, kinds: Sequence[str] = (), *, regions: Sequence[str] = ("",)
+    ) -> tuple[str, str]:
+        """As `add`, in a transaction of its own."""
+        async with self._store.write() as connection:
+            return await self.add(connection, agency, url, kinds, regions=regions)
+
+    async def add(
+        self, connection: AsyncConnection, agency: str, url: str, kinds: Sequence[str], *, regions: Sequence[str]
+    ) -> tuple[str, str]:
+        """Register an endpoint, which gets what happens from now on; its id and its secret (`whsec_…`).
+
+        `regions`: prefixes; what is addressed to offices elsewhere is not sent to it.
 
         Raises:
             WebhookError: the host is not allowed, or the URL is no plain https URL.
@@ -61,34 +73,38 @@ class Webhooks:
         self._check(url)
         webhook_id = secrets.token_hex(16)
         secret = "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
-        async with self._store.write() as connection:
-            head = (await connection.execute(select(event_head.c.position))).scalar_one()
-            await connection.execute(
-                insert(webhook).values(
-                    webhook_id=webhook_id,
-                    agency=agency,
-                    url=url,
-                    kinds=" ".join(kinds),
-                    secret_sealed=self._sealer.seal(_place(webhook_id), secret),
-                    from_position=head,
-                    failures=0,
-                    created_us=self._now(),
-                )
+        head = (await connection.execute(select(event_head.c.position))).scalar_one()
+        await connection.execute(
+            insert(webhook).values(
+                webhook_id=webhook_id,
+                agency=agency,
+                url=url,
+                kinds=" ".join(kinds),
+                regions=" ".join(regions),
+                secret_sealed=self._sealer.seal(_place(webhook_id), secret),
+                from_position=head,
+                failures=0,
+                created_us=self._now(),
             )
+        )
         return webhook_id, secret
 
     async def endpoints(self, agency: str | None = None) -> tuple[Endpoint, ...]:
-        wanted = select(webhook).order_by(webhook.c.created_us)
-        if agency is not None:
-            wanted = wanted.where(webhook.c.agency == agency)
         async with self._store.read() as connection:
-            rows = (await connection.execute(wanted)).all()
+            return tuple(each for each in await self.endpoints_in(connection) if agency in (None, each.agency))
+
+    async def endpoints_in(self, connection: AsyncConnection, webhook_id: str | None = None) -> tuple[Endpoint, ...]:
+        wanted = select(webhook).order_by(webhook.c.created_us)
+        if webhook_id is not None:
+            wanted = wanted.where(webhook.c.webhook_id == webhook_id)
+        rows = (await connection.execute(wanted)).all()
         return tuple(
             Endpoint(
                 webhook_id=row.webhook_id,
                 agency=row.agency,
                 url=row.url,
                 kinds=tuple(row.kinds.split()),
+                regions=tuple(row.regions.split()),
                 failures=row.failures,
                 disabled=row.disabled_us is not None,
             )
@@ -102,21 +118,27 @@ class Webhooks:
         return self._opener.open(_place(webhook_id), sealed)
 
     async def enable(self, webhook_id: str, *, agency: str) -> bool:
+        async with self._store.write() as connection:
+            return await self.enable_in(connection, webhook_id, agency=agency)
+
+    async def enable_in(self, connection: AsyncConnection, webhook_id: str, *, agency: str) -> bool:
         """Let an endpoint that was disabled go on where it stopped; whether there is such an endpoint."""
         mine = and_(webhook.c.webhook_id == webhook_id, webhook.c.agency == agency)
-        async with self._store.write() as connection:
-            done = await connection.execute(update(webhook).where(mine).values(disabled_us=None, failures=0))
+        done = await connection.execute(update(webhook).where(mine).values(disabled_us=None, failures=0))
         return bool(done.rowcount)
 
     async def replay(self, webhook_id: str, *, agency: str, after: int) -> int:
-        """Send again what came after a place, dead letters too; how many will be sent."""
         async with self._store.write() as connection:
-            known = select(webhook.c.webhook_id).where(webhook.c.webhook_id == webhook_id, webhook.c.agency == agency)
-            if (await connection.execute(known)).scalar() is None:
-                return 0
-            again = update(delivery).where(delivery.c.webhook_id == webhook_id, delivery.c.position > after)
-            values = {"attempts": 0, "next_us": self._now(), "delivered_us": None, "dead": False}
-            return (await connection.execute(again.values(**values))).rowcount
+            return await self.replay_in(connection, webhook_id, agency=agency, after=after)
+
+    async def replay_in(self, connection: AsyncConnection, webhook_id: str, *, agency: str, after: int) -> int:
+        """Send again what came after a place, dead letters too; how many will be sent."""
+        known = select(webhook.c.webhook_id).where(webhook.c.webhook_id == webhook_id, webhook.c.agency == agency)
+        if (await connection.execute(known)).scalar() is None:
+            return 0
+        again = update(delivery).where(delivery.c.webhook_id == webhook_id, delivery.c.position > after)
+        values = {"attempts": 0, "next_us": self._now(), "delivered_us": None, "dead": False}
+        return (await connection.execute(again.values(**values))).rowcount
 
     async def log(self, webhook_id: str, *, agency: str, first: int = 100) -> tuple[Logged, ...]:
         """The latest deliveries of an endpoint of this agency."""
@@ -158,6 +180,9 @@ class Webhooks:
         conditions = [outbox.c.recipient == endpoint.agency, outbox.c.position > start, outbox.c.position <= last]
         if endpoint.kinds:
             conditions.append(or_(*(outbox.c.kind.startswith(kind, autoescape=True) for kind in endpoint.kinds)))
+        if endpoint.regions:
+            mine = [outbox.c.office.like(f"%/{region}%") for region in endpoint.regions if region.isdigit()]
+            conditions.append(or_(outbox.c.office.is_(None), *mine))
         rows = (await connection.execute(select(outbox.c.position, outbox.c.person_key).where(*conditions))).all()
         for row in rows:
             await connection.execute(
@@ -170,8 +195,8 @@ class Webhooks:
                     dead=False,
                 )
             )
-        mine = webhook.c.webhook_id == endpoint.webhook_id
-        await connection.execute(update(webhook).where(mine).values(from_position=last))
+        its = webhook.c.webhook_id == endpoint.webhook_id
+        await connection.execute(update(webhook).where(its).values(from_position=last))
         return len(rows)
 
     def _check(self, url: str) -> None:

@@ -34,13 +34,21 @@ from hub.schema.desk import (
     Problem,
     ReviewFinding,
     ReviewState,
-    Verb,
 )
+from hub.schema.oversight import Base, CorrectionReceipt, SupervisionReceipt, WebhookReceipt
 from hub.schema.roots import DEFAULT_FIRST, MAX_PERSONS, ArgumentError, lookup_of
 from hub.schema.structure import PageInfo
+from hub.schema.verb import Verb
 
 _VERBS = {verb.name: verb for verb in VERBS}
 CURSOR_KIND = "a"
+_DATED: Mapping[Any, tuple[str, ...]] = {
+    SupervisionReceipt: ("due",),
+    CorrectionReceipt: ("due",),
+    Base: ("certified_until",),
+    WebhookReceipt: (),
+}
+"""Receipts that are kept as they are shown, and which of their members are days."""
 
 
 class Runs(Protocol):
@@ -210,6 +218,9 @@ def _receipt(kind: Any, held: Mapping[str, Any]) -> Any:
         )
     if kind is Case:
         return of_kept(held)
+    if kind in _DATED:
+        days = {name: date.fromisoformat(held[name]) if held[name] else None for name in _DATED[kind]}
+        return {**held, **days}
     return ConsentReceipt(
         agency=held["agency"],
         purpose=held["purpose"],

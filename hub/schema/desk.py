@@ -3,7 +3,6 @@
 A verb is one row of `VERBS`; its field, input and result types are made of it. `schema.commands` says what they do.
 """
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
 from typing import Annotated, Any, Union
@@ -15,7 +14,9 @@ from hub.casework.verbs import CaseVerb, read_verbs
 from hub.casework.workflow_reader import read_workflow
 from hub.engine.shape import Shape
 from hub.schema.casework import Case, verb_inputs
+from hub.schema.oversight_verbs import OVERSIGHT
 from hub.schema.structure import PageInfo, PersonLookup
+from hub.schema.verb import Verb
 
 MUTATION_ID = "Your own id of this command: the same id is the same command. / 命令幂等标识。"
 
@@ -122,21 +123,6 @@ class AccessRequestConnection:
     page_info: PageInfo = strawberry.field(description="Where it ends. / 分页信息。")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verb:
-    """One command as it is declared. `inputs`: GraphQL name → (type, description, optional)."""
-
-    name: str
-    description: str
-    inputs: dict[str, tuple[Any, str]]
-    receipt_name: str
-    receipt_type: Any
-    receipt_description: str
-    about_person: bool = False
-    about_case: bool = False
-    opens: bool = False  # begins a case: the caller need not see the person yet, if its agency keeps the register
-
-
 _WHO = (PersonLookup, "Whom it is about. / 对象。")
 _REQUEST = (strawberry.ID, "Id of the request. / 申请标识。")
 _ACCESS: dict[str, Any] = {
@@ -236,6 +222,7 @@ def _case_verb(verb: CaseVerb) -> Verb:
 
 
 VERBS += tuple(_case_verb(verb) for verb in read_verbs(read_workflow()))
+VERBS += OVERSIGHT
 
 
 def success_name(verb: str) -> str:

@@ -86,6 +86,16 @@ def dispatched(offices, case):
     return offices["county"].do("dispatchCase", case=case, office=OFFICE, happenedAt="2026-05-27T09:00:00+08:00")
 
 
+def registered(demo, base="B-186", capacity=20, **more):
+    query = """mutation ($input: RegisterBaseInput!) { registerBase(input: $input) {
+      ... on RegisterBaseSuccess { base { id capacity occupied waiting certifiedUntil } } ... on Problem { code field } } }"""
+    given = {"clientMutationId": secrets.token_hex(8), "base": base, "name": "章贡基地", "region": "360702"}
+    given |= {"capacity": capacity, "certifiedUntil": "2099-01-01", **more}
+    return demo.ask("county-office", query, {"input": given}, **{"Hub-Purpose": "PLACEMENT"}).json["data"][
+        "registerBase"
+    ]
+
+
 def test_from_admission_to_the_end_of_term(offices, demo):
     case = admitted(offices, demo, 1)
     found = dispatched(offices, case)
@@ -108,6 +118,8 @@ def test_from_admission_to_the_end_of_term(offices, demo):
     office.do("registerPerson", case=case, fileNumber="2026-17", happenedAt="2026-07-02T09:00:00+08:00")
     offices["police"].do("restoreHousehold", case=f"{case}.police-station", happenedAt="2026-07-06T09:00:00+08:00")
     office.do("agreePlan", case=case, goals="就业", happenedAt="2026-07-10T09:00:00+08:00")
+    assert office.refused("placePerson", case=case, kind="OTHER", base="B-none") == "INVALID_INPUT"
+    registered(demo)
     office.do("placePerson", case=case, kind="CERTIFIED_BASE", base="B-186", happenedAt="2026-07-11T09:00:00+08:00")
     office.do(
         "recordEmployment",

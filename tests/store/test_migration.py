@@ -3,6 +3,7 @@ from alembic.runtime.migration import MigrationContext
 
 import hub.audit.tables
 import hub.casework.case_tables
+import hub.casework.oversight_tables
 import hub.casework.tables
 import hub.connectors.tables
 import hub.events.tables
@@ -13,6 +14,7 @@ from hub.store.migration import is_current, migrate
 OWNERS = (
     hub.audit.tables,
     hub.casework.case_tables,
+    hub.casework.oversight_tables,
     hub.casework.tables,
     hub.connectors.tables,
     hub.events.tables,

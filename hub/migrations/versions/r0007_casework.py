@@ -135,6 +135,7 @@ def upgrade() -> None:
         sa.Column("agency", sa.String(length=40), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("kinds", sa.Text(), nullable=False),
+        sa.Column("regions", sa.Text(), nullable=False),
         sa.Column("secret_sealed", sa.LargeBinary(), nullable=False),
         sa.Column("from_position", sa.BigInteger(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
@@ -157,10 +158,107 @@ def upgrade() -> None:
     with op.batch_alter_table("webhook_delivery", schema=None) as batch_op:
         batch_op.create_index("ix_webhook_delivery_next", ["webhook_id", "next_us"], unique=False)
         batch_op.create_index("ix_webhook_delivery_person", ["webhook_id", "person_key", "position"], unique=False)
+    op.create_table(
+        "base_stay",
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("case_id", sa.String(length=64), nullable=False),
+        sa.Column("event_id", sa.String(length=64), nullable=False),
+        sa.Column("base_id", sa.String(length=40), nullable=False),
+        sa.Column("since_us", sa.BigInteger(), nullable=False),
+        sa.Column("until_us", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("person_id", "case_id", "event_id", name=op.f("pk_base_stay")),
+    )
+    with op.batch_alter_table("base_stay", schema=None) as batch_op:
+        batch_op.create_index("ix_base_stay_base_id", ["base_id", "until_us"], unique=False)
+
+    op.create_table(
+        "base_wait",
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("case_id", sa.String(length=64), nullable=False),
+        sa.Column("base_id", sa.String(length=40), nullable=False),
+        sa.Column("asked_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("person_id", "case_id", "base_id", name=op.f("pk_base_wait")),
+    )
+    with op.batch_alter_table("base_wait", schema=None) as batch_op:
+        batch_op.create_index("ix_base_wait_base_id", ["base_id", "asked_us"], unique=False)
+
+    op.create_table(
+        "correction",
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("correction_id", sa.String(length=40), nullable=False),
+        sa.Column("case_id", sa.String(length=64), nullable=False),
+        sa.Column("agency", sa.String(length=40), nullable=False),
+        sa.Column("coordinate", sa.String(length=120), nullable=False),
+        sa.Column("office", sa.String(length=64), nullable=False),
+        sa.Column("region", sa.String(length=12), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("reason_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("asked_us", sa.BigInteger(), nullable=False),
+        sa.Column("due", sa.Date(), nullable=False),
+        sa.Column("answer_sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("answered_us", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("person_id", "correction_id", name=op.f("pk_correction")),
+    )
+    with op.batch_alter_table("correction", schema=None) as batch_op:
+        batch_op.create_index("ix_correction_agency", ["agency", "region", "due"], unique=False)
+        batch_op.create_index("ix_correction_correction_id", ["correction_id"], unique=True)
+
+    op.create_table(
+        "placement_base",
+        sa.Column("base_id", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("region", sa.String(length=12), nullable=False),
+        sa.Column("capacity", sa.Integer(), nullable=False),
+        sa.Column("certified_until", sa.Date(), nullable=True),
+        sa.Column("office", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("base_id", name=op.f("pk_placement_base")),
+    )
+    with op.batch_alter_table("placement_base", schema=None) as batch_op:
+        batch_op.create_index("ix_placement_base_region", ["region"], unique=False)
+
+    op.create_table(
+        "supervision_order",
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("order_id", sa.String(length=40), nullable=False),
+        sa.Column("case_id", sa.String(length=64), nullable=False),
+        sa.Column("step", sa.String(length=40), nullable=False),
+        sa.Column("office", sa.String(length=64), nullable=False),
+        sa.Column("issuer", sa.String(length=64), nullable=False),
+        sa.Column("region", sa.String(length=12), nullable=False),
+        sa.Column("text_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("issued_us", sa.BigInteger(), nullable=False),
+        sa.Column("due", sa.Date(), nullable=False),
+        sa.Column("reply_sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("replied_us", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("person_id", "order_id", name=op.f("pk_supervision_order")),
+    )
+    with op.batch_alter_table("supervision_order", schema=None) as batch_op:
+        batch_op.create_index("ix_supervision_order_region", ["region", "due"], unique=False)
     op.bulk_insert(sa.table("event_head", sa.column("one"), sa.column("position")), [{"one": 1, "position": 0}])
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("supervision_order", schema=None) as batch_op:
+        batch_op.drop_index("ix_supervision_order_region")
+
+    op.drop_table("supervision_order")
+    with op.batch_alter_table("placement_base", schema=None) as batch_op:
+        batch_op.drop_index("ix_placement_base_region")
+
+    op.drop_table("placement_base")
+    with op.batch_alter_table("correction", schema=None) as batch_op:
+        batch_op.drop_index("ix_correction_correction_id")
+        batch_op.drop_index("ix_correction_agency")
+
+    op.drop_table("correction")
+    with op.batch_alter_table("base_wait", schema=None) as batch_op:
+        batch_op.drop_index("ix_base_wait_base_id")
+
+    op.drop_table("base_wait")
+    with op.batch_alter_table("base_stay", schema=None) as batch_op:
+        batch_op.drop_index("ix_base_stay_base_id")
+
+    op.drop_table("base_stay")
     with op.batch_alter_table("webhook_delivery", schema=None) as batch_op:
         batch_op.drop_index("ix_webhook_delivery_person")
         batch_op.drop_index("ix_webhook_delivery_next")
