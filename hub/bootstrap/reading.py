@@ -12,6 +12,7 @@ from hub.connectors.quarantine import StoredQuarantine
 from hub.connectors.registry import build_connectors, read_endpoints
 from hub.connectors.rows import layout_of
 from hub.domain.agencies import JUSTICE
+from hub.events.outbox import Feed
 from hub.gateway.answering import Answering, Prover
 from hub.gateway.fetching import Questions
 from hub.gateway.gateway import Gateway
@@ -30,6 +31,7 @@ from hub.schema.documents import Documents
 from hub.schema.operations import Operations
 from hub.schema.service import GraphQLService
 from hub.schema.shapes import PersonShapes
+from hub.schema.subscription import EventParts
 from hub.schema.weights import read_weights
 from hub.settings import Settings
 from hub.store.engine import Store
@@ -119,6 +121,9 @@ def build_service(
         judge=rules.judge,
         log=log,
         clock=clock,
+        events=EventParts(
+            feed=Feed(store), rules=rules.judge, clock=clock, purposes=frozenset(rules.purposes.purposes)
+        ),
     )
 
 

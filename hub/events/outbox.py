@@ -110,6 +110,12 @@ class Feed:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    async def head(self) -> int:
+        """The last place that was given out."""
+        async with self._store.read() as connection:
+            found: int = (await connection.execute(select(event_head.c.position))).scalar_one()
+        return found
+
     async def after(
         self, position: int, *, recipient: str, regions: Sequence[str] | None, first: int
     ) -> tuple[Event, ...]:

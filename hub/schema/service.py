@@ -28,6 +28,18 @@ from hub.schema.limits import ParseFailedError
 from hub.schema.operations import Begun, Operation, Operations, VariablesError
 from hub.schema.request import GraphQLRequest
 from hub.schema.split_cost import SplitCost
+from hub.schema.subscription import EventParts, Events
+
+
+class SubscriptionStreamError(RequestError):
+    code = "BAD_REQUEST"
+    public = "A subscription is answered as a stream: accept text/event-stream."
+
+
+class SubscriptionForbiddenError(RequestError):
+    code = "FORBIDDEN"
+    public = "You may not subscribe to this."
+
 
 _DOCUMENT_ERRORS = (ParseFailedError, InvalidDocumentError, OperationNameError, VariablesError)
 """Errors of the document itself: 200 for callers that accept only application/json (GraphQL over HTTP, 6.4.1)."""
@@ -43,7 +55,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     well_formed: bool
     retry_after_s: int | None = None
-    later: LaterParts | None = None
+    later: LaterParts | Events | None = None
 
 
 class GraphQLService:
@@ -57,7 +69,9 @@ class GraphQLService:
         judge: Judge,
         log: AuditLog,
         clock: Clock,
+        events: EventParts | None = None,
     ) -> None:
+        self._events = events
         self._schema = schema
         self._documents = documents
         self._operations = operations
@@ -73,6 +87,8 @@ class GraphQLService:
         course = Course(principal=principal, request=request, started=self._clerk.now())
         try:
             begun = await self._execute(course)
+            if isinstance(begun, Events):
+                return await self._subscribed(course, begun)
         except RequestError as error:
             return await self._refused(course, error)
         except Exception as error:
@@ -108,12 +124,12 @@ class GraphQLService:
         for name in self._documents.operation_names(text):
             self._operations.warm(self._documents.prepare(text, name, {}))
 
-    async def _execute(self, course: Course) -> Begun:
+    async def _execute(self, course: Course) -> Begun | Events:
         request = course.request
         course.prepared = prepared = self._documents.prepare(request.query, request.operation_name, request.variables)
         course.cost = prepared.cost.total
         if prepared.operation.operation is OperationType.SUBSCRIPTION:
-            raise InvalidDocumentError([])
+            return self._subscription(course)
         operation = Operation(
             prepared=prepared,
             variables=dict(request.variables),
@@ -125,6 +141,23 @@ class GraphQLService:
         if request.incremental and prepared.operation.operation is OperationType.QUERY:
             return await self._operations.begin(operation, course.reading)
         return Begun(executed=await self._operations.run(operation, course.reading))
+
+    def _subscription(self, course: Course) -> Events:
+        """Raises RequestError: the caller takes no stream, or has no purpose for it."""
+        if self._events is None or not course.request.incremental:
+            raise SubscriptionStreamError("a subscription without a stream")
+        events = Events(self._schema, self._events, self._clerk, course)
+        events.check()
+        if not events.permitted():
+            raise SubscriptionForbiddenError("no rule permits it")
+        return events
+
+    async def _subscribed(self, course: Course, events: Events) -> Answer:
+        try:
+            events.start(await self._clerk.record(course, Outcome.OK, None))
+        except AuditUnavailableError as error:
+            return self._refusal(course, error, None)
+        return Answer(status=200, body=b"", well_formed=True, later=events)
 
     def _later(self, course: Course, begun: Begun) -> LaterParts:
         """What comes later; from here on `course` has the cost of the first answer alone."""
