@@ -50,6 +50,10 @@ class PolicyError(StartupError):
     code = "POLICY_INVALID"
 
 
+class CaseworkRulesError(StartupError):
+    code = "CASEWORK_RULES_INVALID"
+
+
 class KeyMaterialError(StartupError):
     code = "KEYS_INVALID"
 
@@ -109,6 +113,12 @@ class CostLimitError(RequestError):
 class AuditUnavailableError(RequestError):
     code = "AUDIT_UNAVAILABLE"
     public = "The audit log cannot be written; no answer is given."
+
+
+class WebhookError(HubError):
+    """An endpoint that may not be told anything; its text says why."""
+
+    code = "WEBHOOK_REFUSED"
 
 
 class SealedValueError(HubError):

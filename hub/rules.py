@@ -30,6 +30,7 @@ from hub.gateway.survivorship import RULES_FILE
 from hub.schema.desk import build_mutation
 from hub.schema.query import build_query
 from hub.schema.records import RecordTypes, schema_config
+from hub.schema.subscription import Subscription
 from hub.schema.views import sdl_of, view_schema
 from hub.settings import Settings
 
@@ -118,7 +119,9 @@ def policy_directories(settings: Settings, base: Path = POLICIES_DIR) -> Sequenc
 def build_schema(catalogue: Catalogue, codes: Codes) -> GraphQLSchema:
     types = RecordTypes(catalogue, codes)
     query = build_query(types, types.enum("sex"))
-    built = strawberry.Schema(query=query, mutation=build_mutation(), types=[types.person], config=schema_config())
+    built = strawberry.Schema(
+        query=query, mutation=build_mutation(), subscription=Subscription, types=[types.person], config=schema_config()
+    )
     schema: GraphQLSchema = built._schema  # Strawberry's way to the graphql-core schema it stands on
     schema.directives = (*schema.directives, GraphQLDeferDirective)
     _mark_one_of(schema)

@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     agency_concurrency: int = Field(default=8, ge=1, le=256)
     store_readers: int = Field(default=8, ge=1, le=64)
     """Connections that the read path keeps to the hub's own database."""
+    webhook_hosts: tuple[str, ...] = ()
+    """Hosts that webhooks may go to; empty: none."""
     persons_per_hour: int = Field(default=500, ge=1)
     crypto_suite: Literal["aes", "aes-siv", "sm"] = "aes"
     """What new values are sealed with: AES-256-GCM, AES-256-GCM-SIV, or SM4-GCM with SM3."""

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     LEGAL_HOLD = "legal-hold"
     STATUTORY = "statutory"  # a step of a query for records sealed by law
     COMMAND = "command"  # before the effect of a command; the operation has an entry of its own
+    SWEEP = "sweep"  # the hub looks by itself, batch by batch, whether something changed at an agency
     ERASURE = "erasure"  # an approval of the erasure of a person, the second of which erases
 
 
@@ -46,5 +47,6 @@ NUMBERS: Mapping[Kind, int] = {
     Kind.STATUTORY: 16,
     Kind.COMMAND: 17,
     Kind.ERASURE: 18,
+    Kind.SWEEP: 19,
 }
 BY_NUMBER: Mapping[int, Kind] = {number: kind for kind, number in NUMBERS.items()}

@@ -1,23 +1,40 @@
 """Builds the way of a command: subjects, handlers, runner, and the lists that belong to them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hub.audit.log import AuditLog
 from hub.auth.policy_holder import PolicyHolder, RulesInForce
 from hub.bootstrap.secrets import Secrets
+from hub.casework.bases import BaseDesk
+from hub.casework.calendar_reader import read_calendar
+from hub.casework.case_desk import CaseDesk
+from hub.casework.case_store import CaseStore
 from hub.casework.consents import ConsentDesk
+from hub.casework.deadline_reader import read_deadlines
 from hub.casework.emergency import EmergencyDesk
+from hub.casework.oversight import OversightDesk
+from hub.casework.oversight_lists import OversightLists
+from hub.casework.queries import CaseQueries
+from hub.casework.reads import CaseReads
 from hub.casework.reviews import AccessLists
 from hub.casework.runner import Runner
-from hub.clock import Clock
+from hub.casework.verbs import read_verbs
+from hub.casework.webhook_desk import WebhookDesk
+from hub.casework.workflow_reader import read_workflow
+from hub.clock import Clock, today
 from hub.domain.agencies import HUB, JUSTICE
 from hub.domain.catalogue import Catalogue
+from hub.events.outbox import Feed
+from hub.events.webhooks import Webhooks
 from hub.gateway.quota import PersonQuota
 from hub.gateway.resolve import Resolver
 from hub.gateway.subjects import Subjects
 from hub.gateway.survivorship import MergeRule
+from hub.identity.index import PersonIndex
 from hub.rules import Rules
+from hub.schema.case_lists import CaseFetcher
 from hub.schema.commands import CommandFetcher, ListFetcher
+from hub.schema.oversight_lists import OversightFetcher
 from hub.store.engine import Store
 
 
@@ -27,18 +44,28 @@ def build_commands(
     secrets: Secrets,
     survivorship: Mapping[str, MergeRule],
     resolver: Resolver,
+    index: PersonIndex,
     quota: PersonQuota,
     store: Store,
     log: AuditLog,
     clock: Clock,
-) -> tuple[CommandFetcher, ListFetcher]:
+    *,
+    webhook_hosts: Sequence[str],
+) -> tuple[CommandFetcher, ListFetcher, CaseFetcher, OversightFetcher]:
     in_force = RulesInForce(policies)
-    access = EmergencyDesk(in_force, owners(rules.catalogue, survivorship), below(rules.catalogue, survivorship))
+    owned = owners(rules.catalogue, survivorship)
+    access = EmergencyDesk(in_force, owned, below(rules.catalogue, survivorship))
     purposes: dict[str, frozenset[str]] = {}
     for role in rules.purposes.roles.values():
         purposes[role.agency] = purposes.get(role.agency, frozenset()) | role.purposes
+    cases = build_case_store()
+    bases = BaseDesk(cases, in_force, secrets.pseudonyms)
+    desk = CaseDesk(cases, read_verbs(cases.workflow), in_force, secrets.pseudonyms, follow=(bases.follow,))
+    oversight = OversightDesk(cases, in_force, secrets.pseudonyms, owned)
+    webhooks = Webhooks(store, secrets.sealer, secrets.opener, clock, hosts=frozenset(webhook_hosts))
+    above = (*oversight.commands(), *bases.commands(), *WebhookDesk(webhooks).commands())
     runner = Runner(
-        (*access.commands(), *ConsentDesk(purposes).commands()),
+        (*access.commands(), *ConsentDesk(purposes).commands(), *desk.commands(), *above),
         store=store,
         log=log,
         rules=in_force,
@@ -46,9 +73,40 @@ def build_commands(
         names=secrets.pseudonyms,
         clock=clock,
     )
-    subjects = Subjects(resolver=resolver, pseudonyms=secrets.pseudonyms, quota=quota)
+    reads = CaseReads(store, cases, clock)
+    subjects = Subjects(
+        resolver=resolver,
+        people=index,
+        pseudonyms=secrets.pseudonyms,
+        quota=quota,
+        registrars=frozenset({JUSTICE}),
+        person_of_case=reads.person_of,
+    )
     lists = AccessLists(store, secrets.opener, in_force, clock)
-    return CommandFetcher(runner, subjects), ListFetcher(lists, secrets.ids)
+    fetcher = CaseFetcher(
+        cases=CaseQueries(store),
+        reads=reads,
+        feed=Feed(store),
+        rules=in_force,
+        ids=secrets.ids,
+        names=secrets.pseudonyms,
+        today=lambda: today(clock),
+    )
+    above_cases = OversightFetcher(
+        lists=OversightLists(store, cases, secrets.opener),
+        cases=CaseQueries(store),
+        webhooks=webhooks,
+        rules=in_force,
+        ids=secrets.ids,
+        names=secrets.pseudonyms,
+        today=lambda: today(clock),
+    )
+    return CommandFetcher(runner, subjects), ListFetcher(lists, secrets.ids), fetcher, above_cases
+
+
+def build_case_store() -> CaseStore:
+    workflow = read_workflow()
+    return CaseStore(workflow, read_deadlines(workflow), read_calendar())
 
 
 def owners(catalogue: Catalogue, survivorship: Mapping[str, MergeRule]) -> Mapping[str, frozenset[str]]:

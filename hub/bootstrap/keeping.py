@@ -14,6 +14,7 @@ from hub.connectors.quarantine import KEPT, StoredQuarantine
 from hub.crypto.keystore import KeyStore
 from hub.crypto.rekeying import Rekeying
 from hub.crypto.rotation import Kept, Rotation
+from hub.events.webhooks import kept_of_webhooks
 from hub.identity.erasure import Eraser
 from hub.identity.resealing import kept_columns
 from hub.identity.vault import kept_in_vault
@@ -67,6 +68,7 @@ def kept_everywhere(secrets: Secrets) -> Sequence[Kept]:
         *kept_columns(secrets.numbers, secrets.keys, secrets.names),
         *kept_in_vault(secrets.vault_numbers, secrets.vault_keys),
         *kept_of_commands(),
+        *kept_of_webhooks(),
         KEPT,
     )
 

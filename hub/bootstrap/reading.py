@@ -7,7 +7,7 @@ from graphql import GraphQLSchema
 
 from hub.audit.log import AuditLog
 from hub.auth.clients import read_clients
-from hub.auth.policy_holder import PolicyHolder
+from hub.auth.policy_holder import PolicyHolder, RulesInForce
 from hub.auth.recipients import Recipients
 from hub.bootstrap.desk import build_commands
 from hub.bootstrap.secrets import Secrets
@@ -17,6 +17,7 @@ from hub.connectors.mapping import AgencyMapping
 from hub.connectors.quarantine import StoredQuarantine
 from hub.connectors.registry import build_connectors, read_endpoints
 from hub.connectors.rows import layout_of
+from hub.events.outbox import Feed
 from hub.gateway.answering import Answering, Prover
 from hub.gateway.fetching import Questions
 from hub.gateway.gateway import Gateway, officer_of
@@ -40,6 +41,7 @@ from hub.schema.documents import Documents, shared_documents
 from hub.schema.operations import Operations, shared_plans
 from hub.schema.service import GraphQLService
 from hub.schema.shapes import PersonShapes
+from hub.schema.subscription import EventParts
 from hub.schema.views import View, Views
 from hub.schema.weights import read_weights
 from hub.settings import Settings
@@ -127,7 +129,19 @@ def build_service(
     quota = PersonQuota(limit=max(1, settings.persons_per_hour // settings.workers), clock=clock)
     planner = Planner(rules.catalogue, survivorship, members_only=MEMBERS_ONLY, combinations=rules.combinations)
     resolver = Resolver(people=index, ids=secrets.ids)
-    commands, lists = build_commands(rules, policies, secrets, survivorship, resolver, quota, store, log, clock)
+    commands, lists, cases, oversight = build_commands(
+        rules,
+        policies,
+        secrets,
+        survivorship,
+        resolver,
+        index,
+        quota,
+        store,
+        log,
+        clock,
+        webhook_hosts=settings.webhook_hosts,
+    )
     gateway = _gateway(
         settings,
         rules,
@@ -162,6 +176,8 @@ def build_service(
             desk=desk,
             commands=commands,
             lists=lists,
+            cases=cases,
+            oversight=oversight,
         )
         documents_of = Documents(schema, CostModel(schema, weights), shared=documents)
         return View(schema, sight.policy_digest, documents_of, operations)
@@ -173,6 +189,9 @@ def build_service(
         policies=policies,
         log=log,
         clock=clock,
+        events=EventParts(
+            feed=Feed(store), rules=RulesInForce(policies), clock=clock, purposes=frozenset(rules.purposes.purposes)
+        ),
     )
 
 

@@ -5,20 +5,18 @@ receipt that the caller is shown; it raises `Refusal` to undo what it did and an
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import orjson
-from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.auth.facts import Facts
 from hub.auth.principal import Principal
 from hub.casework.ports import Sealer
-from hub.casework.tables import outbox
 from hub.crypto.envelope import Place
 from hub.domain.agencies import HUB
+from hub.events.outbox import put
 
 
 class ProblemCode(StrEnum):
@@ -31,6 +29,7 @@ class ProblemCode(StrEnum):
     SAME_OFFICER = "SAME_OFFICER"
     ALREADY_DECIDED = "ALREADY_DECIDED"
     EXPIRED = "EXPIRED"
+    CAPACITY_FULL = "CAPACITY_FULL"
 
 
 class Refusal(Exception):
@@ -80,32 +79,35 @@ class Work:
     entry_id: str
     now_us: int
     sealer: Sealer
-    _sequences: dict[str, int] = field(default_factory=dict)
 
     def seal(self, table: str, column: str, row: str, text: str) -> bytes:
         return self.sealer.seal(Place(agency=HUB, table=table, column=column, row=row), text)
 
     async def tell(
-        self, person_key: str, recipient: str, kind: str, body: Mapping[str, Any], *, personal: str | None = None
+        self,
+        person_key: str,
+        recipient: str,
+        kind: str,
+        body: Mapping[str, Any],
+        *,
+        office: str | None = None,
+        personal: str | None = None,
     ) -> None:
         """Put an event into the outbox, after every earlier one about this person. `personal` is sealed."""
-        sequence = self._sequences.get(person_key)
-        if sequence is None:
-            last = select(func.max(outbox.c.sequence)).where(outbox.c.person_key == person_key)
-            sequence = (await self.connection.execute(last)).scalar() or 0
-        self._sequences[person_key] = sequence = sequence + 1
-        row = f"{person_key}/{sequence}"
-        await self.connection.execute(
-            insert(outbox).values(
-                person_key=person_key,
-                sequence=sequence,
-                kind=kind,
-                recipient=recipient,
-                body=orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode(),
-                body_sealed=None if personal is None else self.seal("outbox", "body_sealed", row, personal),
-                entry_id=self.entry_id,
-                happened_us=self.now_us,
-            )
+
+        def sealed(row: str) -> bytes | None:
+            return None if personal is None else self.seal("outbox", "body_sealed", row, personal)
+
+        await put(
+            self.connection,
+            person_key=person_key,
+            recipient=recipient,
+            office=office,
+            kind=kind,
+            body=body,
+            entry_id=self.entry_id,
+            happened_us=self.now_us,
+            seal=sealed,
         )
 
 

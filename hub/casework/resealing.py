@@ -3,10 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hub.casework.tables import outbox
+from sqlalchemy import Table
+
+from hub.casework.case_tables import case_event
+from hub.casework.oversight_tables import correction, supervision_order
 from hub.crypto.envelope import Place
 from hub.crypto.rotation import Kept
 from hub.domain.agencies import HUB
+from hub.events.tables import outbox
 from hub.identity.tables import consent, emergency_access
 
 
@@ -17,7 +21,17 @@ def kept_of_commands() -> Sequence[Kept]:
             column=consent.c.evidence_sealed.name,
             place=lambda key: _place("consent", "evidence_sealed", _joined(key, "person_id", "agency", "purpose")),
         ),
-        *(_emergency(column) for column in ("reason_sealed", "number_sealed", "decision_sealed", "review_sealed")),
+        *(
+            _row(emergency_access, "request_id", column)
+            for column in ("reason_sealed", "number_sealed", "decision_sealed", "review_sealed")
+        ),
+        Kept(
+            table=case_event,
+            column=case_event.c.words_sealed.name,
+            place=lambda key: _place("case_event", "words_sealed", _joined(key, "case_id", "event_id")),
+        ),
+        *(_row(supervision_order, "order_id", column) for column in ("text_sealed", "reply_sealed")),
+        *(_row(correction, "correction_id", column) for column in ("reason_sealed", "answer_sealed")),
         Kept(
             table=outbox,
             column=outbox.c.body_sealed.name,
@@ -26,12 +40,8 @@ def kept_of_commands() -> Sequence[Kept]:
     )
 
 
-def _emergency(column: str) -> Kept:
-    return Kept(
-        table=emergency_access,
-        column=column,
-        place=lambda key: _place("emergency_access", column, key["request_id"]),
-    )
+def _row(table: Table, name: str, column: str) -> Kept:
+    return Kept(table=table, column=column, place=lambda key: _place(table.name, column, key[name]))
 
 
 def _place(table: str, column: str, row: str) -> Place:

@@ -1,9 +1,9 @@
-"""Tables of commands: what was commanded once and what came of it, and what must still be told to others.
+"""Tables of commands: what was commanded once and what came of it.
 
 All times are microseconds since the epoch.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, String, Table, Text
 
 from hub.store.metadata import METADATA
 
@@ -20,19 +20,4 @@ command = Table(
     Column("commanded_us", BigInteger, nullable=False),
     Column("result", Text, nullable=False),  # JSON, without personal values
     Index("ix_command_commanded_us", "commanded_us"),
-)
-
-outbox = Table(
-    "outbox",
-    METADATA,
-    Column("person_key", String(32), primary_key=True),
-    Column("sequence", Integer, primary_key=True, autoincrement=False),  # 1, 2, … for each person, without gaps
-    Column("kind", String(64), nullable=False),
-    Column("recipient", String(40), nullable=False),  # agency
-    Column("body", Text, nullable=False),  # JSON: pointers and codes
-    Column("body_sealed", LargeBinary),  # what of it is personal
-    Column("entry_id", String(40), nullable=False),
-    Column("happened_us", BigInteger, nullable=False),
-    Column("delivered_us", BigInteger),
-    Index("ix_outbox_delivered_us", "delivered_us", "happened_us"),
 )

@@ -19,6 +19,7 @@ from hub.cli.schema import app as schema
 from hub.cli.serve import migrate, serve
 from hub.cli.tokens import token
 from hub.cli.witness import witness
+from hub.cli.worker import worker
 from hub.errors import HubError, StartupError, StoreError
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo)
 app.command("serve")(serve)
+app.command("worker")(worker)
 app.command("migrate")(migrate)
 app.command("doctor")(doctor)
 app.command("token")(token)

@@ -3,6 +3,16 @@
 Policies name them as `Hub::Command`; what each does is `casework`'s business. A name that is not here is no command.
 """
 
+CASE_COMMANDS = tuple(
+    (
+        "admitPerson endCorrection startVerification verifyIdentity changeSentence recordExitEducation assessRisk"
+        " notifyRelease acknowledgeHandover dispatchCase tellFamily returnCase adjudicateCase planPickup recordRelease"
+        " recordPickup recordSearch registerPerson applyHousehold restoreHousehold signResponsibility agreePlan"
+        " recordVisit reportLostContact reportFound placePerson endPlacement recordTraining recordEmployment"
+        " endEmployment grantSubsidy applyRelief addJointOffice endJointOffice transferCase acceptTransfer"
+        " rejectTransfer closeCase recordReoffence recordDeath recordDeparture"
+    ).split()
+)
 COMMANDS = (
     "requestEmergencyAccess",
     "approveAccess",
@@ -10,5 +20,30 @@ COMMANDS = (
     "closeAccessReview",
     "giveConsent",
     "withdrawConsent",
+    *CASE_COMMANDS,
+    "issueSupervisionOrder",
+    "replySupervisionOrder",
+    "requestCorrection",
+    "answerCorrection",
+    "registerBase",
+    "waitForBase",
+    "registerWebhook",
+    "enableWebhook",
+    "replayWebhook",
 )
-LISTS = ("accessRequests", "accessReviews")
+LISTS = (
+    "accessRequests",
+    "accessReviews",
+    "case",
+    "caseload",
+    "tasks",
+    "changes",
+    "supervisionOrders",
+    "corrections",
+    "myDay",
+    "dueForecast",
+    "whatIf",
+    "bases",
+    "webhooks",
+    "webhookDeliveries",
+)

@@ -4,12 +4,14 @@ Somebody whom the caller may not know of is named all the same: a command that n
 an approval) is answered alike for a member and for a stranger.
 """
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 
 from hub.auth.decision import DecisionClass, Reach
 from hub.auth.facts import Facts, ScopedFacts
 from hub.gateway.plan import RELEASABLE
-from hub.gateway.ports import Pseudonyms
+from hub.gateway.ports import People, Pseudonyms
 from hub.gateway.quota import PersonQuota
 from hub.gateway.reading import Asker, Lookup, LookupKind, PersonRef
 from hub.gateway.resolve import Resolver
@@ -19,19 +21,35 @@ EXISTENCE = "Person.assistanceStatus"
 
 
 class NamedPerson(msgspec.Struct, frozen=True, kw_only=True):
-    """`member` is set only where the caller may know that this person is in the hub; else all facts are false."""
+    """`member` is set only where the caller may know that this person is in the hub; else all facts are false.
+
+    `held`: the member's id where the caller's agency keeps the register of members itself, whatever else it may see.
+    """
 
     key: str
     member: str | None
+    held: str | None = None
     number: str | None
     facts: Facts
 
 
 class Subjects:
-    def __init__(self, *, resolver: Resolver, pseudonyms: Pseudonyms, quota: PersonQuota) -> None:
+    def __init__(
+        self,
+        *,
+        resolver: Resolver,
+        people: People,
+        pseudonyms: Pseudonyms,
+        quota: PersonQuota,
+        registrars: frozenset[str] = frozenset(),
+        person_of_case: Callable[[str], Awaitable[str | None]],
+    ) -> None:
         self._resolver = resolver
+        self._people = people
+        self._person_of_case = person_of_case
         self._pseudonyms = pseudonyms
         self._quota = quota
+        self._registrars = registrars
 
     async def of(self, asker: Asker, lookup: Lookup) -> NamedPerson | None:
         """The person that `lookup` names; None for an id or a case that names nobody to this caller.
@@ -51,6 +69,19 @@ class Subjects:
             self._quota.spend(f"{principal.client}/{principal.officer}", (f"n:{named.key}",))
         return named
 
+    async def of_case(self, asker: Asker, case_id: str) -> NamedPerson | None:
+        """The person of a case; whether the case is the caller's to move is asked with the case in hand."""
+        member = await self._person_of_case(case_id)
+        if member is None:
+            return None
+        inquiry = Inquiry(principal=asker.principal, purpose=asker.purpose, cases=asker.cases, keys=False)
+        known = (await self._people.members(inquiry, (member,))).get(member)
+        if known is None:
+            return None
+        key = self._pseudonyms.of("member", member)
+        self._quota.spend(f"{asker.principal.client}/{asker.principal.officer}", (f"n:{key}",))
+        return NamedPerson(key=key, member=member, number=None, facts=known.facts)
+
     def _person(self, asker: Asker, ref: PersonRef, *, members: bool) -> NamedPerson:
         known = members and self._visible(asker, ref.facts)
         assert ref.known is not None or ref.identity_number is not None
@@ -63,6 +94,7 @@ class Subjects:
         return NamedPerson(
             key=key,
             member=member if known else None,
+            held=member if asker.principal.agency in self._registrars else None,
             number=ref.identity_number,
             facts=ref.facts if known else Facts(),
         )

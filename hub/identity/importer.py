@@ -1,7 +1,8 @@
 """Builds the index of members from the justice system's own records; running it again changes nothing but dates.
 
-A member is known by the justice key. A number that is none leaves a member without one; a number that two records bear
-marks both as ambiguous, and a look-up by it finds nobody rather than somebody, also while an import runs.
+What cases made is left as it is. A member is known by the justice key. A number that is none leaves a member without
+one; a number that two records bear marks both as ambiguous, and a look-up by it finds nobody rather than somebody, also
+while an import runs.
 """
 
 import secrets
@@ -32,6 +33,7 @@ from hub.identity.ports import (
     number_place,
 )
 from hub.identity.tables import (
+    CASE_KIND,
     case_reference,
     consent,
     erased_key,
@@ -159,8 +161,11 @@ class Importer:
             names += rows.names
             tokens += rows.tokens
         ids = [row["person_id"] for row in people]
-        for table in (person, jurisdiction, findings, person_name, name_token):
+        for table in (person, findings, person_name, name_token):
             await connection.execute(delete(table).where(table.c.person_id.in_(ids)))
+        registers = (jurisdiction.c.person_id.in_(ids), jurisdiction.c.kind != CASE_KIND)
+        await connection.execute(delete(jurisdiction).where(*registers))
+        await self._copy(connection, people)
         for table, made in (
             (person, people),
             (link, links),
@@ -173,6 +178,15 @@ class Importer:
             if made:
                 await connection.execute(insert(table), made)
         return len(batch)
+
+    async def _copy(self, connection: AsyncConnection, people: Sequence[Mapping[str, object]]) -> None:
+        """Bring what rows made by cases repeat of the person up to date: who is vaulted is in no list."""
+        alike: dict[tuple[object, object], list[object]] = {}
+        for row in people:
+            alike.setdefault((row["sex"], row["vaulted"]), []).append(row["person_id"])
+        for (sex, vaulted), ids in alike.items():
+            mine = (jurisdiction.c.person_id.in_(ids), jurisdiction.c.kind == CASE_KIND)
+            await connection.execute(update(jurisdiction).where(*mine).values(sex=sex, vaulted=vaulted))
 
     async def _without_vaulted(
         self, connection: AsyncConnection, records: Sequence[IndexRecord], known: Mapping[str, str]

@@ -72,6 +72,8 @@ erased_key = Table(  # keyed hashes of agencies' keys of erased persons: an impo
     METADATA,
     Column("digest", String(32), primary_key=True),
 )
+CASE_KIND = "case"
+"""Kind of the rows of `person_jurisdiction` that a case makes; every other kind is the register's."""
 
 jurisdiction = Table(
     "person_jurisdiction",

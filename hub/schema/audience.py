@@ -30,6 +30,8 @@ OBSERVES: Mapping[str, str] = {
 COMMANDED: Mapping[str, str] = {
     **{f"Mutation.{name}": name for name in COMMANDS},
     **{f"Query.{name}": name for name in LISTS},
+    "Subscription.caseEvents": "changes",
+    "Subscription.taskEvents": "changes",
 }
 """Root fields that the rules on commands decide on."""
 PERSON = "Person"

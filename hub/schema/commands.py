@@ -11,13 +11,15 @@ from typing import Any, Protocol
 from hub.audit.entry import Pattern
 from hub.auth.decision import DenialCode
 from hub.auth.principal import Principal
+from hub.casework.case_view import of_kept
 from hub.casework.commands import Call, ProblemCode, Subject
 from hub.casework.reviews import AccessPage, AccessView, moment_of
 from hub.casework.runner import Done
-from hub.domain.commands import COMMANDS, LISTS
+from hub.domain.commands import COMMANDS
 from hub.engine.execute import FieldCall
 from hub.gateway.reading import Asker, Denied, Lookup
 from hub.gateway.subjects import NamedPerson
+from hub.schema.casework import Case
 from hub.schema.context import OperationContext
 from hub.schema.desk import (
     SUCCESSES,
@@ -33,13 +35,22 @@ from hub.schema.desk import (
     ReviewFinding,
     ReviewState,
 )
+from hub.schema.oversight import Base, CorrectionReceipt, SupervisionReceipt, WebhookReceipt
 from hub.schema.roots import DEFAULT_FIRST, MAX_PERSONS, ArgumentError, lookup_of
 from hub.schema.structure import PageInfo
+from hub.schema.verb import Verb
 
 _VERBS = {verb.name: verb for verb in VERBS}
 CURSOR_KIND = "a"
 LISTED = Pattern(masked=("AccessRequest.subject",))
 """What the lists tell of a person, for the audit entry."""
+_DATED: Mapping[Any, tuple[str, ...]] = {
+    SupervisionReceipt: ("due",),
+    CorrectionReceipt: ("due",),
+    Base: ("certified_until",),
+    WebhookReceipt: (),
+}
+"""Receipts that are kept as they are shown, and which of their members are days."""
 
 
 class Runs(Protocol):
@@ -48,6 +59,8 @@ class Runs(Protocol):
 
 class Finds(Protocol):
     async def of(self, asker: Asker, lookup: Lookup) -> NamedPerson | None: ...
+
+    async def of_case(self, asker: Asker, case_id: str) -> NamedPerson | None: ...
 
 
 class Lists(Protocol):
@@ -88,11 +101,13 @@ class CommandFetcher:
     async def _one(self, context: OperationContext, name: str, given: Mapping[str, Any]) -> Any:
         verb, asker = _VERBS[name], context.asker
         subject = None
-        if verb.about_person:
-            found = await self._subjects.of(asker, lookup_of(given["person"]))
+        if verb.about_person or verb.about_case:
+            field = "person" if verb.about_person else "case"
+            found = await self._find(asker, verb, given[field])
             if found is None:
-                return Problem(code=ProblemCode.NOT_FOUND, field="person", message="There is no such person.")
-            subject = Subject(key=found.key, member=found.member, number=found.number, facts=found.facts)
+                return Problem(code=ProblemCode.NOT_FOUND, field=field, message=f"There is no such {field}.")
+            member = found.member or (found.held if verb.opens else None)
+            subject = Subject(key=found.key, member=member, number=found.number, facts=found.facts)
             context.reading.access.append((found.key, Pattern()))
         done = await self._runner.run(
             Call(
@@ -112,11 +127,16 @@ class CommandFetcher:
             context.reading.denied.add(Denied(coordinate=f"Mutation.{name}", code=DenialCode.FIELD_DENIED))
         return _result(name, given["clientMutationId"], done)
 
+    async def _find(self, asker: Asker, verb: Verb, given: Any) -> NamedPerson | None:
+        if verb.about_person:
+            return await self._subjects.of(asker, lookup_of(given))
+        return await self._subjects.of_case(asker, str(given).partition(".")[0])
+
 
 class ListFetcher:
     """`accessRequests` and `accessReviews`."""
 
-    FIELDS = LISTS
+    FIELDS = ("accessRequests", "accessReviews")
 
     def __init__(self, lists: Lists, cursors: Cursors) -> None:
         self._lists = lists
@@ -199,6 +219,11 @@ def _receipt(kind: Any, held: Mapping[str, Any]) -> Any:
             valid_until=_moment(held["valid_until_us"]),
             review_due=_moment(held["review_due_us"]),
         )
+    if kind is Case:
+        return of_kept(held)
+    if kind in _DATED:
+        days = {name: date.fromisoformat(held[name]) if held[name] else None for name in _DATED[kind]}
+        return {**held, **days}
     return ConsentReceipt(
         agency=held["agency"],
         purpose=held["purpose"],

@@ -3,7 +3,6 @@
 A verb is one row of `VERBS`; its field, input and result types are made of it. `schema.commands` says what they do.
 """
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
 from typing import Annotated, Any, Union
@@ -11,8 +10,13 @@ from typing import Annotated, Any, Union
 import strawberry
 
 from hub.casework.commands import ProblemCode
+from hub.casework.verbs import CaseVerb, read_verbs
+from hub.casework.workflow_reader import read_workflow
 from hub.engine.shape import Shape
+from hub.schema.casework import Case, verb_inputs
+from hub.schema.oversight_verbs import OVERSIGHT
 from hub.schema.structure import PageInfo, PersonLookup
+from hub.schema.verb import Verb
 
 MUTATION_ID = "Your own id of this command: the same id is the same command. / 命令幂等标识。"
 
@@ -119,19 +123,6 @@ class AccessRequestConnection:
     page_info: PageInfo = strawberry.field(description="Where it ends. / 分页信息。")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verb:
-    """One command as it is declared. `inputs`: GraphQL name → (type, description, optional)."""
-
-    name: str
-    description: str
-    inputs: dict[str, tuple[Any, str]]
-    receipt_name: str
-    receipt_type: Any
-    receipt_description: str
-    about_person: bool = False
-
-
 _WHO = (PersonLookup, "Whom it is about. / 对象。")
 _REQUEST = (strawberry.ID, "Id of the request. / 申请标识。")
 _ACCESS: dict[str, Any] = {
@@ -146,7 +137,7 @@ _CONSENT: dict[str, Any] = {
     "about_person": True,
 }
 
-VERBS = (
+VERBS: tuple[Verb, ...] = (
     Verb(
         name="requestEmergencyAccess",
         description="Ask a second officer to open fields of one person for a while. / 申请紧急访问。",
@@ -210,6 +201,28 @@ VERBS = (
         **_CONSENT,
     ),
 )
+
+
+_CASE = (strawberry.ID, "The case. / 案件编号。")
+
+
+def _case_verb(verb: CaseVerb) -> Verb:
+    first = {"person": _WHO} if verb.opens else {"case": _CASE}
+    return Verb(
+        name=verb.name,
+        description=f"{verb.en} / {verb.zh}",
+        inputs={**first, **verb_inputs(verb)},
+        receipt_name="case",
+        receipt_type=Case,
+        receipt_description="The case as it stands. / 案件。",
+        about_person=verb.opens,
+        about_case=not verb.opens,
+        opens=verb.opens,
+    )
+
+
+VERBS += tuple(_case_verb(verb) for verb in read_verbs(read_workflow()))
+VERBS += OVERSIGHT
 
 
 def success_name(verb: str) -> str:

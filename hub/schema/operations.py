@@ -31,9 +31,11 @@ from hub.errors import (
 from hub.gateway.gateway import Gateway
 from hub.gateway.reading import Ask, AskAnswer, Asker, Reading
 from hub.schema.access import AccessDesk
+from hub.schema.case_lists import CaseFetcher
 from hub.schema.commands import CommandFetcher, ListFetcher
 from hub.schema.context import OperationContext
 from hub.schema.documents import Prepared
+from hub.schema.oversight_lists import OversightFetcher
 from hub.schema.remembered import Remembered
 from hub.schema.roots import PeopleFetcher, viewer
 from hub.schema.shapes import PersonShapes
@@ -47,7 +49,9 @@ MAX_VARIANTS = 16
 """Plans kept of one operation, which `@skip` and `@include` make differ."""
 
 
-NEEDS_PURPOSE = frozenset({*PeopleFetcher.FIELDS, *CommandFetcher.FIELDS, *ListFetcher.FIELDS})
+NEEDS_PURPOSE = frozenset(
+    {*PeopleFetcher.FIELDS, *CommandFetcher.FIELDS, *ListFetcher.FIELDS, *CaseFetcher.FIELDS, *OversightFetcher.FIELDS}
+)
 """Root fields that are answered for a stated purpose only."""
 
 
@@ -137,6 +141,8 @@ class Operations:
         desk: AccessDesk | None = None,
         commands: CommandFetcher | None = None,
         lists: ListFetcher | None = None,
+        cases: CaseFetcher | None = None,
+        oversight: OversightFetcher | None = None,
     ) -> None:
         people = PeopleFetcher(shapes, desk)
         fetchers: dict[tuple[str, str], Fetcher] = {("Query", name): people for name in PeopleFetcher.FIELDS}
@@ -144,6 +150,10 @@ class Operations:
             fetchers |= {("Mutation", name): commands for name in CommandFetcher.FIELDS}
         if lists is not None:
             fetchers |= {("Query", name): lists for name in ListFetcher.FIELDS}
+        if cases is not None:
+            fetchers |= {("Query", name): cases for name in CaseFetcher.FIELDS}
+        if oversight is not None:
+            fetchers |= {("Query", name): oversight for name in OversightFetcher.FIELDS}
         self._schema = schema
         self._engine = Engine(
             schema,

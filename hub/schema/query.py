@@ -4,7 +4,20 @@ from typing import Annotated, Any
 
 import strawberry
 
+from hub.casework.deadline import DueUnit
+from hub.casework.queries import CaseOrder
+from hub.schema.casework import Case, CaseConnection, CaseFilter, ChangePage, TaskConnection, TaskFilter
 from hub.schema.desk import AccessRequestConnection
+from hub.schema.oversight import (
+    Base,
+    Correction,
+    DueForecast,
+    MyDay,
+    SupervisionOrder,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WhatIf,
+)
 from hub.schema.records import RecordTypes
 from hub.schema.roots import DEFAULT_FIRST
 from hub.schema.structure import AccessExplanation, ExecutedElsewhereError, Node, PageInfo, PersonLookup, Viewer
@@ -46,6 +59,49 @@ def build_query(types: RecordTypes, sex: Any) -> Any:
     ) -> Any:
         raise ExecutedElsewhereError
 
+    async def case(id: strawberry.ID) -> Any:
+        raise ExecutedElsewhereError
+
+    async def caseload(
+        filter: CaseFilter | None = None,
+        order_by: CaseOrder | None = CaseOrder.RELEASE_DATE,
+        first: int | None = DEFAULT_FIRST,
+        after: str | None = None,
+    ) -> Any:
+        raise ExecutedElsewhereError
+
+    async def tasks(
+        filter: TaskFilter | None = None, first: int | None = DEFAULT_FIRST, after: str | None = None
+    ) -> Any:
+        raise ExecutedElsewhereError
+
+    async def changes(after: str | None = None, first: int | None = DEFAULT_FIRST) -> Any:
+        raise ExecutedElsewhereError
+
+    async def supervision_orders(open: bool | None = True) -> Any:
+        raise ExecutedElsewhereError
+
+    async def corrections(open: bool | None = True) -> Any:
+        raise ExecutedElsewhereError
+
+    async def my_day(first: int | None = DEFAULT_FIRST) -> Any:
+        raise ExecutedElsewhereError
+
+    async def due_forecast(region: str, days: int | None = 30) -> Any:
+        raise ExecutedElsewhereError
+
+    async def what_if(region: str, step: str, count: int, unit: DueUnit) -> Any:
+        raise ExecutedElsewhereError
+
+    async def bases(region: str) -> Any:
+        raise ExecutedElsewhereError
+
+    async def webhooks() -> Any:
+        raise ExecutedElsewhereError
+
+    async def webhook_deliveries(webhook: strawberry.ID) -> Any:
+        raise ExecutedElsewhereError
+
     def viewer() -> Viewer:
         raise ExecutedElsewhereError
 
@@ -66,6 +122,28 @@ def build_query(types: RecordTypes, sex: Any) -> Any:
             access_reviews,
             AccessRequestConnection | None,
             "Approved emergency accesses with their reviews; by default those still open. / 紧急访问复核。",
+        ),
+        "case": _root(case, Case | None, "One case of your office or below. / 案件。"),
+        "caseload": _root(caseload, CaseConnection | None, "Cases of your regions. / 辖区案件。"),
+        "tasks": _root(tasks, TaskConnection | None, "What your regions have to do, by due day. / 辖区待办。"),
+        "changes": _root(changes, ChangePage | None, "What happened that concerns you. / 变更流。"),
+        "supervision_orders": _root(
+            supervision_orders,
+            list[SupervisionOrder] | None,
+            "Supervision orders of your regions; by default those without reply. / 督办单。",
+        ),
+        "corrections": _root(
+            corrections,
+            list[Correction] | None,
+            "Requests for correction to or from your agency; by default the open ones. / 核改请求。",
+        ),
+        "my_day": _root(my_day, MyDay | None, "What your offices have to do today. / 我的一天。"),
+        "due_forecast": _root(due_forecast, list[DueForecast] | None, "What falls due in a region. / 到期预测。"),
+        "what_if": _root(what_if, WhatIf | None, "What other days of a step would change. / 规则模拟。"),
+        "bases": _root(bases, list[Base] | None, "Bases of a region with their occupancy. / 安置基地。"),
+        "webhooks": _root(webhooks, list[WebhookEndpoint] | None, "Webhooks of your agency. / 推送端点。"),
+        "webhook_deliveries": _root(
+            webhook_deliveries, list[WebhookDelivery] | None, "Latest deliveries of a webhook. / 推送记录。"
         ),
         "viewer": _root(viewer, Viewer, "Who you are. / 当前请求者。"),
     }

@@ -29,7 +29,19 @@ from hub.schema.limits import ParseFailedError
 from hub.schema.operations import Begun, Operation, VariablesError
 from hub.schema.request import GraphQLRequest
 from hub.schema.split_cost import SplitCost
+from hub.schema.subscription import EventParts, Events
 from hub.schema.views import View, Views
+
+
+class SubscriptionStreamError(RequestError):
+    code = "BAD_REQUEST"
+    public = "A subscription is answered as a stream: accept text/event-stream."
+
+
+class SubscriptionForbiddenError(RequestError):
+    code = "FORBIDDEN"
+    public = "You may not subscribe to this."
+
 
 _DOCUMENT_ERRORS = (ParseFailedError, InvalidDocumentError, OperationNameError, VariablesError)
 """Errors of the document itself: 200 for callers that accept only application/json (GraphQL over HTTP, 6.4.1)."""
@@ -45,7 +57,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     well_formed: bool
     retry_after_s: int | None = None
-    later: LaterParts | None = None
+    later: LaterParts | Events | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +77,9 @@ class GraphQLService:
         policies: PolicyHolder,
         log: AuditLog,
         clock: Clock,
+        events: EventParts | None = None,
     ) -> None:
+        self._events = events
         self._views = views
         self._policies = policies
         self._clerk = Clerk(log, costs, clock)
@@ -80,6 +94,8 @@ class GraphQLService:
         course = self._course(principal, request)
         try:
             answering = await self._execute(course)
+            if isinstance(answering, Events):
+                return await self._subscribed(course, answering)
         except RequestError as error:
             return await self._refused(course, error)
         except Exception as error:
@@ -135,13 +151,13 @@ class GraphQLService:
     def _course(self, principal: Principal, request: GraphQLRequest) -> Course:
         return Course(principal=principal, request=request, started=self._clerk.now(), judge=self._policies.current)
 
-    async def _execute(self, course: Course) -> Answering:
+    async def _execute(self, course: Course) -> Answering | Events:
         request = course.request
         view = self._views.of(course.principal, course.judge)
         course.prepared = prepared = view.documents.prepare(request.query, request.operation_name, request.variables)
         course.cost = prepared.cost.total
         if prepared.operation.operation is OperationType.SUBSCRIPTION:
-            raise InvalidDocumentError([])
+            return self._subscription(course)
         operation = Operation(
             prepared=prepared,
             variables=dict(request.variables),
@@ -155,6 +171,23 @@ class GraphQLService:
             begun = await view.operations.begin(operation, course.reading)
             return Answering(begun=begun, view=view)
         return Answering(begun=Begun(executed=await view.operations.run(operation, course.reading)), view=view)
+
+    def _subscription(self, course: Course) -> Events:
+        """Raises RequestError: the caller takes no stream, or has no purpose for it."""
+        if self._events is None or not course.request.incremental:
+            raise SubscriptionStreamError("a subscription without a stream")
+        events = Events(self._views.of(course.principal, course.judge).schema, self._events, self._clerk, course)
+        events.check()
+        if not events.permitted():
+            raise SubscriptionForbiddenError("no rule permits it")
+        return events
+
+    async def _subscribed(self, course: Course, events: Events) -> Answer:
+        try:
+            events.start(await self._clerk.record(course, Outcome.OK, None))
+        except AuditUnavailableError as error:
+            return self._refusal(course, error, None)
+        return Answer(status=200, body=b"", well_formed=True, later=events)
 
     def _later(self, course: Course, answering: Answering) -> LaterParts:
         """What comes later; from here on `course` has the cost of the first answer alone."""

@@ -52,7 +52,7 @@ FRAMINGS = {
 
 
 async def stream(framing: Framing, first: bytes, later: Later | None, receive: Receive, send: Send) -> None:
-    """Send `first`, then each later payload as it comes; ends early if the caller goes away."""
+    """Send `first`, unless it is empty, then each later payload as it comes; ends early if the caller goes away."""
     pump = asyncio.create_task(_pump(framing, first, later, send))
     gone = asyncio.create_task(_disconnected(receive))
     try:
@@ -71,7 +71,7 @@ async def _pump(framing: Framing, first: bytes, later: Later | None, send: Send)
     async def chunk(body: bytes, *, more: bool = True) -> None:
         await send({"type": "http.response.body", "body": body, "more_body": more})
 
-    await chunk(framing.start + framing.before + first + framing.after)
+    await chunk(framing.start + (framing.before + first + framing.after if first else b""))
     if later is not None:
         async for payload in later:
             await chunk(framing.before + payload + framing.after)

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Boolean, literal_column
+from sqlalchemy import Boolean, insert, literal_column, select
 from sqlalchemy.dialects import sqlite
 
 from hub.auth.facts import Facts
@@ -24,6 +24,7 @@ from hub.identity.names import NameIndexes
 from hub.identity.references import CaseReference, References
 from hub.identity.search import NameSearch
 from hub.identity.statements import LISTED_FACTS, among
+from hub.identity.tables import CASE_KIND, jurisdiction
 from hub.identity.vault import Vault
 
 RING = KeyRing(
@@ -463,3 +464,33 @@ async def test_no_number_or_key_stands_in_the_database_file(tmp_path, store, sto
                 for text in (number(n), f"prisoner-{n}"):
                     for form in (text.encode(), text.encode("utf-16-le"), text.encode().hex().encode()):
                         assert form not in raw
+
+
+async def test_importing_again_keeps_the_reach_of_cases(parts, store):
+    importer, index, references = parts
+    await importer.run(Justice([record("k1", 1)]))
+    member = await find(index, 1)
+    await references.put_cases([CaseReference(case_id="c1", person_id=member, agency="justice", region="360703001")])
+    made = {"person_id": member, "region": "360703001", "kind": CASE_KIND, "sex": "MALE", "vaulted": False}
+    async with store.write() as connection:
+        await connection.execute(insert(jurisdiction).values(**made))
+    await importer.run(Justice([record("k1", 1, offices=[["360702002", "H", "2023-12-01", None]])]))
+    neighbour = officer(regions=("360703",))
+    assert (await facts(index, member, neighbour)).jurisdiction
+    assert (await facts(index, member, neighbour, cases=["c1"])).case
+    async with store.read() as connection:
+        rows = (await connection.execute(select(jurisdiction.c.region).where(jurisdiction.c.person_id == member))).all()
+    assert {row.region for row in rows} == {"360702002", "360703001"}
+
+
+async def test_importing_again_vaults_what_cases_made_with_the_person(parts, store):
+    importer, index, _ = parts
+    await importer.run(Justice([record("k1", 1)]))
+    member = await find(index, 1)
+    made = {"person_id": member, "region": "360703001", "kind": CASE_KIND, "sex": "MALE", "vaulted": False}
+    async with store.write() as connection:
+        await connection.execute(insert(jurisdiction).values(**made))
+    await importer.run(Justice([record("k1", 1, vaulted="1")]))
+    async with store.read() as connection:
+        vaulted = select(jurisdiction.c.vaulted).where(jurisdiction.c.person_id == member)
+        assert set((await connection.execute(vaulted)).scalars()) == {True}

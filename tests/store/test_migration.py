@@ -2,8 +2,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 import hub.audit.tables
+import hub.casework.case_tables
+import hub.casework.oversight_tables
 import hub.casework.tables
 import hub.connectors.tables
+import hub.events.tables
 import hub.identity.tables
 import hub.identity.vault_tables
 from hub.store.metadata import METADATA
@@ -11,8 +14,11 @@ from hub.store.migration import is_current, migrate
 
 OWNERS = (
     hub.audit.tables,
+    hub.casework.case_tables,
+    hub.casework.oversight_tables,
     hub.casework.tables,
     hub.connectors.tables,
+    hub.events.tables,
     hub.identity.tables,
     hub.identity.vault_tables,
 )

@@ -1,4 +1,4 @@
-"""Commands: what was commanded, the outbox, emergency access, consent in full"""
+"""Commands: what was commanded, emergency access, consent in full"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -32,21 +32,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("command", schema=None) as batch_op:
         batch_op.create_index("ix_command_commanded_us", ["commanded_us"], unique=False)
-    op.create_table(
-        "outbox",
-        sa.Column("person_key", sa.String(length=32), nullable=False),
-        sa.Column("sequence", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("kind", sa.String(length=64), nullable=False),
-        sa.Column("recipient", sa.String(length=40), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
-        sa.Column("body_sealed", sa.LargeBinary(), nullable=True),
-        sa.Column("entry_id", sa.String(length=40), nullable=False),
-        sa.Column("happened_us", sa.BigInteger(), nullable=False),
-        sa.Column("delivered_us", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("person_key", "sequence", name=op.f("pk_outbox")),
-    )
-    with op.batch_alter_table("outbox", schema=None) as batch_op:
-        batch_op.create_index("ix_outbox_delivered_us", ["delivered_us", "happened_us"], unique=False)
     _emergency_access()
     with op.batch_alter_table("consent", schema=None) as batch_op:
         for name, kind in _CONSENT:
@@ -96,5 +81,4 @@ def downgrade() -> None:
         for name, _ in reversed(_CONSENT):
             batch_op.drop_column(name)
     op.drop_table("emergency_access")
-    op.drop_table("outbox")
     op.drop_table("command")

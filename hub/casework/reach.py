@@ -1,0 +1,101 @@
+"""What a case changes in who may see its person: the offices that answer or help (J), and the open case itself (C)."""
+
+from datetime import date
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.casework.case_store import Case, moment
+from hub.casework.case_tables import case_office
+from hub.casework.docket import day_of
+from hub.casework.notices import TOLD
+from hub.casework.office import region_of
+from hub.domain.agencies import JUSTICE
+from hub.identity.tables import CASE_KIND, case_reference, jurisdiction, person
+
+AGENCY_OF = {
+    "prison": JUSTICE,
+    "judicial-office": JUSTICE,
+    "county-office": JUSTICE,
+    "province-office": JUSTICE,
+    "police-station": "police",
+    "social-security": "social-security",
+    "civil-affairs": "civil-affairs",
+    "tax": "tax",
+}
+"""Agency of a role that has offices."""
+
+
+def reference(case_id: str, role: str) -> str:
+    """The name under which the officers of another agency cite a case (`Hub-Case`)."""
+    return case_id if AGENCY_OF.get(role) == JUSTICE else f"{case_id}.{role}"
+
+
+async def put_reach(connection: AsyncConnection, case: Case) -> None:
+    """Bring conditions J and C up to date with the case, inside its transaction."""
+    await _references(connection, case)
+    await _jurisdiction(connection, case.person_id)
+
+
+async def put_reference(connection: AsyncConnection, case: Case, role: str) -> None:
+    """Let officers of another agency cite the case, beside those whom its events let."""
+    if role == "prison":
+        return
+    name = reference(case.case_id, role)
+    mine = (case_reference.c.person_id == case.person_id, case_reference.c.case_id == name)
+    await connection.execute(delete(case_reference).where(*mine))
+    row = {"person_id": case.person_id, "case_id": name, "agency": AGENCY_OF[role], "open": not case.course.ended}
+    await connection.execute(insert(case_reference).values(**row))
+
+
+async def _references(connection: AsyncConnection, case: Case) -> None:
+    told = {role for step in case.course.steps for role in TOLD.get(step.event.kind, ())}
+    rows = [
+        {
+            "person_id": case.person_id,
+            "case_id": reference(case.case_id, role),
+            "agency": AGENCY_OF[role],
+            "region": None if role != "judicial-office" else region_of(case.owned.accountable) or None,
+            "open": not case.course.ended,
+        }
+        for role in ("judicial-office", *sorted(told))
+    ]
+    names = [row["case_id"] for row in rows]
+    every = (case_reference.c.person_id == case.person_id, case_reference.c.case_id.startswith(f"{case.case_id}."))
+    await connection.execute(update(case_reference).where(*every).values(open=not case.course.ended))
+    mine = (case_reference.c.person_id == case.person_id, case_reference.c.case_id.in_(names))
+    await connection.execute(delete(case_reference).where(*mine))
+    await connection.execute(insert(case_reference), rows)
+
+
+async def _jurisdiction(connection: AsyncConnection, person_id: str) -> None:
+    """One row a region in which an office answers or helps, with the last day of the last of them."""
+    held = await connection.execute(select(case_office).where(case_office.c.person_id == person_id))
+    regions: dict[str, tuple[date, date | None]] = {}
+    for row in held:
+        region = region_of(row.office)
+        start, end = day_of(moment(row.since_us)), day_of(moment(row.until_us)) if row.until_us is not None else None
+        if region in regions:
+            before = regions[region]
+            start = min(start, before[0])
+            end = None if end is None or before[1] is None else max(end, before[1])
+        regions[region] = (start, end)
+    known = select(person.c.sex, person.c.vaulted).where(person.c.person_id == person_id)
+    found = (await connection.execute(known)).first()
+    mine = (jurisdiction.c.person_id == person_id, jurisdiction.c.kind == CASE_KIND)
+    await connection.execute(delete(jurisdiction).where(*mine))
+    rows = [
+        {
+            "person_id": person_id,
+            "region": region,
+            "kind": CASE_KIND,
+            "valid_from": start,
+            "valid_to": end,
+            "sex": found.sex if found else None,
+            "vaulted": found.vaulted if found else False,
+        }
+        for region, (start, end) in regions.items()
+        if len(region.rstrip("0")) > 2  # a province is nobody's jurisdiction over one person
+    ]
+    if rows:
+        await connection.execute(insert(jurisdiction), rows)

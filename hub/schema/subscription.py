@@ -1,0 +1,178 @@
+"""Subscriptions: what happens to cases and tasks, as it happens, over the feed that misses nothing.
+
+Before each event the rules are asked again and the token must still hold; the event's own audit entry, a child of that
+of the subscription, is durable before the event is handed out. graphql-core executes the selection on each event.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from inspect import isawaitable
+from typing import Any, Protocol
+
+import orjson
+import strawberry
+from graphql import ExecutionResult, GraphQLSchema, subscribe
+
+from hub.audit.entry import Outcome, Pattern
+from hub.auth.facts import Facts
+from hub.clock import Clock
+from hub.errors import AuditUnavailableError, PurposeNotAllowedError, PurposeRequiredError
+from hub.events.outbox import Event
+from hub.gateway.reading import Reading
+from hub.schema.case_lists import Feeds, Rules
+from hub.schema.casework import Change
+from hub.schema.course import Clerk, Course
+from hub.schema.errors import request_error
+
+POLL_S = 0.5
+PAGE = 100
+CHANGES = "changes"
+"""The rule that lets an agency read what concerns it; a subscription is another way to read the same."""
+
+
+class Heads(Feeds, Protocol):
+    async def head(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventParts:
+    """What subscriptions need; `pause` waits for the next look at the feed."""
+
+    feed: Heads
+    rules: Rules
+    clock: Clock
+    purposes: frozenset[str]
+    pause: Callable[[float], Any] = asyncio.sleep
+
+
+async def _case_events(info: strawberry.Info, after: str | None = None) -> AsyncGenerator[Change, None]:
+    async for change in info.context.changes(("case.", "supervision.", "correction.", "base."), after):
+        yield change
+
+
+async def _task_events(info: strawberry.Info, after: str | None = None) -> AsyncGenerator[Change, None]:
+    async for change in info.context.changes(("deadline.",), after):
+        yield change
+
+
+@strawberry.type(description="Events as they happen. / 订阅。")
+class Subscription:
+    case_events: AsyncGenerator[Change, None] = strawberry.subscription(
+        resolver=_case_events, description="What happens to cases and concerns you, after a place. / 案件事件。"
+    )
+    task_events: AsyncGenerator[Change, None] = strawberry.subscription(
+        resolver=_task_events, description="Warnings and alarms of tasks that concern you, after a place. / 待办事件。"
+    )
+
+
+class Events:
+    """The later parts of a subscription: one payload an event, until the caller, the token or the rules end it."""
+
+    def __init__(self, schema: GraphQLSchema, parts: EventParts, clerk: Clerk, course: Course) -> None:
+        self._schema = schema
+        self._parts = parts
+        self._clerk = clerk
+        self._course = course
+        self._parent: str | None = None
+        self._event: Event | None = None
+        self._policies: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Raises PurposeRequiredError or PurposeNotAllowedError."""
+        purpose, principal = self._course.request.purpose, self._course.principal
+        if purpose is None:
+            raise PurposeRequiredError("no Hub-Purpose on a subscription")
+        if purpose not in self._parts.purposes or purpose not in principal.purposes:
+            raise PurposeNotAllowedError("purpose is unknown or not in the token")
+
+    def permitted(self) -> bool:
+        principal = self._course.principal
+        self._policies = self._parts.rules.may(
+            CHANGES,
+            agency=principal.agency,
+            role=principal.role,
+            purpose=self._course.request.purpose or "",
+            facts=Facts(),
+            own=True,
+        )
+        return bool(self._policies)
+
+    def pending(self) -> list[dict[str, Any]]:
+        return []
+
+    def start(self, parent: str) -> None:
+        self._parent = parent
+
+    async def changes(self, kinds: tuple[str, ...], after: str | None) -> AsyncIterator[Change]:
+        """Events of these kinds, in order of their places, each once."""
+        parts, principal = self._parts, self._course.principal
+        given = after is not None and after.isascii() and after.isdigit() and len(after) < 19
+        position = int(after or 0) if given else await parts.feed.head()
+        while self._holds():
+            page = await parts.feed.after(position, recipient=principal.agency, regions=principal.regions, first=PAGE)
+            for event in page:
+                position = event.position
+                if event.kind.startswith(kinds):
+                    if not (self._holds() and self.permitted()):
+                        return
+                    self._event = event
+                    yield _change(event)
+            if not page:
+                await parts.pause(POLL_S)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        prepared, request = self._course.prepared, self._course.request
+        assert prepared is not None
+        started = subscribe(
+            self._schema,
+            prepared.document,
+            context_value=self,
+            variable_values=dict(request.variables),
+            operation_name=request.operation_name,
+        )
+        results = await started if isawaitable(started) else started
+        if isinstance(results, ExecutionResult):
+            yield orjson.dumps({"data": None, "errors": [{"message": "The subscription cannot be served."}]})
+            return
+        async for result in results:
+            try:
+                entry = await self._record(result)
+            except AuditUnavailableError as error:
+                yield orjson.dumps({"data": None, "errors": [request_error(error)]})
+                return
+            hub = {"requestId": request.request_id, "auditEntry": entry}
+            yield orjson.dumps({"data": result.data, "extensions": {"hub": hub}})
+
+    async def aclose(self) -> None:
+        return
+
+    def _holds(self) -> bool:
+        return self._parts.clock.now().timestamp() < self._course.principal.expires_at
+
+    async def _record(self, result: ExecutionResult) -> str:
+        reading = Reading()
+        reading.policies.update(self._policies)
+        if self._event is not None:
+            reading.access.append((self._event.person_key, Pattern()))
+        course = Course(
+            principal=self._course.principal,
+            request=self._course.request,
+            started=self._clerk.now(),
+            judge=self._course.judge,
+            reading=reading,
+            prepared=self._course.prepared,
+            parent=self._parent,
+        )
+        return await self._clerk.record(course, Outcome.FAILED if result.errors else Outcome.OK, None)
+
+
+def _change(event: Event) -> Change:
+    return Change(
+        position=str(event.position),
+        kind=event.kind,
+        case=event.body.get("case"),
+        office=event.office,
+        happened_at=datetime.fromtimestamp(event.happened_us / 1_000_000, UTC),
+    )
