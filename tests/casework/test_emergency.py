@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import select
 
 from hub.casework.emergency import DECIDE_WITHIN_US, REVIEW_WITHIN_US
-from hub.casework.tables import outbox
+from hub.events.tables import outbox
 from tests.casework.parts import (
     ASKER,
     AUDITOR,

@@ -10,7 +10,8 @@ from sqlalchemy import func, select
 
 from hub.audit.reader import dump
 from hub.audit.verifier import verify_all
-from hub.casework.tables import command, outbox
+from hub.casework.tables import command
+from hub.events.tables import outbox
 from hub.identity.tables import emergency_access
 from tests.casework.parts import asking, open_desk
 from tests.conftest import FULL

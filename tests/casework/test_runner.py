@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from hub.audit.reader import dump
-from hub.casework.tables import command, outbox
+from hub.casework.tables import command
 from hub.errors import AuditUnavailableError
+from hub.events.tables import outbox
 from hub.identity.tables import emergency_access
 from tests.casework.parts import (
     NUMBER,
