@@ -183,10 +183,10 @@ async def measure(folder: Path, url: str, options: argparse.Namespace) -> None:
         stop, lags = asyncio.Event(), []
         follower = asyncio.create_task(follow(Feed(hub.store), lambda: microseconds(hub.clock.now()), stop, lags))
         names = [f"f{number:031x}" for number in range(int(options.rate * options.seconds / 2) + 1)]
-        begun = time.perf_counter()
+        begun, cpu = time.perf_counter(), time.process_time()
         count, writes = await write(runner, names, options.rate, options.seconds)
-        spent = time.perf_counter() - begun
-        await asyncio.sleep(3)
+        spent, cpu = time.perf_counter() - begun, time.process_time() - cpu
+        await asyncio.sleep(options.warm)
         stop.set()
         await follower
         async with hub.store.read() as connection:
@@ -196,6 +196,7 @@ async def measure(folder: Path, url: str, options: argparse.Namespace) -> None:
         for name, values in took.items():
             print(line(f"{name} of one office", values))
         print(line(f"command ({count / spent:.1f} a second)", writes))
+        print(f"{'CPU of a command, gateway':34} {cpu / count * 1000:8.1f}")
         print(line(f"event lag ({len(lags)} of {told} events)", lags))
         assert kept == count, "events of commands are missing"
     finally:
