@@ -72,7 +72,17 @@ def main() -> None:
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
-        command = [sys.executable, "-m", "hub.cli.main", "demo", "--data", str(data), "--port", str(free_port())]
+        command = [
+            sys.executable,
+            "-m",
+            "hub.cli.main",
+            "demo",
+            "--no-worker",
+            "--data",
+            str(data),
+            "--port",
+            str(free_port()),
+        ]
         started = time.perf_counter()
         with open(os.devnull, "wb") as null:
             process = subprocess.Popen([*command, "--people", "600"], stdout=null, stderr=null, start_new_session=True)

@@ -90,7 +90,17 @@ def running_demo(people: int) -> Iterator[dict[str, Any]]:
     """What `demo.json` says of a demo that ends with the block; `dataDir` besides."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
-        command = [sys.executable, "-m", "hub.cli.main", "demo", "--data", str(data), "--port", str(free_port())]
+        command = [
+            sys.executable,
+            "-m",
+            "hub.cli.main",
+            "demo",
+            "--no-worker",
+            "--data",
+            str(data),
+            "--port",
+            str(free_port()),
+        ]
         null = subprocess.DEVNULL
         process = subprocess.Popen(
             [*command, "--people", str(people)], stdout=null, stderr=null, start_new_session=True

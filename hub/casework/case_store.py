@@ -131,8 +131,8 @@ class CaseStore:
             )
         if before is None or before.owned != after.owned:
             await connection.execute(delete(case_office).where(_of(case_office, after.person_id, after.case_id)))
-            for row in _office_rows(after):
-                await connection.execute(insert(case_office).values(**row))
+            if rows := _office_rows(after):
+                await connection.execute(insert(case_office), rows)
         await self._put_deadlines(connection, before, after)
 
     async def _put_deadlines(self, connection: AsyncConnection, before: Case | None, after: Case) -> None:
@@ -142,6 +142,7 @@ class CaseStore:
         new = {(made.step, made.anchor): made for made in after.docket}
         for key in old.keys() - new.keys():
             await connection.execute(delete(case_deadline).where(_deadline(after, *key)))
+        fresh: list[dict[str, Any]] = []
         for key, made in new.items():
             if old.get(key) == made and not moved:
                 continue
@@ -150,7 +151,9 @@ class CaseStore:
             if key in old:
                 await connection.execute(update(case_deadline).where(_deadline(after, *key)).values(**row))
             else:
-                await connection.execute(insert(case_deadline).values(**row))
+                fresh.append(row)
+        if fresh:
+            await connection.execute(insert(case_deadline), fresh)
 
 
 def _of(table: Any, person_id: str, case_id: str) -> Any:

@@ -13,6 +13,7 @@ def demo(
     port: Annotated[int, typer.Option(help="Port of the hub.")] = 8000,
     people: Annotated[int, typer.Option(min=200, help="Persons who were in prison.")] = 2000,
     seed: Annotated[int, typer.Option(help="Another province.")] = 7,
+    worker: Annotated[bool, typer.Option(help="Run a worker: deadlines, order of events, webhooks, sweeps.")] = True,
 ) -> None:
     """Run five simulated agencies and the hub on 127.0.0.1 until Ctrl-C."""
-    raise typer.Exit(run_demo(data=data, port=port, people=people, seed=seed))
+    raise typer.Exit(run_demo(data=data, port=port, people=people, seed=seed, worker=worker))

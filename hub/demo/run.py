@@ -24,6 +24,7 @@ from hub.bootstrap.build import build_hub
 from hub.bootstrap.parts import Hub
 from hub.clock import today
 from hub.demo.agencies.process import MARKER, die_with_parent, made_on
+from hub.demo.cases import open_cases
 from hub.demo.launch import AgencyFleet, NotReadyError
 from hub.demo.population import World, someone
 from hub.demo.progress import Display
@@ -42,6 +43,7 @@ QUERY_FILES = {
     "tax": Path(__file__).with_name("first_query_tax.graphql"),
 }
 """A first query by persona: each asks for what its view holds."""
+STORIES_FROM = 60  # among the shown persons: those who have a case in some state already
 
 words = Console(stderr=True, highlight=False)
 
@@ -55,8 +57,8 @@ class Prepared:
     cases: dict[str, str]
 
 
-def run_demo(*, data: Path, port: int, people: int, seed: int) -> int:
-    """Run until SIGINT or SIGTERM. Returns the exit code.
+def run_demo(*, data: Path, port: int, people: int, seed: int, worker: bool = True) -> int:
+    """Run until SIGINT or SIGTERM. Returns the exit code. `worker`: whether a worker runs beside the server.
 
     Raises:
         StartupError: the port or the data directory is taken, or a process of the demo ended by itself.
@@ -65,14 +67,14 @@ def run_demo(*, data: Path, port: int, people: int, seed: int) -> int:
     _check_port(settings)
     with _alone(data):
         (data / "demo.json").unlink(missing_ok=True)  # of an earlier run; whoever waits for it waits for this one
-        return _run(settings, people, seed)
+        return _run(settings, people, seed, worker=worker)
 
 
-def _run(settings: Settings, people: int, seed: int) -> int:
+def _run(settings: Settings, people: int, seed: int, *, worker: bool) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     started = time.monotonic()
     fleet = AgencyFleet(directory=settings.data_dir / "agencies", people=people, seed=seed)
-    server: subprocess.Popen[bytes] | None = None
+    children: list[subprocess.Popen[bytes]] = []
     try:
         _say(f"starting five simulated agencies ({people} persons released from prison, {2 * people} others) …")
         with Display(words) as display:
@@ -80,18 +82,20 @@ def _run(settings: Settings, people: int, seed: int) -> int:
             fleet.start()
         _write_endpoints(settings, fleet)
         prepared = asyncio.run(_prepare(settings, people, seed))
-        server = _serve(settings)
-        _await_ready(settings, server)
+        children.append(_child(settings, "serve", "--port", str(settings.port)))
+        _await_ready(settings, children[0])
+        if worker:
+            children.append(_child(settings, "worker"))
         _write_demo_file(settings, prepared)
         _show(settings, prepared, time.monotonic() - started)
-        _stay(settings, prepared, fleet, server)
+        _stay(settings, prepared, fleet, children)
     except KeyboardInterrupt:
         return 0
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must leave no child behind
-        if server is not None:
-            _end(server)
+        for child in reversed(children):
+            _end(child)
         fleet.stop()
 
 
@@ -145,6 +149,7 @@ async def _open_cases(hub: Hub, inside: Sequence[str]) -> dict[str, str]:
         for agency in agencies
     ]
     await hub.references.put_cases(cases)
+    await open_cases(hub, [found[number].member.member_id for number in inside[STORIES_FROM:] if number in found])
     return {agency: f"CASE-0001-{agency}" for agency in agencies}
 
 
@@ -168,11 +173,12 @@ def _write_endpoints(settings: Settings, fleet: AgencyFleet) -> None:
     _write_private(settings.hub_dir / "agencies.toml", "\n".join([*lines, ""]))
 
 
-def _serve(settings: Settings) -> subprocess.Popen[bytes]:
+def _child(settings: Settings, *arguments: str) -> subprocess.Popen[bytes]:
+    """A process of the installed command on this data; it ends with the demo."""
     environment = {**os.environ, "HUB_DEMO": "true", "HUB_PERSONS_PER_HOUR": str(settings.persons_per_hour)}
-    command = [sys.executable, "-m", "hub.cli.main", "serve", "--data", str(settings.data_dir)]
-    command += ["--port", str(settings.port)]
-    end = die_with_parent  # before exec: no other thread runs here, and no server may outlive its demo
+    environment["HUB_URL"] = settings.base_url
+    command = [sys.executable, "-m", "hub.cli.main", *arguments, "--data", str(settings.data_dir)]
+    end = die_with_parent  # before exec: no other thread runs here, and no child may outlive its demo
     return subprocess.Popen(command, env=environment, start_new_session=True, preexec_fn=end)  # noqa: PLW1509
 
 
@@ -255,7 +261,9 @@ def first_query(settings: Settings, query: str, number: str, persona: str, purpo
     return " \\\n  ".join(lines)
 
 
-def _stay(settings: Settings, prepared: Prepared, fleet: AgencyFleet, server: subprocess.Popen[bytes]) -> NoReturn:
+def _stay(
+    settings: Settings, prepared: Prepared, fleet: AgencyFleet, children: Sequence[subprocess.Popen[bytes]]
+) -> NoReturn:
     """Until a signal; renews the tokens in time.
 
     Raises:
@@ -264,7 +272,7 @@ def _stay(settings: Settings, prepared: Prepared, fleet: AgencyFleet, server: su
     renewed = time.monotonic()
     while True:
         time.sleep(0.5)
-        if server.poll() is not None or fleet.ended():
+        if fleet.ended() or any(child.poll() is not None for child in children):
             raise NotReadyError("ended by itself", name=", ".join(fleet.ended()) or "hub")
         if time.monotonic() - renewed > RENEW_EVERY_S:
             _write_demo_file(settings, prepared)

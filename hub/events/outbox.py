@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import orjson
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import and_, bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.events.tables import event_head, outbox
@@ -95,11 +95,16 @@ class Sequencer:
             head = select(event_head.c.position).where(event_head.c.one == 1).with_for_update()
             place = (await connection.execute(head)).scalar_one()
             found = (await connection.execute(waiting)).all()
-            for row in found:
-                place += 1
-                mine = and_(outbox.c.person_key == row.person_key, outbox.c.sequence == row.sequence)
-                await connection.execute(update(outbox).where(mine).values(position=place))
             if found:
+                given = [
+                    {"its_person": row.person_key, "its_sequence": row.sequence, "its_place": place + rank}
+                    for rank, row in enumerate(found, 1)
+                ]
+                mine = and_(
+                    outbox.c.person_key == bindparam("its_person"), outbox.c.sequence == bindparam("its_sequence")
+                )
+                await connection.execute(update(outbox).where(mine).values(position=bindparam("its_place")), given)
+                place += len(found)
                 await connection.execute(update(event_head).where(event_head.c.one == 1).values(position=place))
             failpoint("sequencer.before-commit")
         return len(found)

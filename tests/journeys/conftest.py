@@ -99,7 +99,11 @@ def start(directory: Path, people: int = 600) -> tuple[subprocess.Popen, int]:
     command = [sys.executable, "-m", "hub.cli.main", "demo", "--data", str(directory), "--port", str(port)]
     log = (directory.parent / f"{directory.name}.log").open("wb")
     process = subprocess.Popen(
-        [*command, "--people", str(people)], stdout=log, stderr=log, start_new_session=True, env=dict(os.environ)
+        [*command, "--people", str(people), "--no-worker"],
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+        env=dict(os.environ),
     )
     log.close()
     try:
