@@ -7,6 +7,8 @@ from hub.audit.log import AuditLog
 from hub.audit.queries import AuditQueries
 from hub.audit.tiles import TileFiles
 from hub.audit.witnessing import read_witnesses
+from hub.auditing.desk import AuditDesk
+from hub.auditing.subject import Words
 from hub.auth.issuer import Issuer, open_issuer_key
 from hub.bootstrap.front import build_front
 from hub.bootstrap.parts import Hub
@@ -37,6 +39,15 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     index = build_index(store, secrets, sources, clock)
     log = AuditLog(store, clock)
     checkpoints = build_checkpoints(settings, store, clock)
+    queries = AuditQueries(store, checkpoints)
+    desk = AuditDesk(
+        queries=queries,
+        checkpoints=checkpoints,
+        pseudonyms=secrets.pseudonyms,
+        ids=secrets.ids,
+        words=Words(rules.purposes, rules.catalogue),
+        clock=clock,
+    )
     issuer_key = open_issuer_key(settings.hub_dir / "keys" / "issuer.pem", create=settings.demo)
     hub = Hub(
         settings=settings,
@@ -45,7 +56,8 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         store=store,
         log=log,
         checkpoints=checkpoints,
-        audit=AuditQueries(store, checkpoints),
+        audit=queries,
+        desk=desk,
         index=index,
         importer=build_importer(store, secrets, clock),
         references=References(store, clock),
@@ -56,7 +68,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         pseudonyms=secrets.pseudonyms,
         ids=secrets.ids,
         metrics=Metrics(),
-        service=build_service(settings, rules, secrets, index, sources, log, clock),
+        service=build_service(settings, rules, secrets, index, sources, log, clock, desk),
         app=_nothing,
     )
     _warm(hub)

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 from hub.audit.checkpoints import Checkpoints
 from hub.audit.log import AuditLog
 from hub.audit.queries import AuditQueries
+from hub.auditing.desk import AuditDesk
 from hub.auth.issuer import Issuer, IssuerKey
 from hub.clock import Clock
 from hub.connectors.guard import Guard
@@ -34,6 +35,7 @@ class Hub:
     log: AuditLog
     checkpoints: Checkpoints
     audit: AuditQueries
+    desk: AuditDesk
     index: PersonIndex
     importer: Importer
     references: References

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from hub.audit.log import AuditLog
+from hub.auditing.desk import AuditDesk
 from hub.bootstrap.secrets import Secrets
 from hub.clock import Clock
 from hub.connectors.guard import Guard
@@ -22,6 +23,7 @@ from hub.gateway.view import ViewBuilder
 from hub.identity.importer import Importer
 from hub.identity.index import PersonIndex
 from hub.rules import Rules
+from hub.schema.audit_roots import AuditFetcher
 from hub.schema.cost import CostModel
 from hub.schema.documents import Documents
 from hub.schema.operations import Operations
@@ -72,6 +74,7 @@ def build_service(
     sources: Mapping[str, Guard],
     log: AuditLog,
     clock: Clock,
+    desk: AuditDesk,
 ) -> GraphQLService:
     survivorship = read_survivorship(rules.catalogue, rules.survivorship_file)
     releaser = Releaser(secrets.opener, sealed_columns(rules.mappings))
@@ -96,6 +99,7 @@ def build_service(
             PersonShapes(rules.catalogue, releaser),
             purposes=frozenset(rules.purposes.purposes),
             deadline_s=settings.request_deadline_s,
+            audit=AuditFetcher(desk),
         ),
         judge=rules.judge,
         log=log,

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from hub.audit.entry import Pattern
+from hub.audit.kinds import Kind
 from hub.auth.decision import DenialCode, Effect
 from hub.auth.facts import Facts
 from hub.auth.principal import Principal
@@ -190,3 +191,6 @@ class Reading:
     access: list[tuple[str, Pattern]] = field(default_factory=list)  # (pseudonym, what was asked of this person)
     policies: set[str] = field(default_factory=set)
     objects: int = 0
+    kind: Kind = Kind.OPERATION  # an auditor's read is an entry of its own kind
+    looked_at: dict[str, str] = field(default_factory=dict)  # what an auditor asked of the log
+    note: dict[str, int] = field(default_factory=dict)

@@ -14,3 +14,4 @@ class OperationContext(msgspec.Struct, frozen=True, kw_only=True):
     principal: Principal
     read: Callable[[Sequence[Ask]], Awaitable[Sequence[AskAnswer]]]
     reading: Reading
+    purpose: str | None = None

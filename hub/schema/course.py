@@ -94,6 +94,7 @@ class Clerk:
         principal, request, reading = course.principal, course.request, course.reading
         operation = course.prepared.operation if course.prepared else None
         draft = Draft(
+            kind=reading.kind,
             request_id=request.request_id,
             parent=course.parent,
             agency=principal.agency,
@@ -122,6 +123,8 @@ class Clerk:
             latency_ms=round((self._clock.monotonic() - course.started) * 1000),
             answer_bytes=len(body) if body is not None else None,
             answer_digest=sha256(body).hexdigest() if body is not None else None,
+            note=reading.note,
+            looked_at=reading.looked_at,
         )
         return self._log.submit(draft, entry)
 

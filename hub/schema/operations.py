@@ -29,12 +29,14 @@ from hub.errors import (
 )
 from hub.gateway.gateway import Gateway
 from hub.gateway.reading import Ask, AskAnswer, Asker, Reading
+from hub.schema.audit_roots import AuditFetcher
 from hub.schema.context import OperationContext
 from hub.schema.documents import Prepared
 from hub.schema.remembered import Remembered
 from hub.schema.roots import PeopleFetcher, viewer
 from hub.schema.shapes import PersonShapes
 
+_FOR_A_PURPOSE = frozenset((*PeopleFetcher.FIELDS, *AuditFetcher.FIELDS))
 MAX_OBJECTS = 10_000
 """Objects (not leaves) that one answer may hold (SECURITY section 1)."""
 MAX_KNOWN_BYTES = 32 * 1024 * 1024
@@ -112,12 +114,14 @@ class Operations:
         purposes: frozenset[str],
         deadline_s: float,
         max_objects: int = MAX_OBJECTS,
+        audit: AuditFetcher | None = None,
     ) -> None:
         people = PeopleFetcher(shapes)
+        of_audit = dict.fromkeys((("Query", name) for name in AuditFetcher.FIELDS), audit) if audit else {}
         self._schema = schema
         self._engine = Engine(
             schema,
-            fetchers={("Query", name): people for name in PeopleFetcher.FIELDS},
+            fetchers={**{("Query", name): people for name in PeopleFetcher.FIELDS}, **of_audit},
             resolvers={("Query", "viewer"): viewer},
             shaped=frozenset({"Person"}),
             member_name=_member_name,
@@ -188,7 +192,7 @@ class Operations:
         async def read(asks: Sequence[Ask]) -> Sequence[AskAnswer]:
             return await self._gateway.read(asker, asks, reading) if asks else ()
 
-        context = OperationContext(principal=operation.principal, read=read, reading=reading)
+        context = OperationContext(principal=operation.principal, read=read, reading=reading, purpose=operation.purpose)
         try:
             async with asyncio.timeout_at(course.ends):
                 executed = await self._engine.execute(plan, course.variables, context, given=operation.variables)
@@ -246,7 +250,7 @@ class Operations:
         self._known.put(_key(prepared), known, size_bytes)
 
     def _check_purpose(self, operation: Operation, *plans: OperationPlan) -> None:
-        if not any(item.name in PeopleFetcher.FIELDS for plan in plans for item in plan.root.fields):
+        if not any(item.name in _FOR_A_PURPOSE for plan in plans for item in plan.root.fields):
             return
         if operation.purpose is None:
             raise PurposeRequiredError("no Hub-Purpose on a personal root field")

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import strawberry
 
+from hub.schema.audit_types import audit_fields
 from hub.schema.records import RecordTypes
 from hub.schema.roots import DEFAULT_FIRST
 from hub.schema.structure import Node, PageInfo, PersonLookup, Viewer
@@ -47,6 +48,7 @@ def build_query(types: RecordTypes, sex: Any) -> Any:
         "people": _root(people, connection_type | None, "Persons in your jurisdiction. / 辖区内人员列表。"),
         "node": _root(node, Node | None, "Anything by its id. / 按标识取对象。"),
         "viewer": _root(viewer, Viewer, "Who you are. / 当前请求者。"),
+        **audit_fields(),
     }
     return strawberry.type(
         type("Query", (), {"__annotations__": {}, "__module__": __name__, **members}),
