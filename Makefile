@@ -45,10 +45,11 @@ check: .stamps/dev ## format, lint, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: .stamps/dev ## measure the person view, growth of an answer, cost of duties
+bench: .stamps/dev ## measure the person view, growth of an answer, cost of duties, the audit log
 	@$(BIN)/python benchmarks/person_view.py $(ARGS)
 	@$(BIN)/python -m benchmarks.growth
 	@$(BIN)/python -m benchmarks.duties
+	@$(BIN)/python -m benchmarks.ledger
 
 bench-peers: .peers-given .stamps/dev ## measure the hub beside its peers (PEERS=DIR of the harness, ARGS="--rounds 3 --write")
 	@$(BIN)/python -m benchmarks.peers.run "$(PEERS)" $(ARGS)

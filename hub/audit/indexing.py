@@ -25,7 +25,7 @@ from hub.audit.tables import (
 from hub.errors import StoreError
 from hub.store.engine import Store
 
-ENTRIES_A_TURN = 250  # so that a turn does not keep writers of the log waiting
+ENTRIES_A_TURN = 100  # so that a turn does not keep writers of the log waiting
 TEXTS = {"agency": 40, "officer": 128, "role": 40, "purpose": 40, "outcome": 8, "code": 40}
 """Members of an entry that are columns of the index, with their width."""
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 VERSION = 1
 HEADER = Struct(">BBHIQQ24s")
 HEADER_BYTES = HEADER.size
-ID_CHARACTERS = 24
 
 
 class Header(NamedTuple):

@@ -6,6 +6,8 @@ fork. The head holds the tree's frontier, so that an append hashes its own leave
 
 import asyncio
 import secrets
+import time
+from base64 import urlsafe_b64encode
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from sqlalchemy import select
 from hub.audit.appender import Head, Row, Rows, open_appender
 from hub.audit.entry import Draft, encode
 from hub.audit.kinds import NUMBERS
-from hub.audit.leaf import ID_CHARACTERS, leaf_hash, pack_header
+from hub.audit.leaf import leaf_hash, pack_header
 from hub.audit.merkle import add_leaf, join_frontier, split_frontier
 from hub.audit.tables import audit_head
 from hub.clock import Clock
@@ -55,8 +57,13 @@ class Waiting:
 
 
 def new_entry_id() -> str:
-    """An id for an entry that is still to be made, so that the answer can name its entry before the entry is sealed."""
-    return secrets.token_urlsafe(ID_CHARACTERS * 3 // 4)
+    """An id for an entry that is still to be made, so that the answer can name its entry before the entry is sealed.
+
+    Milliseconds (about) in front of 12 random bytes: ids of one time lie side by side in the database's index, which
+    else would write a page for each. The time says nothing: `time` of the entry is another, under the log's own rules.
+    """
+    moment = (time.time_ns() >> 20).to_bytes(8, "big")[2:]
+    return urlsafe_b64encode(moment + secrets.token_bytes(12)).decode()
 
 
 class AuditLog:

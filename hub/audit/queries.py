@@ -1,6 +1,6 @@
 """What auditors ask of the log: entries by any mix of filters, newest first, in keyset pages; counts; one proof.
 
-A query walks the entries of its most selective filter and checks the others. It looks at some 10,000 of them at most
+A query walks the entries of its most selective filter and checks the others. It looks at some 4,000 of them at most for
 one page: a page may then hold fewer than asked for, also none, and `more` is true. So a page costs the same however
 large the log is.
 """
@@ -30,7 +30,7 @@ from hub.audit.tables import (
 from hub.errors import StoreError
 from hub.store.engine import Store
 
-LOOK_AT = (250, 2_000, 8_000)  # at first a few: mostly they are enough
+LOOK_AT = (250, 1_000, 3_000)  # at first a few: mostly they are enough
 INDEX_EVERY_S = 1.0
 MAX_FIRST = 200
 FEW_PATTERNS = 24
