@@ -58,7 +58,7 @@ def read_rules(settings: Settings) -> Rules:
     catalogue = read_catalogue(codes, _with_plugins(CATALOGUE_DIR, settings, "catalogue"))
     purposes = read_purposes(POLICIES_DIR / "purposes.toml")
     generated = cedar_schema(catalogue, purposes)
-    bundle = read_bundle(_with_plugins(POLICIES_DIR, settings, "policies"), generated)
+    bundle = read_bundle(policy_directories(settings), generated)
     return Rules(
         codes=codes,
         catalogue=catalogue,
@@ -69,6 +69,10 @@ def read_rules(settings: Settings) -> Rules:
         schema=build_schema(catalogue, codes),
         personas=read_personas(purposes),
     )
+
+
+def policy_directories(settings: Settings) -> Sequence[Path]:
+    return _with_plugins(POLICIES_DIR, settings, "policies")
 
 
 def build_schema(catalogue: Catalogue, codes: Codes) -> GraphQLSchema:

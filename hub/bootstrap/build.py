@@ -8,6 +8,8 @@ from hub.audit.queries import AuditQueries
 from hub.audit.tiles import TileFiles
 from hub.audit.witnessing import read_witnesses
 from hub.auditing.desk import AuditDesk
+from hub.auditing.exports import Exports
+from hub.auditing.policies import PolicyTexts, policy_files
 from hub.auditing.subject import Words
 from hub.auth.issuer import Issuer, open_issuer_key
 from hub.bootstrap.front import build_front
@@ -18,7 +20,7 @@ from hub.clock import Clock, SystemClock
 from hub.connectors.quarantine import StoredQuarantine
 from hub.errors import RequestError, SettingsError
 from hub.identity.references import References
-from hub.rules import Rules, read_rules
+from hub.rules import Rules, policy_directories, read_rules
 from hub.settings import Settings
 from hub.store.engine import Store, open_store
 from hub.telemetry import Metrics
@@ -48,6 +50,9 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         words=Words(rules.purposes, rules.catalogue),
         clock=clock,
     )
+    policies = PolicyTexts(
+        store, log, clock, digest=rules.judge.policy_digest, files=policy_files(policy_directories(settings))
+    )
     issuer_key = open_issuer_key(settings.hub_dir / "keys" / "issuer.pem", create=settings.demo)
     hub = Hub(
         settings=settings,
@@ -58,6 +63,16 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         checkpoints=checkpoints,
         audit=queries,
         desk=desk,
+        policies=policies,
+        exports=Exports(
+            store=store,
+            queries=queries,
+            checkpoints=checkpoints,
+            log=log,
+            policies=policies,
+            clock=clock,
+            directory=settings.hub_dir / "exports",
+        ),
         index=index,
         importer=build_importer(store, secrets, clock),
         references=References(store, clock),

@@ -9,6 +9,8 @@ from hub.audit.checkpoints import Checkpoints
 from hub.audit.log import AuditLog
 from hub.audit.queries import AuditQueries
 from hub.auditing.desk import AuditDesk
+from hub.auditing.exports import Exports
+from hub.auditing.policies import PolicyTexts
 from hub.auth.issuer import Issuer, IssuerKey
 from hub.clock import Clock
 from hub.connectors.guard import Guard
@@ -36,6 +38,8 @@ class Hub:
     checkpoints: Checkpoints
     audit: AuditQueries
     desk: AuditDesk
+    policies: PolicyTexts
+    exports: Exports
     index: PersonIndex
     importer: Importer
     references: References

@@ -2,12 +2,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 import hub.audit.tables
+import hub.auditing.tables
 import hub.connectors.tables
 import hub.identity.tables
 from hub.store.metadata import METADATA
 from hub.store.migration import is_current, migrate
 
-OWNERS = (hub.audit.tables, hub.connectors.tables, hub.identity.tables)
+OWNERS = (hub.audit.tables, hub.auditing.tables, hub.connectors.tables, hub.identity.tables)
 
 
 async def test_migrated_database_has_exactly_the_tables_that_rooms_declare(store):
