@@ -25,8 +25,8 @@ import tempfile
 HEADER = struct.Struct(">BBHIQQ24s")
 RETENTION = 14
 KINDS = (
-    "operation refusals startup auditor-read subject-report export console-view login logout policy-reload key-operation "
-    "approval finding-review retention legal-hold"
+    "operation refusals startup auditor-read subject-report export console-view login logout policy-reload "
+    "key-operation approval finding-review retention legal-hold"
 ).split()
 TEXTS = {"agency": 40, "officer": 128, "role": 40, "purpose": 40, "outcome": 8, "code": 40}
 EFFECTS = ("full", "masked", "predicate", "sealed", "denied")

@@ -9,7 +9,11 @@ from hub.audit.tiles import TileFiles
 from hub.audit.witnessing import read_witnesses
 from hub.auditing.desk import AuditDesk
 from hub.auditing.exports import Exports
+from hub.auditing.facts_file import read_facts
+from hub.auditing.findings import Findings
+from hub.auditing.misuse import read_misuse_rules
 from hub.auditing.policies import PolicyTexts, policy_files
+from hub.auditing.samples import Samples
 from hub.auditing.subject import Words
 from hub.auth.issuer import Issuer, open_issuer_key
 from hub.bootstrap.front import build_front
@@ -73,6 +77,14 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
             clock=clock,
             directory=settings.hub_dir / "exports",
         ),
+        findings=Findings(
+            store=store,
+            log=log,
+            clock=clock,
+            rules=tuple(read_misuse_rules().values()),
+            facts=read_facts(settings.hub_dir / "misuse-facts.json"),
+        ),
+        samples=Samples(store, queries, clock),
         index=index,
         importer=build_importer(store, secrets, clock),
         references=References(store, clock),

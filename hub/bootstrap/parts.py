@@ -10,7 +10,9 @@ from hub.audit.log import AuditLog
 from hub.audit.queries import AuditQueries
 from hub.auditing.desk import AuditDesk
 from hub.auditing.exports import Exports
+from hub.auditing.findings import Findings
 from hub.auditing.policies import PolicyTexts
+from hub.auditing.samples import Samples
 from hub.auth.issuer import Issuer, IssuerKey
 from hub.clock import Clock
 from hub.connectors.guard import Guard
@@ -40,6 +42,8 @@ class Hub:
     desk: AuditDesk
     policies: PolicyTexts
     exports: Exports
+    findings: Findings
+    samples: Samples
     index: PersonIndex
     importer: Importer
     references: References
