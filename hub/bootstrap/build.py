@@ -7,16 +7,9 @@ from hub.audit.log import AuditLog
 from hub.audit.queries import AuditQueries
 from hub.audit.tiles import TileFiles
 from hub.audit.witnessing import read_witnesses
-from hub.auditing.desk import AuditDesk
-from hub.auditing.exports import Exports
-from hub.auditing.facts_file import read_facts
-from hub.auditing.findings import Findings
-from hub.auditing.misuse import read_misuse_rules
-from hub.auditing.policies import PolicyTexts, policy_files
-from hub.auditing.samples import Samples
-from hub.auditing.subject import Words
 from hub.auth.issuer import Issuer, open_issuer_key
 from hub.bootstrap.front import build_front
+from hub.bootstrap.office import build_office
 from hub.bootstrap.parts import Hub
 from hub.bootstrap.reading import build_importer, build_index, build_service, build_sources
 from hub.bootstrap.secrets import build_audit_signer, build_key_ring, build_secrets
@@ -24,7 +17,7 @@ from hub.clock import Clock, SystemClock
 from hub.connectors.quarantine import StoredQuarantine
 from hub.errors import RequestError, SettingsError
 from hub.identity.references import References
-from hub.rules import Rules, policy_directories, read_rules
+from hub.rules import Rules, read_rules
 from hub.settings import Settings
 from hub.store.engine import Store, open_store
 from hub.telemetry import Metrics
@@ -46,17 +39,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     log = AuditLog(store, clock)
     checkpoints = build_checkpoints(settings, store, clock)
     queries = AuditQueries(store, checkpoints)
-    desk = AuditDesk(
-        queries=queries,
-        checkpoints=checkpoints,
-        pseudonyms=secrets.pseudonyms,
-        ids=secrets.ids,
-        words=Words(rules.purposes, rules.catalogue),
-        clock=clock,
-    )
-    policies = PolicyTexts(
-        store, log, clock, digest=rules.judge.policy_digest, files=policy_files(policy_directories(settings))
-    )
+    office = build_office(settings, rules, secrets, store, log, queries, checkpoints, clock)
     issuer_key = open_issuer_key(settings.hub_dir / "keys" / "issuer.pem", create=settings.demo)
     hub = Hub(
         settings=settings,
@@ -66,25 +49,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         log=log,
         checkpoints=checkpoints,
         audit=queries,
-        desk=desk,
-        policies=policies,
-        exports=Exports(
-            store=store,
-            queries=queries,
-            checkpoints=checkpoints,
-            log=log,
-            policies=policies,
-            clock=clock,
-            directory=settings.hub_dir / "exports",
-        ),
-        findings=Findings(
-            store=store,
-            log=log,
-            clock=clock,
-            rules=tuple(read_misuse_rules().values()),
-            facts=read_facts(settings.hub_dir / "misuse-facts.json"),
-        ),
-        samples=Samples(store, queries, clock),
+        office=office,
         index=index,
         importer=build_importer(store, secrets, clock),
         references=References(store, clock),
@@ -95,7 +60,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         pseudonyms=secrets.pseudonyms,
         ids=secrets.ids,
         metrics=Metrics(),
-        service=build_service(settings, rules, secrets, index, sources, log, clock, desk),
+        service=build_service(settings, rules, secrets, index, sources, log, clock, office.desk),
         app=_nothing,
     )
     _warm(hub)

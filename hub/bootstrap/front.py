@@ -81,12 +81,18 @@ async def lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
         raise StoreError("the database is not at this program's schema; run `hub migrate`")
     digest = hub.rules.judge.policy_digest
     await hub.log.append(Draft(kind=Kind.STARTUP, request_id="startup", policy_digest=digest, outcome=Outcome.OK))
-    await hub.policies.keep()
+    await hub.office.policies.keep()
     await hub.checkpoints.make(force=True)
     for source in hub.sources.values():
         await source.start()
     settle_garbage_collector()
-    running = (hub.quarantine.run(), refusals.run(), hub.checkpoints.run(), hub.audit.keep_up(), hub.exports.run())
+    running = (
+        hub.quarantine.run(),
+        refusals.run(),
+        hub.checkpoints.run(),
+        hub.audit.keep_up(),
+        hub.office.exports.run(),
+    )
     tasks = [asyncio.create_task(one) for one in running]
     try:
         yield

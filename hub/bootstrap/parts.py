@@ -8,11 +8,7 @@ from starlette.types import ASGIApp
 from hub.audit.checkpoints import Checkpoints
 from hub.audit.log import AuditLog
 from hub.audit.queries import AuditQueries
-from hub.auditing.desk import AuditDesk
-from hub.auditing.exports import Exports
-from hub.auditing.findings import Findings
-from hub.auditing.policies import PolicyTexts
-from hub.auditing.samples import Samples
+from hub.auditing.office import AuditOffice
 from hub.auth.issuer import Issuer, IssuerKey
 from hub.clock import Clock
 from hub.connectors.guard import Guard
@@ -39,11 +35,7 @@ class Hub:
     log: AuditLog
     checkpoints: Checkpoints
     audit: AuditQueries
-    desk: AuditDesk
-    policies: PolicyTexts
-    exports: Exports
-    findings: Findings
-    samples: Samples
+    office: AuditOffice
     index: PersonIndex
     importer: Importer
     references: References

@@ -25,13 +25,13 @@ OF_TAX = EntryFilter(agency="tax")
 
 
 async def made(office, file_format, wanted=OF_TAX):
-    await office.hub.policies.keep()
-    job_id = await office.hub.exports.ask(AUDITOR, wanted, file_format)
-    assert await office.hub.exports.turn()
-    assert not await office.hub.exports.turn()
-    job = await office.hub.exports.job(job_id)
+    await office.hub.office.policies.keep()
+    job_id = await office.hub.office.exports.ask(AUDITOR, wanted, file_format)
+    assert await office.hub.office.exports.turn()
+    assert not await office.hub.office.exports.turn()
+    job = await office.hub.office.exports.job(job_id)
     assert (job.state, job.code) == ("DONE", "")
-    return job, office.hub.exports.path(job)
+    return job, office.hub.office.exports.path(job)
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
@@ -42,10 +42,10 @@ async def test_a_job_gives_the_same_bytes_again_although_the_log_has_grown(offic
     assert path.stat().st_mode & 0o077 == 0
     assert (job.entries, job.done, job.size) == (9, 9, len(first))
     await office.write(3)
-    await office.hub.exports._change(job.job_id, {"state": "WAITING"})
+    await office.hub.office.exports._change(job.job_id, {"state": "WAITING"})
     path.unlink()
     office.clock.advance(86_400)
-    assert await office.hub.exports.turn()
+    assert await office.hub.office.exports.turn()
     assert path.read_bytes() == first
 
 
@@ -61,27 +61,27 @@ async def test_an_export_is_an_entry(office):
 async def test_a_job_that_cannot_be_done_fails_and_says_why(office, monkeypatch):
     await office.write(2)
     monkeypatch.setattr("hub.auditing.exports.EVIDENCE_ENTRIES", 1)
-    job_id = await office.hub.exports.ask(AUDITOR, OF_TAX, "evidence")
-    await office.hub.exports.turn()
-    job = await office.hub.exports.job(job_id)
+    job_id = await office.hub.office.exports.ask(AUDITOR, OF_TAX, "evidence")
+    await office.hub.office.exports.turn()
+    job = await office.hub.office.exports.job(job_id)
     assert (job.state, job.code) == ("FAILED", "EXPORT_TOO_LARGE")
-    assert not office.hub.exports.path(job).exists()
+    assert not office.hub.office.exports.path(job).exists()
     assert (await office.entries())[-1]["code"] == "EXPORT_TOO_LARGE"
 
 
 async def test_a_job_whose_process_died_is_taken_up_again(office):
     await office.write(2)
-    job_id = await office.hub.exports.ask(AUDITOR, OF_TAX, "jsonl")
-    await office.hub.exports._claim()
-    assert not await office.hub.exports.turn()
+    job_id = await office.hub.office.exports.ask(AUDITOR, OF_TAX, "jsonl")
+    await office.hub.office.exports._claim()
+    assert not await office.hub.office.exports.turn()
     office.clock.advance(61)
-    assert await office.hub.exports.turn()
-    assert (await office.hub.exports.job(job_id)).state == "DONE"
+    assert await office.hub.office.exports.turn()
+    assert (await office.hub.office.exports.job(job_id)).state == "DONE"
 
 
 async def test_an_unknown_format_is_refused(office):
     with pytest.raises(AuditArgumentError):
-        await office.hub.exports.ask(AUDITOR, OF_TAX, "xls")
+        await office.hub.office.exports.ask(AUDITOR, OF_TAX, "xls")
 
 
 async def test_csv_has_a_row_for_each_person_of_each_entry(office):
@@ -202,7 +202,7 @@ def _swap_lines(text):
 
 
 async def test_policy_texts_are_kept_by_digest_and_a_change_is_an_entry(office):
-    policies = office.hub.policies
+    policies = office.hub.office.policies
     await policies.keep()
     await policies.keep()
     assert [digest for digest, _ in await policies.versions()] == [policies.digest]
