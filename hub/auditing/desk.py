@@ -166,6 +166,16 @@ class AuditDesk:
         trace.looked_at["entry"] = entry_id[:40]
         return show(row) if row is not None else None
 
+    async def numbered(self, reader: Reader, numbers: Sequence[int], trace: Trace) -> list[Mapping[str, Any]]:
+        """Entries by their numbers, in order. Raises ForbiddenError."""
+        self.demand(reader, "auditEntries")
+        entries = [show(row) for row in await self._queries.numbered(numbers)]
+        for shown in entries:
+            for one in shown.get("persons", ()):
+                trace.persons.setdefault(one["person"], "auditEntries")
+        trace.note["entries"] = trace.note.get("entries", 0) + len(entries)
+        return list(entries)
+
     async def proof(self, reader: Reader, entry_id: str, trace: Trace) -> Inclusion | None:
         """That an entry is in the log. Raises ForbiddenError; StoreError; LogBrokenError."""
         self.demand(reader, "auditProof")

@@ -15,6 +15,7 @@ from hub.audit.refusals import RefusalSummary
 from hub.auth.clients import read_clients
 from hub.auth.issuer import TokenEndpoint
 from hub.auth.token import TokenVerifier
+from hub.bootstrap.console import build_console
 from hub.bootstrap.parts import Hub
 from hub.errors import StoreError
 from hub.settings import Settings
@@ -35,6 +36,7 @@ def build_front(hub: Hub) -> ASGIApp:
         clock=hub.clock,
     )
     refusals = RefusalSummary(hub.log)
+    endpoint = TokenEndpoint(hub.issuer, read_clients(settings.hub_dir / "clients.json"))
 
     def count_refusal(code: str) -> None:
         refusals.count(code)
@@ -55,7 +57,8 @@ def build_front(hub: Hub) -> ASGIApp:
             metrics=hub.metrics.registry,
             protected_resource=metadata,
             jwks=hub.issuer_key.jwks,
-            token=TokenEndpoint(hub.issuer, read_clients(settings.hub_dir / "clients.json")).answer,
+            token=endpoint.answer,
+            console=build_console(hub, verifier, endpoint).routes,
             personas=(lambda: _personas(settings)) if settings.demo else None,
             cors_origins=settings.cors_origins,
             lifespan=lambda _app: lifespan(hub, refusals),
