@@ -10,6 +10,7 @@ from hub.auth.matrix import render_matrix
 from hub.auth.token import TokenVerifier
 from hub.bootstrap.parts import Hub
 from hub.errors import UnauthenticatedError
+from hub.rules import POLICIES_DIR, read_rules
 from hub.web.app import ASSETS
 from hub.web.console.front import Console, ConsoleParts
 from hub.web.console.pages import Pages
@@ -40,7 +41,7 @@ def build_console(hub: Hub, verifier: TokenVerifier, endpoint: TokenEndpoint) ->
                 office=hub.office,
                 clock=hub.clock,
                 key=hub.checkpoints.key,
-                matrix=lambda: render_matrix(rules.judge, rules.catalogue, rules.purposes),
+                matrix=lambda: _matrix(hub),
             ),
             sessions=Sessions(hub.store, hub.clock),
             log=hub.log,
@@ -53,3 +54,11 @@ def build_console(hub: Hub, verifier: TokenVerifier, endpoint: TokenEndpoint) ->
             assets=ASSETS,
         )
     )
+
+
+def _matrix(hub: Hub) -> str:
+    """The matrix that stands beside the policies; with policies of plugins it is made, which takes a minute."""
+    if hub.settings.plugins_dir is None:
+        return (POLICIES_DIR / "matrix.md").read_text("utf-8")
+    fresh = read_rules(hub.settings)  # a judge of its own: one is not shared between threads
+    return render_matrix(fresh.judge, fresh.catalogue, fresh.purposes)

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from authlib.common.security import generate_token
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, select_autoescape
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -67,6 +67,7 @@ CSP = "; ".join(
         "form-action 'self'",
     )
 )
+HEADERS = {"Content-Security-Policy": CSP, "Referrer-Policy": "same-origin"}  # so that a form's origin is told to us
 Exchange = Callable[[Mapping[str, str]], Awaitable[Mapping[str, Any]]]
 Action = Callable[[Visit, Mapping[str, str]], Awaitable[str]]
 
@@ -94,7 +95,6 @@ class Console:
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=select_autoescape(default=True, default_for_string=True),
-            undefined=StrictUndefined,
             trim_blocks=True,
         )
 
@@ -215,7 +215,7 @@ class Console:
                 **context,
             }
         )
-        answer = HTMLResponse(text, status, {"Content-Security-Policy": CSP})
+        answer = HTMLResponse(text, status, HEADERS)
         if visit.given.get("lang") == visit.lang:
             answer.set_cookie(LANGUAGE_COOKIE, visit.lang, path="/", samesite="strict", httponly=True)
         return answer

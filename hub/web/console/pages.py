@@ -1,5 +1,6 @@
 """The pages of the console: what each shows. Each returns its template and what stands in it."""
 
+import asyncio
 import difflib
 from base64 import b64encode
 from collections import defaultdict
@@ -34,7 +35,7 @@ class NotThereError(AuditArgumentError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
-    """`matrix` renders the policy in force (markdown); it is asked once."""
+    """`matrix` gives the policy in force as `hub policy matrix` prints it; it is asked once, in a thread."""
 
     office: AuditOffice
     clock: Clock
@@ -156,7 +157,7 @@ class Pages:
     async def policy(self, visit: Visit) -> Shown:
         self.office.desk.demand(visit.who, "policy")
         if not self._rendered:
-            self._rendered.append(_table(self.matrix()))
+            self._rendered.append(_table(await asyncio.to_thread(self.matrix)))
         versions = await self.office.policies.versions()
         older, newer = visit.given.get("older"), visit.given.get("newer")
         difference = await self._difference(older, newer) if older and newer else None
