@@ -25,6 +25,7 @@ from hub.auth.code_grant import CONSOLE, AuthorizationRefusedError, CodeIssuer
 from hub.auth.principal import Principal
 from hub.errors import ForbiddenError, HubError, RequestError, UnauthenticatedError
 from hub.schema.errors import STATUS
+from hub.web.console.actions import Action, Actions
 from hub.web.console.pages import NotThereError, Page, Pages, Shown
 from hub.web.console.visit import (
     DECISIONS,
@@ -32,7 +33,6 @@ from hub.web.console.visit import (
     LANGUAGES,
     OUTCOMES,
     Visit,
-    filter_from,
     instant,
     moment,
     read_form,
@@ -69,7 +69,6 @@ CSP = "; ".join(
 )
 HEADERS = {"Content-Security-Policy": CSP, "Referrer-Policy": "same-origin"}  # so that a form's origin is told to us
 Exchange = Callable[[Mapping[str, str]], Awaitable[Mapping[str, Any]]]
-Action = Callable[[Visit, Mapping[str, str]], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +114,13 @@ class Console:
             ("/integrity", "integrity", pages.integrity),
             ("/exports", "exports", pages.exports),
         ]
+        actions = Actions(pages, self._record)
         posted: list[tuple[str, Action]] = [
-            ("/person", self._find_person),
-            ("/findings", self._scan),
-            ("/findings/{finding}", self._review),
-            ("/samples", self._draw),
-            ("/exports", self._export),
+            ("/person", actions.find_person),
+            ("/findings", actions.scan),
+            ("/findings/{finding}", actions.review),
+            ("/samples", actions.draw),
+            ("/exports", actions.export),
         ]
         routes: list[BaseRoute] = [
             Route(base + path, self._page(name, view), methods=["GET"]) for path, name, view in shown
@@ -246,49 +246,6 @@ class Console:
             raise ForbiddenError("a form without its token")
         return form
 
-    async def _find_person(self, visit: Visit, form: Mapping[str, str]) -> str:
-        desk = self._parts.pages.office.desk
-        desk.demand(visit.who, "auditEntries")
-        return "/console/person?" + urlencode({"person": desk.person_of(form.get("number", "").strip())})
-
-    async def _scan(self, visit: Visit, _form: Mapping[str, str]) -> str:
-        pages = self._parts.pages
-        pages.office.desk.demand(visit.who, "findings")
-        now_us = int(pages.clock.now().timestamp() * 1_000_000)
-        fresh = await pages.office.findings.scan(from_us=now_us - 30 * 86_400_000_000, to_us=now_us + 1)
-        visit.trace.note["findings"] = fresh
-        await self._record(visit, Kind.AUDITOR_READ, Outcome.OK, None, page="scan")
-        return "/console/findings"
-
-    async def _review(self, visit: Visit, form: Mapping[str, str]) -> str:
-        office, finding = self._parts.pages.office, visit.request.path_params["finding"]
-        office.desk.demand(visit.who, "reviewFinding")
-        version = _number(form.get("version"), "version")
-        action, text = form.get("action", ""), form.get("text", "")
-        await office.findings.act(visit.who, finding, action, text, version=version)
-        return f"/console/findings/{finding}"
-
-    async def _draw(self, visit: Visit, form: Mapping[str, str]) -> str:
-        office = self._parts.pages.office
-        office.desk.demand(visit.who, "samples")
-        upto = _number(form["upto"], "upto") if form.get("upto") else None
-        sample = await office.samples.take(
-            visit.who.principal.officer,
-            filter_from(form),
-            _number(form.get("size"), "size"),
-            seed=form.get("seed") or None,
-            upto=upto,
-        )
-        visit.trace.looked_at["sample"] = sample
-        await self._record(visit, Kind.AUDITOR_READ, Outcome.OK, None, page="draw")
-        return f"/console/samples/{sample}"
-
-    async def _export(self, visit: Visit, form: Mapping[str, str]) -> str:
-        office = self._parts.pages.office
-        office.desk.demand(visit.who, "exports")
-        await office.exports.ask(visit.who, filter_from(form), form.get("format", ""))
-        return "/console/exports"
-
     async def _download(self, request: Request) -> Response:
         visit = await self._visit(request)
         if visit.reader is None:
@@ -397,9 +354,3 @@ class Console:
 
 def _status(error: HubError) -> int:
     return 404 if isinstance(error, NotThereError) else STATUS.get(error.code, 500)
-
-
-def _number(text: str | None, name: str) -> int:
-    if text is None or not text.isdecimal() or len(text) > 15:
-        raise AuditArgumentError(f"`{name}` is a number.")
-    return int(text)
