@@ -84,7 +84,7 @@ def read_rules(settings: Settings, clock: Clock | None = None) -> Rules:
     catalogue = read_catalogue(codes, _with_plugins(CATALOGUE_DIR, settings, "catalogue"))
     purposes = read_purposes(POLICIES_DIR / "purposes.toml")
     generated = cedar_schema(catalogue, purposes)
-    bundle = read_bundle(_with_plugins(POLICIES_DIR, settings, "policies"), generated)
+    bundle = read_bundle(policy_directories(settings), generated)
     return Rules(
         codes=codes,
         catalogue=catalogue,

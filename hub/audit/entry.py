@@ -61,7 +61,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
     `parent`: for a later part of an answer the id of the entry of the first. `on_behalf_of`: whom the officer stands in
     for; `approver`: who approved what needs two. `answer_bytes`, `answer_digest` (SHA-256, hex): the body of the answer
-    as sent. `note`: counts and numbers of kinds that have some. Members that are empty do not stand in the entry.
+    as sent. `note`: counts and numbers of kinds that have some. `looked_at`: what an auditor's read was for, by name.
+    Members that are empty do not stand in the entry.
     """
 
     kind: Kind = Kind.OPERATION
@@ -88,6 +89,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     answer_bytes: int | None = None
     answer_digest: str | None = None
     note: Mapping[str, int] = msgspec.field(default_factory=dict)
+    looked_at: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 def encode(draft: Draft) -> bytes:
@@ -129,6 +131,7 @@ def encode(draft: Draft) -> bytes:
         ("approver", draft.approver),
         ("answerBytes", draft.answer_bytes),
         ("answerDigest", draft.answer_digest),
+        ("lookedAt", dict(draft.looked_at) or None),
     ):
         if value is not None:
             body[name] = value

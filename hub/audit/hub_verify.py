@@ -5,13 +5,15 @@
 
 DIRECTORY holds `log.bin`, `head.json`, `checkpoints.jsonl` and perhaps `index.jsonl` (docs/audit-log.md describes
 them). KEY is the log's verifier key, or a file with it; get it from the log's operator on another way than this copy.
-DIR is the directory of a witness, or a copy of it.
+DIR is the directory of a witness, or a copy of it. An evidence package, with `proofs.jsonl` and `checkpoint.note`, is
+verified entry by entry, up to its checkpoint.
 
 Exit 0: the log is whole. 1: it is not. 3: no witness vouches for it, although --trust asks who does. 2: used wrongly.
 """
 
 import argparse
 import base64
+import datetime
 import hashlib
 import json
 import os
@@ -22,6 +24,10 @@ import tempfile
 
 HEADER = struct.Struct(">BBHIQQ24s")
 RETENTION = 14
+KINDS = (
+    "operation refusals startup auditor-read subject-report export console-view login logout policy "
+    "keys approval finding-review retention legal-hold statutory command erasure sweep"
+).split()
 TEXTS = {"agency": 40, "officer": 128, "role": 40, "purpose": 40, "outcome": 8, "code": 40}
 EFFECTS = ("full", "masked", "predicate", "sealed", "denied")
 SPKI = bytes.fromhex(
@@ -287,6 +293,75 @@ def index_line(seq: int, time: int, kind: int, body: bytes, known: dict[int, set
     }
 
 
+def root_by(leaf: bytes, index: int, size: int, hashes: list[bytes]) -> bytes:
+    """RFC 9162, section 2.1.3.2."""
+    last, node = size - 1, leaf
+    for one in hashes:
+        if last == 0:
+            raise ValueError("proof is too long")
+        if index & 1 or index == last:
+            node = hashlib.sha256(b"\x01" + one + node).digest()
+            while index and not index & 1:
+                index, last = index >> 1, last >> 1
+        else:
+            node = hashlib.sha256(b"\x01" + node + one).digest()
+        index, last = index >> 1, last >> 1
+    if last:
+        raise ValueError("proof is too short")
+    return node
+
+
+def verify_evidence(directory: str, trust: str | None, witness: str | None) -> dict[str, object]:
+    """Every entry of an evidence package leads to the root of its signed checkpoint."""
+    count, seq, key, seen = 0, 0, trusted_key(trust, witness), None
+    with open(os.path.join(directory, "checkpoint.note"), "rb") as file:
+        note = Note(file.read())
+    said = {"ok": False, "entries": 0, "root": note.root.hex(), "firstBad": None, "reason": None, "witnessed": False}
+    try:
+        if key and not note.is_signed_by(key):
+            raise Bad(0, "checkpoint is not signed by the trusted key")
+        seen = read_witness(witness, key.name) if witness and key else None
+        with (
+            open(os.path.join(directory, "proofs.jsonl"), encoding="utf-8") as proofs,
+            open(os.path.join(directory, "entries.jsonl"), encoding="utf-8") as entries,
+        ):
+            for one, shown in zip(map(json.loads, proofs), map(json.loads, entries), strict=True):
+                seq, count = one["index"] + 1, count + 1
+                check_proof(seq, one, shown, note)
+    except Bad as bad:
+        return {**said, "firstBad": bad.seq, "reason": str(bad), "entries": count}
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        return {**said, "firstBad": seq, "reason": f"proof cannot be read: {error}", "entries": count}
+    return {
+        **said,
+        "ok": True,
+        "entries": count,
+        "witnessed": bool(seen and seen.size == note.size and seen.root == note.root),
+    }
+
+
+def check_proof(seq: int, one: dict[str, object], shown: dict[str, object], note: Note) -> None:
+    leaf, hashes = base64.b64decode(str(one["leaf"])), [base64.b64decode(text) for text in one["hashes"]]  # type: ignore[attr-defined]
+    if root_by(leaf, seq - 1, note.size, hashes) != note.root:
+        raise Bad(seq, "proof does not lead to the checkpoint")
+    if "header" not in one:
+        return
+    header, body = base64.b64decode(str(one["header"])), base64.b64decode(str(one["body"]))
+    if hashlib.sha256(b"\0" + header + body).digest() != leaf:
+        raise Bad(seq, "entry is not the one that was proven")
+    said, fields = json.loads(body), HEADER.unpack(header)
+    patterns = [dict(zip(EFFECTS, pattern, strict=True)) for pattern in said.pop("patterns")]
+    said["persons"] = [{"person": person, **patterns[number]} for person, number in said["persons"]]
+    for name, value in said.items():
+        if shown.get(name) != value and (name != "note" or value):
+            raise Bad(seq, "entries.jsonl says something else than was proven")
+    moment = datetime.datetime.fromisoformat(str(shown["time"]).replace("Z", "+00:00"))
+    time = (moment - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(microseconds=1)
+    told = (KINDS.index(str(shown["kind"])) + 1, shown["seq"], time, str(shown["id"]).encode())
+    if told != (fields[1], fields[4], fields[5], fields[6].rstrip(b"\0")) or fields[4] != seq:
+        raise Bad(seq, "entries.jsonl names another entry than was proven")
+
+
 def verify(directory: str, trust: str | None, witness: str | None) -> dict[str, object]:
     walk = Walk({})
     witnessed = False
@@ -331,7 +406,8 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
     try:
-        found = verify(given.directory, given.trust, given.witness)
+        evidence = os.path.exists(os.path.join(given.directory, "proofs.jsonl"))
+        found = (verify_evidence if evidence else verify)(given.directory, given.trust, given.witness)
     except (OSError, ValueError, KeyError) as error:
         print(f"error CANNOT_VERIFY: {error}", file=sys.stderr)
         return 3

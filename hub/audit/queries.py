@@ -185,6 +185,12 @@ class AuditQueries:
     async def by_id(self, entry_id: str) -> EntryRow | None:
         return await entry(self._store, entry_id)
 
+    async def numbered(self, numbers: Sequence[int]) -> list[EntryRow]:
+        """Entries by their numbers, in order."""
+        chosen = select(*_ENTRY).where(audit_entry.c.seq.in_(numbers)).order_by(audit_entry.c.seq)
+        async with self._store.read() as connection:
+            return [EntryRow(*row) for row in (await connection.execute(chosen)).all()]
+
     async def proof(self, entry_id: str) -> Inclusion | None:
         """That an entry is in the log, under the newest checkpoint; one is made if the entry is younger.
 

@@ -198,7 +198,7 @@ class _Payload(OAuth2Payload):  # type: ignore[misc]
         return {name: [value] for name, value in self._form.items()}
 
 
-class _Request(OAuth2Request):  # type: ignore[misc]
+class PlainRequest(OAuth2Request):  # type: ignore[misc]
     def __init__(self, method: str, uri: str, form: Mapping[str, str], headers: Mapping[str, str]) -> None:
         super().__init__(method, uri, headers=headers)
         self.payload = _Payload(form)
@@ -225,6 +225,7 @@ class TokenEndpoint(AuthorizationServer):  # type: ignore[misc]
         self._issuer = issuer
         self._clients = clients
         self._disabled = disabled
+        self._public: dict[str, Any] = {}
         self._used: dict[tuple[str, str], None] = {}
         self._form: Mapping[str, str] = {}  # of the request being answered; `answer` never awaits
         self.uri = f"{issuer.url}/oauth/token"
@@ -242,7 +243,7 @@ class TokenEndpoint(AuthorizationServer):  # type: ignore[misc]
         if not OFFICER.fullmatch(form.get("officer", "0")):
             return 400, {"Cache-Control": "no-store"}, {"error": "invalid_request"}
         self._form = form
-        status, body, sent = self.create_token_response(_Request("POST", self.uri, form, headers))
+        status, body, sent = self.create_token_response(PlainRequest("POST", self.uri, form, headers))
         return status, {**dict(sent), "Cache-Control": "no-store"}, body
 
     def first_use(self, client: str, jti: str) -> bool:
@@ -253,17 +254,23 @@ class TokenEndpoint(AuthorizationServer):  # type: ignore[misc]
             del self._used[next(iter(self._used))]
         return True
 
-    def query_client(self, client_id: str) -> _Registered | None:
+    def register_public(self, client: ClientMixin) -> None:
+        """A client without a key of its own, which must prove possession of its codes (PKCE)."""
+        self._public[client.client_id] = client
+
+    def query_client(self, client_id: str) -> ClientMixin | None:
+        if client_id in self._public:
+            return self._public[client_id]
         client = None if client_id in self._disabled else self._clients.get(client_id)
         return _Registered(client) if client else None
 
     def save_token(self, token: Mapping[str, Any], request: OAuth2Request) -> None:
         """Tokens are self-contained; nothing is kept."""
 
-    def create_oauth2_request(self, request: _Request) -> _Request:
+    def create_oauth2_request(self, request: PlainRequest) -> PlainRequest:
         return request
 
-    def create_json_request(self, request: _Request) -> JsonRequest:
+    def create_json_request(self, request: PlainRequest) -> JsonRequest:
         return request
 
     def handle_response(self, status: int, body: Any, headers: Any) -> tuple[int, Any, Any]:
@@ -272,7 +279,10 @@ class TokenEndpoint(AuthorizationServer):  # type: ignore[misc]
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Nobody listens."""
 
-    def _token(self, *, client: _Registered, **_: Any) -> dict[str, Any]:
+    def _token(self, *, client: Any, user: Any = None, **_: Any) -> dict[str, Any]:
+        if user is not None:  # authorization code: an officer of the demo, at the console
+            token = self._issuer.mint_for(user.persona, officer=user.officer)
+            return {"access_token": token, "token_type": "Bearer", "expires_in": LIFETIME_S}
         registered = client.client
         token = self._issuer.mint(
             officer=self._form.get("officer", registered.client_id),

@@ -10,6 +10,7 @@ from hub.audit.witnessing import read_witnesses
 from hub.auth.issuer import Issuer, open_issuer_key
 from hub.auth.proofs import ProofSigner
 from hub.bootstrap.front import build_front
+from hub.bootstrap.office import build_office
 from hub.bootstrap.parts import Hub
 from hub.bootstrap.policies import build_policies, build_watcher
 from hub.bootstrap.reading import build_importer, build_index, build_service, build_sources, build_statutory
@@ -39,6 +40,8 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     index = build_index(store, secrets, sources, clock)
     log = AuditLog(store, clock)
     checkpoints = build_checkpoints(settings, store, clock)
+    queries = AuditQueries(store, checkpoints)
+    office = build_office(settings, rules, secrets, store, log, queries, checkpoints, clock)
     issuer_key = open_issuer_key(settings.hub_dir / "keys" / "issuer.pem", create=settings.demo)
     metrics = Metrics()
     policies = build_policies(settings, rules)
@@ -51,7 +54,8 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         store=store,
         log=log,
         checkpoints=checkpoints,
-        audit=AuditQueries(store, checkpoints),
+        audit=queries,
+        office=office,
         index=index,
         importer=build_importer(store, secrets, clock),
         references=References(store, clock),
@@ -66,7 +70,9 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         metrics=metrics,
         policies=policies,
         watcher=build_watcher(settings, rules, policies, log, metrics, clock),
-        service=build_service(settings, rules, secrets, index, sources, log, policies, clock, store, prover),
+        service=build_service(
+            settings, rules, secrets, index, sources, log, policies, clock, store, prover, office.desk
+        ),
         app=_nothing,
     )
     _warm(hub)

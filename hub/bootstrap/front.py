@@ -17,6 +17,7 @@ from hub.auth.clients import read_clients
 from hub.auth.disabled_clients import DisabledClients
 from hub.auth.issuer import TokenEndpoint
 from hub.auth.token import TokenVerifier
+from hub.bootstrap.console import build_console
 from hub.bootstrap.parts import Hub
 from hub.errors import StoreError
 from hub.settings import Settings
@@ -39,6 +40,7 @@ def build_front(hub: Hub) -> ASGIApp:
         disabled=disabled,
     )
     refusals = RefusalSummary(hub.log)
+    endpoint = TokenEndpoint(hub.issuer, read_clients(settings.hub_dir / "clients.json"), disabled)
 
     def count_refusal(code: str) -> None:
         refusals.count(code)
@@ -59,7 +61,8 @@ def build_front(hub: Hub) -> ASGIApp:
             metrics=hub.metrics.registry,
             protected_resource=metadata,
             jwks=lambda: {"keys": [*hub.issuer_key.jwks()["keys"], *hub.proof_key.jwks()["keys"]]},
-            token=TokenEndpoint(hub.issuer, read_clients(settings.hub_dir / "clients.json"), disabled).answer,
+            token=endpoint.answer,
+            console=build_console(hub, verifier, endpoint).routes,
             personas=(lambda: _personas(settings)) if settings.demo else None,
             cors_origins=settings.cors_origins,
             lifespan=lambda _app: lifespan(hub, refusals),
@@ -86,6 +89,7 @@ async def lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
         raise StoreError("the database is not at this program's schema; run `hub migrate`")
     digest = hub.policies.current.policy_digest
     await hub.log.append(Draft(kind=Kind.STARTUP, request_id="startup", policy_digest=digest, outcome=Outcome.OK))
+    await hub.office.policies.keep()
     await hub.checkpoints.make(force=True)
     for source in hub.sources.values():
         await source.start()
@@ -96,6 +100,7 @@ async def lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
         hub.watcher.run(),
         hub.checkpoints.run(),
         hub.audit.keep_up(),
+        hub.office.exports.run(),
     )
     tasks = [asyncio.create_task(work) for work in running]
     try:

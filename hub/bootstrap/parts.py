@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 from hub.audit.checkpoints import Checkpoints
 from hub.audit.log import AuditLog
 from hub.audit.queries import AuditQueries
+from hub.auditing.office import AuditOffice
 from hub.auth.issuer import Issuer, IssuerKey
 from hub.auth.policy_holder import PolicyHolder
 from hub.auth.policy_watch import PolicyWatcher
@@ -37,6 +38,7 @@ class Hub:
     log: AuditLog
     checkpoints: Checkpoints
     audit: AuditQueries
+    office: AuditOffice
     index: PersonIndex
     importer: Importer
     references: References

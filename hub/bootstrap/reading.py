@@ -6,6 +6,7 @@ from datetime import timedelta
 from graphql import GraphQLSchema
 
 from hub.audit.log import AuditLog
+from hub.auditing.desk import AuditDesk
 from hub.auth.clients import read_clients
 from hub.auth.policy_holder import PolicyHolder, RulesInForce
 from hub.auth.recipients import Recipients
@@ -36,6 +37,7 @@ from hub.identity.search import NameSearch
 from hub.identity.vault import Vault
 from hub.rules import MEMBERS_ONLY, Rules
 from hub.schema.access import AccessDesk, PersonAccess
+from hub.schema.audit_roots import AuditFetcher
 from hub.schema.cost import CostModel
 from hub.schema.documents import Documents, shared_documents
 from hub.schema.operations import Operations, shared_plans
@@ -120,6 +122,7 @@ def build_service(
     clock: Clock,
     store: Store,
     prover: Prover,
+    audit_desk: AuditDesk,
 ) -> GraphQLService:
     survivorship = read_survivorship(rules.catalogue, rules.survivorship_file)
     recipients = Recipients(read_clients(settings.hub_dir / "clients.json"))
@@ -178,6 +181,7 @@ def build_service(
             lists=lists,
             cases=cases,
             oversight=oversight,
+            audit=AuditFetcher(audit_desk),
         )
         documents_of = Documents(schema, CostModel(schema, weights), shared=documents)
         return View(schema, sight.policy_digest, documents_of, operations)

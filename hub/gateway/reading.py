@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from hub.audit.entry import Pattern
+from hub.audit.kinds import Kind
 from hub.auth.decision import DenialCode, Effect, Judge
 from hub.auth.facts import Facts
 from hub.auth.principal import Principal
@@ -204,3 +205,6 @@ class Reading:
     policies: set[str] = field(default_factory=set)
     explained: set[str] = field(default_factory=set)  # coordinates that were explained, not read
     objects: int = 0
+    kind: Kind = Kind.OPERATION  # an auditor's read is an entry of its own kind
+    looked_at: dict[str, str] = field(default_factory=dict)  # what an auditor asked of the log
+    note: dict[str, int] = field(default_factory=dict)

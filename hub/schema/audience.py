@@ -6,6 +6,7 @@ viewer) is for everybody for whom its type is. What is listed here is for fewer.
 
 from collections.abc import Mapping
 
+from hub.auditing.access import LOG, may_ever
 from hub.domain.catalogue import Catalogue
 from hub.domain.commands import COMMANDS, LISTS
 from hub.gateway.sight import Sight
@@ -14,9 +15,6 @@ from hub.schema.filtering import Hidden
 LISTS_MEMBERS = frozenset({"Query.people"})
 """Root fields that list who is in the hub."""
 NEEDS_PURPOSE: Mapping[str, frozenset[str]] = {
-    "Query.auditEntries": frozenset({"AUDIT"}),
-    "Query.auditCheckpoint": frozenset({"AUDIT"}),
-    "Query.auditProof": frozenset({"AUDIT"}),
     "Query.indicators": frozenset({"STATISTICS", "SUPERVISION"}),
 }
 """Root fields for roles that have at least one of these purposes."""
@@ -34,6 +32,8 @@ COMMANDED: Mapping[str, str] = {
     "Subscription.taskEvents": "changes",
 }
 """Root fields that the rules on commands decide on."""
+OF_THE_LOG: Mapping[str, str] = {f"Query.{name}": name for name in LOG}
+"""Root fields about the audit log."""
 PERSON = "Person"
 
 
@@ -48,12 +48,17 @@ def hidden_from(sight: Sight, catalogue: Catalogue, *, agency: str, role: str) -
             return coordinate not in ever
         if coordinate in OBSERVES:
             return OBSERVES[coordinate] not in ever
+        return root_hidden(coordinate)
+
+    def root_hidden(coordinate: str) -> bool:
         if coordinate in LISTS_MEMBERS:
             return not lists
-        if coordinate in COMMANDED:
-            return not sight.may(COMMANDED[coordinate], agency=agency, role=role)
         if coordinate in ABOUT_PERSONS:
             return not ever
+        if coordinate in OF_THE_LOG:
+            return not may_ever(role, OF_THE_LOG[coordinate])
+        if coordinate in COMMANDED:
+            return not sight.may(COMMANDED[coordinate], agency=agency, role=role)
         return coordinate in NEEDS_PURPOSE and not NEEDS_PURPOSE[coordinate] & purposes
 
     return hidden

@@ -101,6 +101,7 @@ class Clerk:
         principal, request, reading = course.principal, course.request, course.reading
         operation = course.prepared.operation if course.prepared else None
         draft = Draft(
+            kind=reading.kind,
             request_id=request.request_id,
             parent=course.parent,
             agency=principal.agency,
@@ -127,9 +128,10 @@ class Clerk:
             code=code,
             cost=course.cost,
             latency_ms=round((self._clock.monotonic() - course.started) * 1000),
-            note={f"explained {name}": 1 for name in sorted(reading.explained)},
             answer_bytes=len(body) if body is not None else None,
             answer_digest=sha256(body).hexdigest() if body is not None else None,
+            note={**reading.note, **{f"explained {name}": 1 for name in sorted(reading.explained)}},
+            looked_at=reading.looked_at,
         )
         return self._log.submit(draft, entry)
 

@@ -31,6 +31,7 @@ from hub.errors import (
 from hub.gateway.gateway import Gateway
 from hub.gateway.reading import Ask, AskAnswer, Asker, Reading
 from hub.schema.access import AccessDesk
+from hub.schema.audit_roots import AuditFetcher
 from hub.schema.case_lists import CaseFetcher
 from hub.schema.commands import CommandFetcher, ListFetcher
 from hub.schema.context import OperationContext
@@ -50,7 +51,14 @@ MAX_VARIANTS = 16
 
 
 NEEDS_PURPOSE = frozenset(
-    {*PeopleFetcher.FIELDS, *CommandFetcher.FIELDS, *ListFetcher.FIELDS, *CaseFetcher.FIELDS, *OversightFetcher.FIELDS}
+    {
+        *AuditFetcher.FIELDS,
+        *CaseFetcher.FIELDS,
+        *CommandFetcher.FIELDS,
+        *ListFetcher.FIELDS,
+        *OversightFetcher.FIELDS,
+        *PeopleFetcher.FIELDS,
+    }
 )
 """Root fields that are answered for a stated purpose only."""
 
@@ -143,6 +151,7 @@ class Operations:
         lists: ListFetcher | None = None,
         cases: CaseFetcher | None = None,
         oversight: OversightFetcher | None = None,
+        audit: AuditFetcher | None = None,
     ) -> None:
         people = PeopleFetcher(shapes, desk)
         fetchers: dict[tuple[str, str], Fetcher] = {("Query", name): people for name in PeopleFetcher.FIELDS}
@@ -154,6 +163,8 @@ class Operations:
             fetchers |= {("Query", name): cases for name in CaseFetcher.FIELDS}
         if oversight is not None:
             fetchers |= {("Query", name): oversight for name in OversightFetcher.FIELDS}
+        if audit is not None:
+            fetchers |= {("Query", name): audit for name in AuditFetcher.FIELDS}
         self._schema = schema
         self._engine = Engine(
             schema,

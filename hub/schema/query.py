@@ -6,6 +6,7 @@ import strawberry
 
 from hub.casework.deadline import DueUnit
 from hub.casework.queries import CaseOrder
+from hub.schema.audit_types import audit_fields
 from hub.schema.casework import Case, CaseConnection, CaseFilter, ChangePage, TaskConnection, TaskFilter
 from hub.schema.desk import AccessRequestConnection
 from hub.schema.oversight import (
@@ -146,6 +147,7 @@ def build_query(types: RecordTypes, sex: Any) -> Any:
             webhook_deliveries, list[WebhookDelivery] | None, "Latest deliveries of a webhook. / 推送记录。"
         ),
         "viewer": _root(viewer, Viewer, "Who you are. / 当前请求者。"),
+        **audit_fields(),
     }
     return strawberry.type(
         type("Query", (), {"__annotations__": {}, "__module__": __name__, **members}),

@@ -42,6 +42,7 @@ class WebParts:
     personas: Callable[[], Mapping[str, Any]] | None
     cors_origins: tuple[str, ...]
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]]
+    console: Callable[[], list[BaseRoute]] = list
 
 
 def create_app(parts: WebParts) -> ASGIApp:
@@ -56,6 +57,7 @@ def create_app(parts: WebParts) -> ASGIApp:
         Route("/.well-known/jwks.json", _static(parts.jwks)),
         Route("/oauth/token", _token(parts), methods=["POST"]),
     ]
+    routes += parts.console()
     if parts.personas is not None:
         routes += [Route("/graphiql", _graphiql), Route("/graphiql/personas", _static(parts.personas))]
         if ASSETS.is_dir():

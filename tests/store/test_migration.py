@@ -2,6 +2,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 import hub.audit.tables
+import hub.auditing.tables
 import hub.casework.case_tables
 import hub.casework.oversight_tables
 import hub.casework.tables
@@ -14,6 +15,7 @@ from hub.store.migration import is_current, migrate
 
 OWNERS = (
     hub.audit.tables,
+    hub.auditing.tables,
     hub.casework.case_tables,
     hub.casework.oversight_tables,
     hub.casework.tables,

@@ -1,0 +1,128 @@
+"""How fast an auditor is answered over a large log: pages of the console from request to first byte, and the API's desk.
+
+    python -m benchmarks.console [--entries 1000000] [--rounds 30]
+
+Prints one JSON object a line; times in milliseconds. The hub runs in this process, with SQLite, without a server.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.ledger import fill
+from hub.audit.queries import EntryFilter
+from hub.auditing.desk import Reader, Trace
+from hub.auditing.sessions import Sessions
+from hub.bootstrap.build import build_hub
+from hub.settings import load_settings
+from hub.store.migration import migrate
+
+chance = random.Random(6)
+PAGES = {
+    "search": "",
+    "search by agency": "agency=tax",
+    "search by coordinate and decision": "coordinate=Person.name&decision=denied",
+    "person": "person=person-{person:022}",
+    "officer": "officer=officer:{officer}",
+    "hours": "",
+    "integrity": "",
+    "findings": "",
+}
+
+
+def say(name: str, times: list[float], **figures: Any) -> None:
+    times.sort()
+    shown = {"p50": times[len(times) // 2], "p99": times[min(len(times) - 1, int(len(times) * 0.99))], "max": times[-1]}
+    print(json.dumps({"figure": name, **{key: round(value, 1) for key, value in shown.items()}, **figures}), flush=True)
+
+
+async def timed(rounds: int, ask: Callable[[], Awaitable[None]]) -> list[float]:
+    times = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        await ask()
+        times.append((time.perf_counter() - began) * 1000)
+    return times
+
+
+async def run(given: argparse.Namespace, folder: Path) -> None:
+    hub = build_hub(load_settings(data_dir=folder, demo=True))
+    await migrate(hub.store)
+    await hub.office.policies.keep()
+    await fill(hub.store, given.entries)
+    await hub.audit.find(EntryFilter(), first=1)  # the index follows the log
+    principal = hub.issuer.principal_of(hub.rules.personas["auditor"])
+    reader = Reader(principal=principal, purpose="AUDIT")
+    session = await _session(hub, principal)
+    for name, query in PAGES.items():
+        path = "/console/" if name.startswith("search") else f"/console/{name}"
+        await _fetch(hub.app, path, "", session)
+
+        async def page(path: str = path, query: str = query) -> None:
+            filled = query.format(person=chance.randrange(172_000), officer=chance.randrange(2000))
+            await _fetch(hub.app, path, filled, session)
+
+        say(f"page: {name}", await timed(given.rounds, page), entries=given.entries)
+
+    async def desk() -> None:
+        wanted = EntryFilter(person=f"person-{chance.randrange(172_000):022}", purpose="PICKUP")
+        await hub.office.desk.entries(reader, wanted, Trace())
+
+    say("desk: person and purpose", await timed(given.rounds * 10, desk), entries=given.entries)
+    await hub.close()
+
+
+async def _session(hub: Any, principal: Any) -> str:
+    from dataclasses import replace  # noqa: PLC0415
+
+    ends = int(time.time()) + 86_400
+    return await Sessions(hub.store, hub.clock).begin(replace(principal, expires_at=ends, token_id="bench"))
+
+
+async def _fetch(app: Any, path: str, query: str, session: str) -> None:
+    """One request, until the whole page is there. Raises AssertionError: it is not a page."""
+    status = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            status.append(message["status"])
+
+    headers = [(b"host", b"127.0.0.1:8000"), (b"cookie", f"hub_console={session}".encode())]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": query.encode(),
+        "headers": headers,
+        "server": ("127.0.0.1", 8000),
+        "client": ("127.0.0.1", 1),
+    }
+    await app(scope, receive, send)
+    assert status == [200], (path, query, status)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=30)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="hub-console-") as name:
+        asyncio.run(run(given, Path(name)))
+
+
+if __name__ == "__main__":
+    main()

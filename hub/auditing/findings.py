@@ -1,0 +1,227 @@
+"""Findings and their review: assigned, noted, concluded by one person, signed off by another. Each step is an entry."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import func, insert, select, update
+
+from hub.audit.entry import Draft, Outcome, spell_out
+from hub.audit.kinds import NUMBERS, Kind
+from hub.audit.log import AuditLog
+from hub.audit.tables import audit_entry
+from hub.auditing.desk import AuditArgumentError, Reader
+from hub.auditing.misuse import Facts, Found, Read, Rule, detect
+from hub.auditing.tables import audit_finding, audit_finding_step
+from hub.clock import Clock
+from hub.errors import ForbiddenError, StoreError
+from hub.store.engine import Store
+
+ACTIONS = {"assign": "ASSIGNED", "note": None, "conclude": "CONCLUDED", "return": "ASSIGNED", "sign-off": "CLOSED"}
+"""Action → state after it; None: as before."""
+FROM = {
+    "assign": ("OPEN", "ASSIGNED"),
+    "note": ("OPEN", "ASSIGNED", "CONCLUDED"),
+    "conclude": ("ASSIGNED",),
+    "return": ("CONCLUDED",),
+    "sign-off": ("CONCLUDED",),
+}
+MOST_TEXT = 2_000
+PAGE = 2_000
+
+
+class StaleFindingError(AuditArgumentError):
+    """Somebody else changed the finding meanwhile."""
+
+    code = "BAD_REQUEST"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    finding_id: str
+    rule: str
+    found_us: int
+    officer: str
+    entries: Sequence[str]
+    figures: dict[str, Any]
+    state: str
+    assignee: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    number: int
+    time_us: int
+    officer: str
+    action: str
+    text: str
+
+
+class Findings:
+    def __init__(self, *, store: Store, log: AuditLog, clock: Clock, rules: Sequence[Rule], facts: Facts) -> None:
+        self._store = store
+        self._log = log
+        self._clock = clock
+        self._facts = facts
+        self.rules = {rule.name: rule for rule in rules}
+
+    async def scan(self, *, from_us: int, to_us: int) -> int:
+        """Look at all reads of a period; the number of findings that are new. Repeated, it finds nothing twice.
+
+        Cost: the entries of the period, all in memory as reads.
+        """
+        reads = await self.reads(from_us=from_us, to_us=to_us)
+        found = detect(self.rules.values(), self._facts, reads, now_us=self._now_us())
+        return sum([await self._enter(one) for one in found])
+
+    async def reads(self, *, from_us: int, to_us: int) -> list[Read]:
+        """Operations of the period, in the order of the log, with the reviews of what was read in an emergency."""
+        table = audit_entry.c
+        kinds = (NUMBERS[Kind.OPERATION], NUMBERS[Kind.APPROVAL])
+        after, reads = 0, []
+        reviewed: dict[str | None, int] = {}
+        while True:
+            chosen = (
+                select(table.seq, table.entry_id, table.time_us, table.kind, table.body)
+                .where(table.seq > after, table.time_us >= from_us, table.kind.in_(kinds), table.body.is_not(None))
+                .order_by(table.seq)
+                .limit(PAGE)
+            )
+            async with self._store.read() as connection:
+                rows = (await connection.execute(chosen)).all()
+            for seq, entry_id, time_us, kind, body in rows:
+                after = seq
+                said = spell_out(seq=seq, entry_id=entry_id, time_us=time_us, kind=kind, body=body)
+                if kind == NUMBERS[Kind.APPROVAL]:
+                    reviewed.setdefault(said.get("lookedAt", {}).get("entry"), time_us)
+                elif time_us < to_us:
+                    reads.append((said, time_us))
+            if len(rows) < PAGE:
+                return [read_of(said, time_us, reviewed.get(said["id"])) for said, time_us in reads]
+
+    async def _enter(self, found: Found) -> bool:
+        row = {
+            "finding_id": found.finding_id,
+            "rule": found.rule,
+            "found_us": self._now_us(),
+            "officer": found.officer,
+            "entries": orjson.dumps([read.entry for read in found.reads]).decode(),
+            "why": orjson.dumps(dict(found.figures)).decode(),
+            "state": "OPEN",
+            "assignee": "",
+            "version": 0,
+        }
+        known = await self.one(found.finding_id)
+        if known is None:
+            async with self._store.write() as connection:
+                await connection.execute(insert(audit_finding).values(row))
+            return True
+        if len(found.reads) > len(known.entries):  # the day went on
+            grown = update(audit_finding).where(audit_finding.c.finding_id == found.finding_id)
+            async with self._store.write() as connection:
+                await connection.execute(grown.values(entries=row["entries"], why=row["why"]))
+        return False
+
+    async def all(self, *, state: str | None = None, limit: int = 200) -> list[Finding]:
+        """The newest findings."""
+        statement = select(audit_finding).order_by(audit_finding.c.found_us.desc(), audit_finding.c.finding_id)
+        if state is not None:
+            statement = statement.where(audit_finding.c.state == state)
+        async with self._store.read() as connection:
+            return [_finding(row) for row in (await connection.execute(statement.limit(limit))).mappings()]
+
+    async def one(self, finding_id: str) -> Finding | None:
+        async with self._store.read() as connection:
+            found = await connection.execute(select(audit_finding).where(audit_finding.c.finding_id == finding_id))
+            row = found.mappings().one_or_none()
+        return _finding(row) if row else None
+
+    async def steps(self, finding_id: str) -> list[Step]:
+        table = audit_finding_step.c
+        chosen = select(audit_finding_step).where(table.finding_id == finding_id).order_by(table.number)
+        async with self._store.read() as connection:
+            rows = (await connection.execute(chosen)).mappings()
+            return [Step(**{name: row[name] for name in Step.__dataclass_fields__}) for row in rows]
+
+    async def act(self, reader: Reader, finding_id: str, action: str, text: str, *, version: int) -> None:
+        """Take one step of the review. `version`: of the finding as it was shown. `text` of `assign`: to whom.
+
+        Raises:
+            AuditArgumentError: no such finding or action, or not in this state. StaleFindingError: changed meanwhile.
+            ForbiddenError: the second person is the first, or the found one reviews themselves.
+        """
+        finding = await self.one(finding_id)
+        if finding is None or action not in ACTIONS or not 0 < len(text.strip()) <= MOST_TEXT:
+            raise AuditArgumentError("There is no such finding or action, or the text is missing.")
+        if finding.state not in FROM[action]:
+            raise AuditArgumentError(f"In state {finding.state} this cannot be done.")
+        await self._check_person(reader.principal.officer, finding, action, text.strip())
+        principal = reader.principal
+        draft = Draft(
+            kind=Kind.FINDING_REVIEW,
+            request_id=finding_id,
+            agency=principal.agency,
+            client=principal.client,
+            officer=principal.officer,
+            role=principal.role,
+            purpose=reader.purpose,
+            outcome=Outcome.OK,
+            looked_at={"finding": finding_id, "action": action, "rule": finding.rule},
+        )
+        await self._log.append(draft)
+        change = {"version": version + 1, "state": ACTIONS[action] or finding.state}
+        if action == "assign":
+            change["assignee"] = text.strip()
+        await self._step(finding_id, version, change, (principal.officer, action, text.strip()))
+
+    async def _check_person(self, officer: str, finding: Finding, action: str, text: str) -> None:
+        if officer == finding.officer or (action == "assign" and text == finding.officer):
+            raise ForbiddenError("nobody reviews themselves")
+        if action == "conclude" and officer != finding.assignee:
+            raise ForbiddenError("only the assignee concludes")
+        if action in ("sign-off", "return"):
+            concluded = [step for step in await self.steps(finding.finding_id) if step.action == "conclude"]
+            if concluded and concluded[-1].officer == officer:
+                raise ForbiddenError("a second person signs off")
+
+    async def _step(self, finding_id: str, version: int, change: dict[str, Any], said: tuple[str, str, str]) -> None:
+        table, steps = audit_finding.c, audit_finding_step
+        mine = update(audit_finding).where(table.finding_id == finding_id, table.version == version)
+        async with self._store.write() as connection:
+            done = await connection.execute(mine.values(**change))
+            if done.rowcount != 1:
+                raise StaleFindingError("Somebody else changed this finding; look again.")
+            last = await connection.scalar(select(func.max(steps.c.number)).where(steps.c.finding_id == finding_id))
+            names = ("officer", "action", "text")
+            row = {"finding_id": finding_id, "number": (last or 0) + 1, "time_us": self._now_us()}
+            await connection.execute(insert(steps).values(**row, **dict(zip(names, said, strict=True))))
+
+    def _now_us(self) -> int:
+        return int(self._clock.now().timestamp() * 1_000_000)
+
+
+def read_of(said: dict[str, Any], time_us: int, reviewed_us: int | None = None) -> Read:
+    """An entry of kind `operation` as rules see it."""
+    return Read(
+        entry=said["id"],
+        seq=said["seq"],
+        time_us=time_us,
+        officer=said.get("officer", ""),
+        purpose=said.get("purpose") or "",
+        cases=tuple(said.get("case", ())),
+        persons=tuple(one["person"] for one in said.get("persons", ())),
+        denied=said.get("outcome") == Outcome.DENIED,
+        policies=tuple(said.get("policies", ())),
+        reviewed_us=reviewed_us,
+    )
+
+
+def _finding(row: Any) -> Finding:
+    names = ("finding_id", "rule", "found_us", "officer", "state", "assignee", "version")
+    try:
+        figures, entries = orjson.loads(row["why"]), orjson.loads(row["entries"])
+    except ValueError as exc:
+        raise StoreError("a finding cannot be read") from exc
+    return Finding(**{name: row[name] for name in names}, figures=figures, entries=entries)

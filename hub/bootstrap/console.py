@@ -1,0 +1,64 @@
+"""Builds the auditors' console."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hub.auditing.sessions import Sessions
+from hub.auth.code_grant import CodeIssuer
+from hub.auth.issuer import TokenEndpoint
+from hub.auth.matrix import render_matrix
+from hub.auth.token import TokenVerifier
+from hub.bootstrap.parts import Hub
+from hub.errors import UnauthenticatedError
+from hub.rules import POLICIES_DIR, read_rules
+from hub.web.app import ASSETS
+from hub.web.console.front import Console, ConsoleParts
+from hub.web.console.pages import Pages
+
+
+def build_console(hub: Hub, verifier: TokenVerifier, endpoint: TokenEndpoint) -> Console:
+    settings, rules = hub.settings, hub.rules
+
+    async def exchange(form: Mapping[str, str]) -> Mapping[str, Any]:
+        status, _, body = endpoint.answer(form, {})
+        if status != 200:
+            raise UnauthenticatedError("the issuer refuses the code")
+        return body
+
+    codes = None
+    if settings.demo:
+        codes = CodeIssuer(
+            endpoint,
+            hub.issuer_key,
+            hub.clock,
+            redirect_uri=f"{settings.base_url}/console/callback",
+            personas=rules.personas,
+        )
+    agencies = sorted({role.agency for role in rules.purposes.roles.values()})
+    return Console(
+        ConsoleParts(
+            pages=Pages(
+                office=hub.office,
+                clock=hub.clock,
+                key=hub.checkpoints.key,
+                matrix=lambda: _matrix(hub),
+            ),
+            sessions=Sessions(hub.store, hub.clock),
+            log=hub.log,
+            verifier=verifier,
+            exchange=exchange,
+            codes=codes,
+            issuer_url=settings.issuer_url,
+            base_url=settings.base_url,
+            options={"agencies": agencies, "purposes": sorted(rules.purposes.purposes)},
+            assets=ASSETS,
+        )
+    )
+
+
+def _matrix(hub: Hub) -> str:
+    """The matrix that stands beside the policies; with policies of plugins it is made, which takes a minute."""
+    if hub.settings.plugins_dir is None:
+        return (POLICIES_DIR / "matrix.md").read_text("utf-8")
+    fresh = read_rules(hub.settings)  # a judge of its own: one is not shared between threads
+    return render_matrix(fresh.judge, fresh.catalogue, fresh.purposes)

@@ -1,0 +1,204 @@
+"""The auditors' API: who may, what is found, how pages go on, and that every look is an entry."""
+
+from base64 import b64decode
+from hashlib import sha256
+
+import pytest
+
+from hub.audit.merkle import verify_inclusion
+from hub.auditing.access import NAMES, may_audit
+from hub.schema.audit_roots import AuditFetcher
+from tests.auditing.conftest import NUMBER, RULES, principal
+
+FIND = """query Find($filter: AuditFilter, $first: Int! = 20, $after: String) {
+  auditEntries(filter: $filter, first: $first, after: $after) {
+    edges { cursor node { id number time kind agency officer purpose cases outcome
+      persons { person full masked denied } } }
+    pageInfo { hasNextPage endCursor } } }"""
+NOBODY = "110105194912310038"
+CALLS = {
+    "auditEntries": "{ auditEntries { pageInfo { hasNextPage } } }",
+    "auditCheckpoint": "{ auditCheckpoint { size } }",
+    "auditProof": '{ auditProof(entry: "x") { leaf } }',
+    "auditStatistics": '{ auditStatistics(from: "2026-01-01T00:00:00Z", to: "2027-01-01T00:00:00Z") { entries } }',
+    "auditStatus": "{ auditStatus { from to lastAnchoredAt lag } }",
+    "subjectReport": '{ subjectReport(person: {pseudonym: "x"}) { person } }',
+}
+
+
+def found(answer):
+    assert "errors" not in answer, answer
+    return [edge["node"] for edge in answer["data"]["auditEntries"]["edges"]]
+
+
+def test_every_field_has_a_call_and_a_rule():
+    assert set(CALLS) == set(AuditFetcher.FIELDS)
+    assert set(CALLS) <= NAMES
+
+
+@pytest.mark.parametrize("persona", sorted(set(RULES.personas) - {"auditor", "county-office", "province-office"}))
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_nobody_else_may(persona, name):
+    one = principal(persona)
+    assert not any(may_audit(one, purpose, name) for purpose in [*RULES.purposes.purposes, "", None])
+
+
+@pytest.mark.parametrize("purpose", [None, "SUPERVISION", "STATISTICS", ""])
+def test_an_auditor_may_for_audits_only(purpose):
+    assert not any(may_audit(principal("auditor"), purpose, name) for name in NAMES)
+
+
+@pytest.mark.parametrize("persona", ["county-office", "province-office"])
+def test_supervisors_see_that_the_log_is_whole_and_no_entry(persona):
+    allowed = {name for name in NAMES if may_audit(principal(persona), "SUPERVISION", name)}
+    assert allowed == {"auditStatus", "auditCheckpoint", "policy"}
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+async def test_a_refusal_says_which_field_and_is_an_entry(office, name):
+    answer = await office.ask(CALLS[name], persona="tax")
+    assert answer["data"] == {name: None}
+    assert answer["extensions"]["hub"]["denied"] == [{"coordinate": f"Query.{name}", "code": "FIELD_DENIED"}]
+    (entry,) = [one for one in await office.entries() if one["id"] == answer["extensions"]["hub"]["auditEntry"]]
+    assert (entry["outcome"], entry["kind"], entry["officer"]) == ("DENIED", "operation", "8001")
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+async def test_without_a_purpose_nothing_is_read(office, name):
+    answer = await office.ask(CALLS[name], purpose=None)
+    assert answer["errors"][0]["extensions"]["code"] == "PURPOSE_REQUIRED"
+    answer = await office.ask(CALLS[name], purpose="STATISTICS")
+    assert answer["errors"][0]["extensions"]["code"] == "PURPOSE_NOT_ALLOWED"
+
+
+async def test_filters_by_each_member(office):
+    await office.write(12)
+    for wanted, count in (
+        ({"person": {"identityNumber": NUMBER}, "kind": "operation"}, 12),
+        ({"person": {"pseudonym": "other-3"}, "agency": "tax"}, 1),
+        ({"officer": "1"}, 4),
+        ({"agency": "tax"}, 12),
+        ({"agency": "police"}, 0),
+        ({"coordinate": "TaxRecord.arrears", "decision": "denied", "agency": "tax"}, 12),
+        ({"coordinate": "TaxRecord.arrears", "decision": "full"}, 0),
+        ({"purpose": "TAX_RELIEF"}, 6),
+        ({"kind": "auditor-read"}, 8),
+        ({"case": "C0"}, 3),
+        ({"outcome": "DENIED", "agency": "tax"}, 3),
+        ({"kind": "operation", "agency": "tax"}, 12),
+        ({"from": "2026-11-24T08:02:00Z", "to": "2026-11-24T08:05:00Z", "agency": "tax"}, 3),
+        ({"person": {"identityNumber": NUMBER}, "officer": "0", "purpose": "CASE_HANDLING"}, 2),
+    ):
+        assert len(found(await office.ask(FIND, {"filter": wanted, "first": 100}))) == count, wanted
+
+
+async def test_pages_hold_every_entry_once_and_cursors_belong_to_their_list(office):
+    await office.write(11)
+    wanted, after, seen = {"agency": "tax"}, None, []
+    while True:
+        answer = await office.ask(FIND, {"filter": wanted, "first": 3, "after": after})
+        seen += [one["number"] for one in found(answer)]
+        page = answer["data"]["auditEntries"]["pageInfo"]
+        if not page["hasNextPage"]:
+            break
+        after = page["endCursor"]
+    assert seen == sorted(set(seen), key=int, reverse=True)
+    assert len(seen) == 11
+    for bad in ({"filter": {"agency": "police"}, "after": after}, {"filter": wanted, "after": after[:-4] + "AAA="}):
+        answer = await office.ask(FIND, bad)
+        assert answer["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"first": 0},
+        {"first": 101},
+        {"filter": {"decision": "some"}},
+        {"filter": {"outcome": "NICE"}},
+        {"filter": {"kind": "none"}},
+        {"filter": {"person": {"identityNumber": "110105194912310020"}}},
+        {"after": "x"},
+    ],
+)
+async def test_arguments_out_of_bounds_are_refused(office, variables):
+    answer = await office.ask(FIND, variables)
+    assert answer["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+    assert answer["data"]["auditEntries"] is None
+
+
+async def test_a_look_is_an_entry_that_says_what_was_looked_at(office):
+    await office.write(2)
+    answer = await office.ask(FIND, {"filter": {"person": {"identityNumber": NUMBER}, "officer": "1"}})
+    (entry,) = [one for one in await office.entries() if one["id"] == answer["extensions"]["hub"]["auditEntry"]]
+    assert entry["kind"] == "auditor-read"
+    assert entry["lookedAt"] == {"auditEntries.person": office.person, "auditEntries.officer": "1"}
+    assert entry["note"] == {"entries": 1}
+    assert {one["person"] for one in entry["persons"]} == {office.person, "other-1"}
+    assert NUMBER not in str(entry)
+    (again,) = found(await office.ask(FIND, {"filter": {"kind": "auditor-read"}}))[:1]
+    assert again["id"] == entry["id"]
+
+
+async def test_a_proof_leads_from_the_entry_to_the_signed_root(office):
+    await office.write(7)
+    entry = found(await office.ask(FIND, {"filter": {"agency": "tax"}, "first": 5}))[-1]
+    query = """query($id: ID!) { auditProof(entry: $id) { index header body leaf hashes checkpoint { size root note } }
+      auditCheckpoint { size } auditStatus { entries lag lastAnchoredAt from to } }"""
+    data = (await office.ask(query, {"id": entry["id"]}))["data"]
+    proof = data["auditProof"]
+    leaf = sha256(b"\0" + b64decode(proof["header"]) + b64decode(proof["body"])).digest()
+    assert leaf == b64decode(proof["leaf"])
+    assert verify_inclusion(
+        index=int(proof["index"]),
+        size=int(proof["checkpoint"]["size"]),
+        leaf=leaf,
+        proof=[b64decode(one) for one in proof["hashes"]],
+        root=b64decode(proof["checkpoint"]["root"]),
+    )
+    assert proof["checkpoint"]["root"] in proof["checkpoint"]["note"]
+    assert int(data["auditStatus"]["entries"]) >= int(proof["checkpoint"]["size"])
+    assert data["auditStatus"]["lastAnchoredAt"]
+    assert (await office.ask(CALLS["auditProof"]))["data"] == {"auditProof": None}
+
+
+async def test_statistics_count_by_agency_purpose_and_outcome(office):
+    await office.write(8)
+    query = """{ auditStatistics(from: "2026-11-24T00:00:00Z", to: "2026-11-25T00:00:00Z")
+      { agency purpose outcome entries persons } }"""
+    rows = (await office.ask(query))["data"]["auditStatistics"]
+    of_tax = {(row["purpose"], row["outcome"]): (row["entries"], row["persons"]) for row in rows}
+    assert of_tax == {
+        ("TAX_RELIEF", "OK"): (2, 4),
+        ("TAX_RELIEF", "DENIED"): (2, 4),
+        ("CASE_HANDLING", "OK"): (4, 8),
+    }
+    empty = await office.ask(
+        '{ auditStatistics(from: "2026-11-24T00:00:00Z", to: "2026-11-24T00:00:00Z") { entries } }'
+    )
+    assert empty["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+
+
+REPORT = """query($number: String!) { subjectReport(person: {identityNumber: $number}) {
+  person accesses { agency purpose text { zh en } } delayed { purpose days text { zh en } } pageInfo { hasNextPage } } }"""
+
+
+async def test_a_person_learns_in_words_who_saw_what_and_what_is_told_later(office):
+    await office.write(4)
+    report = (await office.ask(REPORT, {"number": NUMBER}))["data"]["subjectReport"]
+    assert [one["purpose"] for one in report["accesses"]] == ["TAX_RELIEF", "TAX_RELIEF"]
+    text = report["accesses"][0]["text"]
+    assert "The tax administration (tax office)" in text["en"]
+    assert "saw: Name" in text["en"]
+    assert "was not given" in text["en"]
+    assert "税务机关（税务所）因“税收优惠”查询您的信息。已看到：姓名" in text["zh"]
+    assert {one["purpose"] for one in report["delayed"]} == {"CASE_HANDLING", "RISK_CONTROL"}
+    assert "other-" not in str(report)
+    nobody = (await office.ask(REPORT, {"number": NOBODY}))["data"]["subjectReport"]
+    assert nobody["accesses"] == []
+    assert nobody["delayed"] == report["delayed"]  # whether there is anything in them is not told
+    office.clock.advance(181 * 86_400)
+    later = (await office.ask(REPORT, {"number": NUMBER}))["data"]["subjectReport"]
+    assert len(later["accesses"]) == 4
+    kinds = [one["kind"] for one in await office.entries()]
+    assert kinds.count("subject-report") == 3
