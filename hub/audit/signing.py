@@ -62,7 +62,7 @@ def read_key(text: str) -> VerifierKey:
         raise KeyMaterialError("is no verifier key and no file with one", name=text[:60]) from exc
 
 
-def replace_file(path: Path, content: bytes, mode: int = 0o644) -> None:
+def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Write atomically and durably: the old content or the new one, also after a power cut."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)

@@ -330,7 +330,7 @@ async def test_out_of_term_a_member_is_there_but_hardly_seen(hub, demo):
     assert (person["name"], person["identityNumber"], person["justice"]["sentences"]) == (None, None, None)
     assert person["justice"]["offenceChapter"]
     denied = {item["coordinate"]: item["code"] for item in body["extensions"]["hub"]["denied"]}
-    assert denied["Person.name"] == denied["Sentence.court"] == "FIELD_DENIED"
+    assert denied["Person.name"] == denied["Sentence.court"] == "APPROVAL_REQUIRED"
 
 
 async def test_an_unknown_number_is_nobody_for_a_register_role(hub):

@@ -30,6 +30,8 @@ class Officer:
         given["clientMutationId"] = mutation_id or secrets.token_hex(8)
         headers = {"Hub-Purpose": self.purpose} if self.purpose else {}
         reply = self.demo.ask(self.persona, VERB % (title, verb, title), {"input": given}, **headers)
+        if reply.status == 400:  # the command is no part of this role's view
+            return {"__typename": "Problem", "code": reply.code}
         assert reply.status == 200, reply.raw
         assert "errors" not in reply.json, reply.raw
         return reply.json["data"][verb]
@@ -173,10 +175,9 @@ def test_refusal_is_lawful_and_a_new_offence_ends_the_case(offices, demo):
 
 def test_nobody_does_what_is_not_theirs(offices, demo):
     case = admitted(offices, demo, 5)
-    assert offices["office"].refused("recordRelease", case=case, certificate="1") in ("FORBIDDEN", "NOT_FOUND")
+    assert offices["office"].refused("recordRelease", case=case, certificate="1") == "GRAPHQL_VALIDATION_FAILED"
     assert offices["county"].refused("dispatchCase", case=case, office=OFFICE) in ("FORBIDDEN", "NOT_FOUND")
-    assert Officer(demo, "tax").refused("recordDeath", case=case, source="POLICE") == "FORBIDDEN"
-    assert Officer(demo, "tax").refused("recordDeath", case="C-none", source="POLICE") == "NOT_FOUND"
+    assert Officer(demo, "tax").refused("recordDeath", case=case, source="POLICE") == "GRAPHQL_VALIDATION_FAILED"
     assert (
         offices["prison"].refused("notifyRelease", case="C-none", county=COUNTY, plannedRelease="2026-06-30")
         == "NOT_FOUND"
@@ -225,9 +226,7 @@ def test_lists_hold_the_cases_and_tasks_of_the_region(offices, demo):
         **{"Hub-Purpose": "HANDOVER"},
     )
     assert person.json["data"]["persons"][0]["id"] == found[case]["person"]
-    denied = demo.ask("tax", "{ caseload { totalCount } }")
-    assert denied.json["data"]["caseload"] is None
-    assert denied.hub["denied"] == [{"coordinate": "Query.caseload", "code": "FIELD_DENIED"}]
+    assert demo.ask("tax", "{ caseload { totalCount } }").code == "GRAPHQL_VALIDATION_FAILED"
 
 
 def test_one_case_is_for_its_offices_only(offices, demo):
