@@ -90,14 +90,15 @@ class StatementBuilder:
         )
 
     def scan(self, fields: Sequence[str], batch: int) -> Select[Any]:
-        """Records after the parameter `after`, by key: key, record, time stamp, `fields`, index columns, offices."""
+        """Records after the parameter `after`, by record id, which each has: key, record, time stamp, `fields`, index columns, offices."""
         key = self.main.c[self._mapping.key]
         columns = [self._text(self.main.c[self._mapping.rules[name].source]) for name in fields]
         extra = [self._text(self.main.c[source]) for source in self._mapping.index.values()]
         statement = select(
             key, self.main.c[self._mapping.record], self._text(self.main.c[self._mapping.as_of.source])
         ).add_columns(*columns, *extra, *self._office_list())
-        return statement.where(key > bindparam("after", type_=Text)).order_by(key).limit(batch)
+        record = self.main.c[self._mapping.record]
+        return statement.where(record > bindparam("after", type_=Text)).order_by(record).limit(batch)
 
     def _flat(self, rule: Rule, parts: Sequence[frozenset[str]]) -> ColumnElement[Any]:
         return self._guarded(rule.field.coordinate, self._cell(self.main.c[rule.source], rule), parts)
