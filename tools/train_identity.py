@@ -27,7 +27,13 @@ from hub.identity.matching.levels import LEVELS, MISSING, compare
 from hub.identity.matching.traits import Traits, surname_of
 from hub.identity.matching.weights import WEIGHTS_FILE, model_of
 
-LEAST_U = {("number", "equal"): 1e-9, ("number", "near"): 1e-7, ("phone", "equal"): 1e-7}
+LEAST_U = {
+    ("number", "equal"): 1e-9,
+    ("number", "near"): 1e-7,
+    ("phone", "equal"): 1e-7,
+    ("birth", "equal"): 5e-5,  # one day of 55 years; the simulated days are more even than real ones
+    ("place", "address"): 1e-5,  # households
+}
 FLOOR_U = 1e-6
 FLOOR_M = 1e-4
 """What was not met in the sample may still be met: least u and m of a level."""
