@@ -161,7 +161,8 @@ def frequencies(left: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 def written(version: str, fields: Any, names: Any) -> str:
     lines = [
-        "# Match weights, made by tools/train_identity.py; not edited by hand. m: share among pairs of one person; u: of two.",
+        "# Match weights, made by tools/train_identity.py; not edited by hand.",
+        "# m: share of a level among pairs of records of one person; u: among pairs of two persons.",
         f'version = "{version}"',
         "",
         "[thresholds] # bits",

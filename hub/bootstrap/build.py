@@ -5,6 +5,7 @@ from typing import Any
 from hub.audit.log import AuditLog
 from hub.auth.issuer import Issuer, open_issuer_key
 from hub.bootstrap.front import build_front
+from hub.bootstrap.linking import build_linking
 from hub.bootstrap.parts import Hub
 from hub.bootstrap.reading import build_importer, build_index, build_service, build_sources
 from hub.bootstrap.secrets import build_key_ring, build_secrets
@@ -41,6 +42,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         log=log,
         index=index,
         importer=build_importer(store, secrets, clock),
+        linking=build_linking(store, secrets, clock),
         references=References(store, clock),
         sources=sources,
         quarantine=quarantine,

@@ -74,7 +74,7 @@ def build_keeping(
         store=store,
         opener=secrets.opener,
         sealer=secrets.sealer,
-        kept=[*kept_columns(secrets.numbers, secrets.keys, secrets.names), KEPT],
+        kept=[*kept_columns(secrets.numbers, secrets.keys, secrets.names, secrets.matching), KEPT],
         clock=clock,
         rate=rate,
     )

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from hub.audit.log import AuditLog
 from hub.auth.issuer import Issuer, IssuerKey
+from hub.bootstrap.linking import Linking
 from hub.clock import Clock
 from hub.connectors.guard import Guard
 from hub.connectors.quarantine import StoredQuarantine
@@ -32,6 +33,7 @@ class Hub:
     log: AuditLog
     index: PersonIndex
     importer: Importer
+    linking: Linking
     references: References
     sources: Mapping[str, Guard]
     quarantine: StoredQuarantine

@@ -65,6 +65,7 @@ def build_importer(store: Store, secrets: Secrets, clock: Clock) -> Importer:
         names=secrets.names,
         erased=secrets.erased,
         clock=clock,
+        matching=secrets.matching,
     )
 
 

@@ -19,10 +19,11 @@ from hub.domain.catalogue import Catalogue
 from hub.domain.catalogue_reader import read_catalogue
 from hub.domain.codes_reader import read_codes
 from hub.errors import SettingsError
+from hub.identity.links import Matching
 from hub.identity.names import NameIndexes
 from hub.settings import Settings
 
-INDEXES = ("identityNumber", "agencyKey", "name", "nameGram", "namePinyin")
+INDEXES = ("identityNumber", "agencyKey", "name", "nameGram", "namePinyin", "identityBlock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class Secrets:
     keys: RingIndex
     names: NameIndexes
     erased: Pseudonyms
+    matching: Matching
 
 
 def build_secrets(ring: KeyRing) -> Secrets:
@@ -51,6 +53,7 @@ def build_secrets(ring: KeyRing) -> Secrets:
             exact=_index(ring, "name"), grams=_index(ring, "nameGram"), pinyin=_index(ring, "namePinyin")
         ),
         erased=_pseudonyms(ring, "erased"),
+        matching=Matching(digests=_pseudonyms(ring, "erased"), blocks=_index(ring, "identityBlock")),
     )
 
 

@@ -74,7 +74,7 @@ class RestConnector:
         raise self._invalid("too many pages")
 
     async def scan(self, coordinates: frozenset[str], *, batch: int) -> AsyncIterator[Sequence[ScannedRecord]]:
-        """Every record, page by page, from `/scan` beside the batch endpoint: only what `[index]` names is asked for."""
+        """Every record, page by page, from `/scan` beside the batch endpoint; asks only for what `[index]` names."""
         index = self._mapping.index
         if not index or coordinates:
             raise self._invalid(f"cannot be scanned ({len(coordinates)}, {batch})")

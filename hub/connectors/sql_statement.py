@@ -90,7 +90,10 @@ class StatementBuilder:
         )
 
     def scan(self, fields: Sequence[str], batch: int) -> Select[Any]:
-        """Records after the parameter `after`, by record id, which each has: key, record, time stamp, `fields`, index columns, offices."""
+        """Records after the parameter `after`, by record id, which every record has.
+
+        A row: key, record id, time stamp, `fields`, index columns, offices.
+        """
         key = self.main.c[self._mapping.key]
         columns = [self._text(self.main.c[self._mapping.rules[name].source]) for name in fields]
         extra = [self._text(self.main.c[source]) for source in self._mapping.index.values()]

@@ -27,6 +27,7 @@ from hub.demo.agencies.process import MARKER, die_with_parent, made_on
 from hub.demo.launch import AgencyFleet, NotReadyError
 from hub.demo.population import World, someone
 from hub.demo.progress import Display
+from hub.domain.agencies import JUSTICE
 from hub.domain.identity_number import IdentityNumber
 from hub.errors import SettingsError
 from hub.identity.index import Inquiry
@@ -106,11 +107,26 @@ async def _prepare(settings: Settings, people: int, seed: int) -> Prepared:
         _say(
             f"  {report.members} members, {report.without_number} without a valid number, {report.ambiguous} ambiguous"
         )
+        await _link(hub)
         world = World(seed=seed, members=people, today=_made_on(settings) or today(hub.clock))
         inside, outside = await _choose(hub, world)
         return Prepared(inside=inside, outside=outside, cases=await _open_cases(hub, inside))
     finally:
         await hub.close()
+
+
+async def _link(hub: Hub) -> None:
+    """Link what the other agencies have to the members."""
+    linked = asked = 0
+    with Display(words) as display:
+        for agency, mapping in hub.rules.mappings.items():
+            if agency == JUSTICE or not mapping.index or agency not in hub.sources:
+                continue
+            report = await hub.linking.linker.run(
+                agency, hub.sources[agency].connector, lambda done, agency=agency: display.report(agency, done, 0)
+            )
+            linked, asked = linked + report.linked + report.kept, asked + report.asked
+    _say(f"  {linked} records of other agencies linked to members, {asked} wait for a decision")
 
 
 async def _choose(hub: Hub, world: World) -> tuple[tuple[str, ...], tuple[str, ...]]:

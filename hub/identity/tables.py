@@ -167,8 +167,16 @@ link_event = Table(  # only added to
     Column("at", DateTime(timezone=True), nullable=False),
     Column("undoes", String(32)),
     Column("reason_sealed", LargeBinary),
-    Column("key_sealed", LargeBinary),  # of a link that was taken away, so that it can be put back
-    Column("traits_sealed", LargeBinary),
+)
+
+link_removed = Table(  # what is needed to put back a link that an event took away
+    "link_removed",
+    METADATA,
+    Column("change_id", String(32), primary_key=True),
+    Column("order", Integer, primary_key=True, autoincrement=False),
+    Column("person_id", String(32), nullable=False, index=True),
+    Column("key_sealed", LargeBinary, nullable=False),
+    Column("traits_sealed", LargeBinary, nullable=False),
 )
 
 link_order = Table(

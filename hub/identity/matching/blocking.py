@@ -1,6 +1,6 @@
 """Which records are compared at all: those that share a token. Tokens are stored as keyed hashes only.
 
-Each slip that the population knows leaves one token whole: a wrong number leaves name and year of birth, a name misheard
+Each slip leaves one token whole: a wrong number leaves name and year of birth, a name misheard
 sounds the same, a wrong date leaves telephone and place.
 """
 

@@ -1,4 +1,4 @@
-"""Everybody's anchor in memory, for an import that compares millions: blocking in the process, never in the database."""
+"""Everybody's anchor in memory, for an import that compares millions: blocking in the process, not in the database."""
 
 from collections.abc import Iterable, Mapping
 
@@ -42,6 +42,10 @@ class Anchors:
                 held.append(place)
             elif held != place:
                 self._blocks[hash(token)] = [held, place]
+
+    def orders_of(self, orders: Mapping[str, Order]) -> Mapping[str, Order]:
+        """Orders about persons who are here."""
+        return {person: order for person, order in orders.items() if person in self._places}
 
     def decide(
         self, record: Traits, orders: Mapping[str, Order] | None = None, *, linked: str | None = None

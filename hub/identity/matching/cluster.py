@@ -34,8 +34,8 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
 def settle(contenders: Iterable[Contender], *, margin: float, number: str = "") -> Settled:
     """Which of all contenders for one person join. `number`: the anchor's, if it verifies.
 
-    Two records of one agency: the heavier joins if it leads by `margin`, else neither. Two valid numbers where the anchor
-    has none: the number that leads by `margin` stays, else none does.
+    Two records of one agency: the heavier joins if it leads by `margin`, else neither. Two valid numbers where the
+    anchor has none: the number that leads by `margin` stays, else none does.
     """
     everybody = sorted(contenders, key=lambda one: one.record)
     refused: dict[str, str] = {}

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import lru_cache
 
@@ -19,8 +19,9 @@ _DATE = re.compile(r"([0-9]{4})[-/.]?([0-9]{2})[-/.]?([0-9]{2})")
 
 
 class Traits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`number` is canonical if `verified`, else what is written there, 15 or 18 characters. `counties`: of the household
-    and of the residence; `addresses` likewise. An empty text is a missing value.
+    """`number` is canonical if `verified`, else what is written there, 15 or 18 characters.
+
+    `counties`: of the household and of the residence; `addresses` likewise. An empty text is a missing value.
     """
 
     number: str = ""
@@ -74,8 +75,8 @@ def _text(raw: object) -> str:
     return unicodedata.normalize("NFKC", raw[:LONGEST]).strip() if isinstance(raw, str) else ""
 
 
-def _several(found: "map[str] | object") -> tuple[str, ...]:
-    return tuple(dict.fromkeys(text for text in found if text))  # type: ignore[attr-defined]
+def _several(found: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for text in found if text))
 
 
 def _number(text: str) -> tuple[str, bool]:

@@ -1,7 +1,7 @@
 """Match weights as data: how often a level is met between records of one person (m), and of two (u).
 
-A weight is log2(m / u) (Fellegi and Sunter, 1969). The file is made by tools/train_identity.py and has a version; a link
-keeps the version it was made under.
+A weight is log2(m / u) (Fellegi and Sunter, 1969). The file is made by tools/train_identity.py and has a version;
+a link keeps the version it was made under.
 """
 
 import math

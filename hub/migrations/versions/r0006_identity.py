@@ -45,13 +45,21 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("undoes", sa.String(length=32), nullable=True),
         sa.Column("reason_sealed", sa.LargeBinary(), nullable=True),
-        sa.Column("key_sealed", sa.LargeBinary(), nullable=True),
-        sa.Column("traits_sealed", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("change_id", "order", name=op.f("pk_link_event")),
     )
     op.create_index(op.f("ix_link_event_person_after"), "link_event", ["person_after"], unique=False)
     op.create_index(op.f("ix_link_event_person_before"), "link_event", ["person_before"], unique=False)
     op.create_index(op.f("ix_link_event_record"), "link_event", ["record"], unique=False)
+    op.create_table(
+        "link_removed",
+        sa.Column("change_id", sa.String(length=32), nullable=False),
+        sa.Column("order", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("key_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("traits_sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("change_id", "order", name=op.f("pk_link_removed")),
+    )
+    op.create_index("ix_link_removed_person_id", "link_removed", ["person_id"], unique=False)
     op.create_table(
         "identity_order",
         sa.Column("order_id", sa.String(length=32), nullable=False),
@@ -112,6 +120,7 @@ def downgrade() -> None:
     op.drop_table("identity_false_item")
     op.drop_table("identity_review")
     op.drop_table("identity_order")
+    op.drop_table("link_removed")
     op.drop_table("link_event")
     op.drop_table("identity_block")
     op.drop_table("identity_trait")
