@@ -18,6 +18,7 @@ from hub.domain.agencies import HUB
 from hub.identity.links import (
     LinkError,
     LinkState,
+    aware,
     event_place,
     is_anchor,
     packed,
@@ -291,10 +292,10 @@ class Ledger:
 
     def _opened(self, row: Any) -> Held:
         text = self._opener.open(trait_place(row.person_id, row.record), row.traits_sealed, row.salt)
-        at = row.linked_at if row.linked_at.tzinfo else row.linked_at.replace(tzinfo=self._clock.now().tzinfo)
         state = LinkState(
             method=row.method, weight=row.weight, model=row.model,
-            evidence={} if row.evidence is None else orjson.loads(row.evidence), author=row.author, linked_at=at,
+            evidence={} if row.evidence is None else orjson.loads(row.evidence), author=row.author,
+            linked_at=aware(row.linked_at),
         )  # fmt: skip
         key = self._opener.open(key_place(row.agency, row.person_id), row.key_sealed, row.salt)
         return Held(

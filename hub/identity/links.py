@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -96,6 +96,11 @@ def order_place(order_id: str) -> Place:
 
 def packed(evidence: Mapping[str, Any]) -> str:
     return orjson.dumps(evidence, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def aware(moment: datetime) -> datetime:
+    """SQLite gives times back without their zone, which is UTC."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def state_text(state: LinkState) -> str:

@@ -19,7 +19,7 @@ async def hide(connection: AsyncConnection, other: str, survivor: str) -> dict[s
     vaulted = await connection.scalar(select(person.c.vaulted).where(person.c.person_id == other))
     before: dict[str, Any] = {"vaulted": bool(vaulted)}
     for table, names in _MOVING:
-        before[table.name] = await _give(connection, table, names, other, survivor)
+        before[str(table.name)] = await _give(connection, table, names, other, survivor)
     await _mark(connection, other, vaulted=True, merged_into=survivor)
     return before
 
@@ -28,7 +28,7 @@ async def show(connection: AsyncConnection, other: str, survivor: str, before: s
     """Undo `hide`: what it moved goes back, if it is still there."""
     held = orjson.loads(before)
     for table, names in _MOVING:
-        for values in held[table.name]:
+        for values in held[str(table.name)]:
             await connection.execute(
                 update(table).where(table.c.person_id == survivor, _is(table, names, values)).values(person_id=other)
             )
