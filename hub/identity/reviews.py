@@ -178,6 +178,6 @@ def _review(row: Any) -> Review:
     return Review(
         review_id=row.review_id, kind=row.kind, record=row.record, agency=row.agency, person_id=row.person_id,
         other_person=row.other_person, weight=row.weight, model=row.model, evidence=orjson.loads(row.evidence),
-        reasons=tuple(row.reasons.split()), high_impact=row.high_impact, opened_at=aware(row.opened_at), due_at=aware(row.due_at),
-        first_by=row.first_by,
+        reasons=tuple(row.reasons.split()), high_impact=row.high_impact, opened_at=aware(row.opened_at),
+        due_at=aware(row.due_at), first_by=row.first_by,
     )  # fmt: skip

@@ -43,7 +43,9 @@ def test_no_slip_of_one_digit_leaves_a_number_valid(order, place, by):
         pytest.param(number(1), number(1), "equal", id="equal"),
         pytest.param(number(1), IdentityNumber(number(1)).fifteen, "equal", id="15 digits"),
         pytest.param(number(1), number(2), "differs", id="two valid ones"),
-        pytest.param(number(1), number(1)[:15] + number(1)[16] + number(1)[15] + number(1)[17:], "near", id="transposed"),
+        pytest.param(
+            number(1), number(1)[:15] + number(1)[16] + number(1)[15] + number(1)[17:], "near", id="transposed"
+        ),
         pytest.param(number(1), "not a number", MISSING, id="none"),
     ],
 )

@@ -57,7 +57,7 @@ async def test_a_decision_holds_against_later_arrivals(asked, store, clock):
     assert [event.kind for event in await parts.ledger.history(record=one.record)] == ["LINK"]
 
 
-@pytest.mark.parametrize("by,reason", [("", "x"), ("ann", "  ")])
+@pytest.mark.parametrize(("by", "reason"), [("", "x"), ("ann", "  ")])
 async def test_a_decision_needs_an_officer_and_a_reason(asked, by, reason):
     parts, _, _, question = asked
     with pytest.raises(LinkError):
@@ -95,7 +95,9 @@ async def test_a_false_statement_is_found_by_item(store, clock):
 
     from hub.identity.tables import false_item
 
-    people = await members(store, clock, [person_record("J1", 1, address="江西省九江市都昌县石塘乡解放路1号", county="360428")])
+    people = await members(
+        store, clock, [person_record("J1", 1, address="江西省九江市都昌县石塘乡解放路1号", county="360428")]
+    )
     parts = linking(store, clock)
     await parts.placing.place(parts.placing.arrival("police", "R1", traits_of(person_record("", 1).values)))
     async with store.read() as connection:

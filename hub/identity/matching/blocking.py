@@ -29,3 +29,12 @@ def tokens_of(traits: Traits) -> frozenset[str]:
 
 def tokens_of_all(records: Iterable[Traits]) -> frozenset[str]:
     return frozenset(token for traits in records for token in tokens_of(traits))
+
+
+def share_a_token(one: Traits, two: Traits) -> bool:
+    """Whether two records may share a token; False is certain. Cheaper than comparing all that a cut hash brings."""
+    if (one.number and one.number == two.number) or (one.phone and one.phone == two.phone):
+        return True
+    if not one.name or not two.name:
+        return False
+    return surname_of(one.name) == surname_of(two.name) or sound_of(one.name) == sound_of(two.name)
