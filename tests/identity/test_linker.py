@@ -1,8 +1,8 @@
 import pytest
 from sqlalchemy import func, select
 
-from hub.identity.linker import Linker
 from hub.identity.matching.decision import Order
+from hub.identity.matching.traits import traits_of
 from hub.identity.matching.weights import WEIGHTS_FILE, read_model
 from hub.identity.tables import block, link, link_event, review, trait
 from tests.identity.parts import Source, clusters, linking, members, number, person_record, state
@@ -50,8 +50,6 @@ async def test_an_import_and_single_arrivals_agree(store, clock, people):
     bulk = await clusters(store, clock)
     for record in [name for name in bulk if name not in {one for one in bulk if await is_anchor(parts, store, one)}]:
         await parts.ledger.unlink(record, author="test", reason="again")
-    from hub.identity.matching.traits import traits_of
-
     for one in reversed(source.records):
         await parts.placing.place(parts.placing.arrival("police", one.key, traits_of(one.values)))
     assert await clusters(store, clock) == bulk
@@ -67,8 +65,6 @@ async def test_orders_hold_in_an_import(store, clock, people):
     parts = linking(store, clock)
     anchor = next(one.record for one in await parts.ledger.links(people["J9"]) if one.anchor)
     mine = next(one.record for one in await parts.ledger.links(people["J1"]) if one.anchor)
-    from hub.identity.matching.traits import traits_of
-
     moved = parts.placing.arrival("police", "R20", traits_of(person_record("", 20).values))
     never = parts.placing.arrival("police", "R1", traits_of(person_record("", 1).values))
     await parts.placing.order(Order.ALWAYS, moved, anchor, author="ann", reason="seen")
@@ -105,4 +101,3 @@ async def test_what_is_stored_for_matching_holds_no_value_in_clear(store, clock,
             text += "\n".join(str(tuple(row)) for row in await connection.execute(select(table)))
     for secret in (number(3), "1980-03-05", "红旗大道", "13800000003", "R3'"):
         assert secret not in text
-    assert Linker

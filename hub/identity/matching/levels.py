@@ -105,7 +105,7 @@ _COMPARISONS: Mapping[str, Callable[[Traits, Traits], str]] = {
 
 
 def compare(one: Traits, two: Traits) -> dict[str, str]:
-    """Field → level. Symmetric. Cost: about 10 µs."""
+    """Field → level. Symmetric. Cost: at most 40 µs."""
     return {field: comparison(one, two) for field, comparison in _COMPARISONS.items()}
 
 
