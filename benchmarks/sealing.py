@@ -52,7 +52,7 @@ def number(order: int) -> str:
 def record(order: int) -> Any:
     values = {
         "index.number": number(order),
-        "index.name": f"{'李王张刘陈'[order % 5]}{chr(0x4E00 + order // 5 % 4_000)}",
+        "index.called": f"{'李王张刘陈'[order % 5]}{chr(0x4E00 + order // 5 % 4_000)}",
         "index.sex": "M",
         "index.term_start": "2024-01-01",
         "index.term_end": "2036-01-01",

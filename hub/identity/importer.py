@@ -54,7 +54,7 @@ from hub.identity.tables import (
 from hub.store.engine import Store
 
 BATCH = 500
-NAMES = {"name": "index.name", "former": "index.former_name", "alias": "index.alias"}
+NAMES = {"name": "index.called", "former": "index.formerly_called", "alias": "index.also_called"}
 _KINDS = {"H": "household", "J": "residence", "G": "work"}
 
 

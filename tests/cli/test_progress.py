@@ -14,7 +14,7 @@ def shown(*, terminal: bool, total: int, steps: list[int]) -> str:
 
 
 def test_elsewhere_than_on_a_terminal_ten_plain_lines_at_most():
-    lines = shown(terminal=False, total=1_000, steps=list(range(0, 1_001, 7)) + [1_000]).splitlines()
+    lines = shown(terminal=False, total=1_000, steps=[*range(0, 1_001, 7), 1_000]).splitlines()
     assert len(lines) == 10
     assert lines[-1] == "values: 1000 of 1000"
     assert not any("\x1b" in line for line in lines)

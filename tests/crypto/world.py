@@ -51,8 +51,8 @@ def key(order: int) -> str:
 def record(order: int, **more: object) -> Record:
     values = {
         "index.number": number(order),
-        "index.name": name(order),
-        "index.alias": f"绰号第{order}号",
+        "index.called": name(order),
+        "index.also_called": f"绰号第{order}号",
         "index.sex": "M",
         "index.term_start": date(2024, 1, 1).isoformat(),
         "index.term_end": date(2036, 1, 1).isoformat(),

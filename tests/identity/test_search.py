@@ -43,7 +43,7 @@ def parts(store, clock):
 
 
 def named(*names: str, **more) -> Register:
-    return Register([record(order, name=name, alias=None, **more) for order, name in enumerate(names)])
+    return Register([record(order, called=name, also_called=None, **more) for order, name in enumerate(names)])
 
 
 async def found(search, asked: str) -> list[tuple[str, str]]:
@@ -88,7 +88,7 @@ async def test_longer_names_are_found_by_a_part_or_by_sound(parts, asked, likene
 
 async def test_former_names_and_aliases_are_found_and_told_as_such(parts):
     importer, search = parts
-    await importer.run(Register([record(1, name="李四", former_name="李小四", alias="黑皮")]))
+    await importer.run(Register([record(1, called="李四", formerly_called="李小四", also_called="黑皮")]))
     (match,) = await search.search("李小四")
     assert (match.name, match.kind, match.likeness) == ("李小四", "former", "exact")
     (match,) = await search.search("黑皮")
