@@ -226,7 +226,7 @@ class Source:
 
 
 def values_of(traits: Traits) -> dict[str, object]:
-    values = {"number": traits.number, "name": traits.name, "birth": traits.birth, "sex": traits.sex}
+    values = {"number": traits.number, "called": traits.name, "birth": traits.birth, "sex": traits.sex}
     values |= dict(zip(("county", "residence_county"), traits.counties, strict=False))
     values |= dict(zip(("address", "residence"), traits.addresses, strict=False))
     return {f"index.{name}": value for name, value in (values | {"phone": traits.phone}).items()}

@@ -21,11 +21,11 @@ class TrueRecord:
 
 
 _COLUMNS = {
-    "justice": "number SFZH name XM sex XB birth CSRQ county HJDQH address HJDZ residence JZDZ phone LXDH",
-    "police": "number gmsfhm name xm sex xbdm birth csrq county hjqh address hjdz",
-    "social-security": "number certno name psn_name sex gend birth brdy county hsd_div residence live_addr phone mob",
-    "civil-affairs": "number 身份证号 name 姓名 sex 性别 birth 出生日期 county 区划 address 户籍地址 residence 现住址 phone 联系电话",
-    "tax": "number nsrsbh name nsrmc residence_county xzqh residence jzdz phone yddh",
+    "justice": "number SFZH called XM sex XB birth CSRQ county HJDQH address HJDZ residence JZDZ phone LXDH",
+    "police": "number gmsfhm called xm sex xbdm birth csrq county hjqh address hjdz",
+    "social-security": "number certno called psn_name sex gend birth brdy county hsd_div residence live_addr phone mob",
+    "civil-affairs": "number 身份证号 called 姓名 sex 性别 birth 出生日期 county 区划 address 户籍地址 residence 现住址 phone 联系电话",
+    "tax": "number nsrsbh called nsrmc residence_county xzqh residence jzdz phone yddh",
 }
 
 

@@ -63,7 +63,7 @@ def number(order: int, birth: str = "1980-03-05") -> str:
 
 
 def record(key: str, **traits: str) -> Record:
-    return Record(key, {f"index.{name}": value for name, value in traits.items()})
+    return Record(key, {f"index.{'called' if name == 'name' else name}": value for name, value in traits.items()})
 
 
 def person_record(key: str, order: int, **other: str) -> Record:

@@ -9,7 +9,7 @@ from tests.identity.parts import number
 
 TEXTS = st.text(alphabet="0123456789X 王李伟芳省市县镇号-/", max_size=20)
 TRAITS = st.fixed_dictionaries(
-    {}, optional={f"index.{name}": TEXTS for name in ("number", "name", "birth", "sex", "county", "address", "phone")}
+    {}, optional={f"index.{name}": TEXTS for name in ("number", "called", "birth", "sex", "county", "address", "phone")}
 ).map(traits_of)
 
 

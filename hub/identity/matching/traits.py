@@ -40,7 +40,7 @@ def traits_of(values: Mapping[str, object]) -> Traits:
     return Traits(
         number=number,
         verified=verified,
-        name=normalised(_text(values.get("index.name"))),
+        name=normalised(_text(values.get("index.called"))),
         birth=_birth(_text(values.get("index.birth"))),
         sex=_SEXES.get(_text(values.get("index.sex")), ""),
         counties=_several(_text(values.get(f"index.{name}"))[:6] for name in ("county", "residence_county")),
