@@ -10,6 +10,7 @@ from hub.audit.witnessing import read_witnesses
 from hub.auth.issuer import Issuer, open_issuer_key
 from hub.auth.proofs import ProofSigner
 from hub.bootstrap.front import build_front
+from hub.bootstrap.linking import build_linking
 from hub.bootstrap.office import build_office
 from hub.bootstrap.parts import Hub
 from hub.bootstrap.policies import build_policies, build_watcher
@@ -58,6 +59,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         office=office,
         index=index,
         importer=build_importer(store, secrets, clock),
+        linking=build_linking(store, secrets, clock),
         references=References(store, clock),
         statutory=build_statutory(store, secrets, index, log, rules, clock),
         sources=sources,

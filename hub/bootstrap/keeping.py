@@ -65,7 +65,7 @@ class Keeping:
 def kept_everywhere(secrets: Secrets) -> Sequence[Kept]:
     """Every sealed column of the hub: what is missing here would be lost with its key."""
     return (
-        *kept_columns(secrets.numbers, secrets.keys, secrets.names),
+        *kept_columns(secrets.numbers, secrets.keys, secrets.names, secrets.matching),
         *kept_in_vault(secrets.vault_numbers, secrets.vault_keys),
         *kept_of_commands(),
         *kept_of_webhooks(),

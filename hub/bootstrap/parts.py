@@ -12,6 +12,7 @@ from hub.auditing.office import AuditOffice
 from hub.auth.issuer import Issuer, IssuerKey
 from hub.auth.policy_holder import PolicyHolder
 from hub.auth.policy_watch import PolicyWatcher
+from hub.bootstrap.linking import Linking
 from hub.clock import Clock
 from hub.connectors.guard import Guard
 from hub.connectors.quarantine import StoredQuarantine
@@ -41,6 +42,7 @@ class Hub:
     office: AuditOffice
     index: PersonIndex
     importer: Importer
+    linking: Linking
     references: References
     statutory: StatutoryDesk
     sources: Mapping[str, Guard]

@@ -108,6 +108,7 @@ def build_importer(store: Store, secrets: Secrets, clock: Clock) -> Importer:
         names=secrets.names,
         erased=secrets.erased,
         clock=clock,
+        matching=secrets.matching,
     )
 
 

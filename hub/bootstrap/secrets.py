@@ -21,12 +21,13 @@ from hub.domain.catalogue import Catalogue
 from hub.domain.catalogue_reader import read_catalogue
 from hub.domain.codes_reader import read_codes
 from hub.errors import SettingsError
+from hub.identity.links import Matching
 from hub.identity.names import NameIndexes
 from hub.identity.vault import VAULT
 from hub.settings import Settings
 
 VAULT_FEWER_BITS = 7  # a vault holds a hundredth as many records
-INDEXES = ("identityNumber", "agencyKey", "name", "nameGram", "namePinyin", "vaultNumber", "vaultKey")
+INDEXES = ("identityNumber", "agencyKey", "name", "nameGram", "namePinyin", "vaultNumber", "vaultKey", "identityBlock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Secrets:
     erased: Pseudonyms
     vault_numbers: RingIndex
     vault_keys: RingIndex
+    matching: Matching
 
 
 def build_secrets(ring: KeyRing) -> Secrets:
@@ -59,6 +61,7 @@ def build_secrets(ring: KeyRing) -> Secrets:
         erased=_pseudonyms(ring, "erased"),
         vault_numbers=_index(ring, "vaultNumber", fewer_bits=VAULT_FEWER_BITS),
         vault_keys=_index(ring, "vaultKey", fewer_bits=VAULT_FEWER_BITS),
+        matching=Matching(digests=_pseudonyms(ring, "erased"), blocks=_index(ring, "identityBlock")),
     )
 
 

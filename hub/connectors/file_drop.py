@@ -13,6 +13,7 @@ import json
 from array import array
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from hub.connectors.base import (
     SourceRecord,
     SourceState,
 )
+from hub.connectors.coerce import as_of
 from hub.connectors.mapping import AgencyMapping
 from hub.connectors.rows import RowReader
 from hub.domain.codes import Codes
@@ -63,6 +65,22 @@ class _File:
                     found.append(row)
                 position += 1
         return found
+
+    def page(self, offset: int, most: int) -> tuple[list[dict[str, str]], int]:
+        """At most `most` rows from byte `offset` (0: the first row) on, and where the next one begins.
+
+        A row that is no row is passed over; it was quarantined when the drop was loaded.
+        """
+        rows: list[dict[str, str]] = []
+        with self.path.open("rb") as file:
+            if offset == 0:
+                file.readline(MAX_LINE_BYTES)
+            else:
+                file.seek(offset)
+            while len(rows) < most and (line := file.readline(MAX_LINE_BYTES)):
+                with suppress(ValueError, StopIteration, csv.Error):
+                    rows.append(self._parse(line))
+            return rows, file.tell()
 
     def _parse(self, line: bytes) -> dict[str, str]:
         cells = next(csv.reader(io.StringIO(line.decode(self.encoding))))
@@ -107,8 +125,27 @@ class FileDropConnector:
         return await asyncio.to_thread(self._find, drop, fetch)
 
     async def scan(self, coordinates: frozenset[str], *, batch: int) -> AsyncIterator[Sequence[ScannedRecord]]:
-        raise SourceFailure(self.agency, SourceState.INVALID, f"cannot be scanned ({len(coordinates)}, {batch})")
-        yield []
+        """Every row of the main file of the newest drop, in its order; only what `[index]` names is read."""
+        index = self._mapping.index
+        if not index or coordinates:
+            raise SourceFailure(self.agency, SourceState.INVALID, f"cannot be scanned ({len(coordinates)}, {batch})")
+        drop = await self._current()
+        file = drop.files[self._mapping.at]
+        moment = as_of(drop.created, "iso")
+        offset = 0
+        while True:
+            rows, offset = await asyncio.to_thread(file.page, offset, batch)
+            if not rows:
+                return
+            yield [
+                ScannedRecord(
+                    key=row[self._mapping.key],
+                    record=row[self._mapping.record],
+                    as_of=moment,
+                    values={f"index.{name}": row.get(source) or None for name, source in index.items()},
+                )
+                for row in rows
+            ]
 
     async def start(self) -> None:
         await self._look()

@@ -19,6 +19,7 @@ from hub.connectors.base import (
     SourceRecord,
     SourceState,
 )
+from hub.connectors.coerce import UnfitValueError, as_of
 from hub.connectors.mapping import AgencyMapping
 from hub.connectors.rows import RowReader
 from hub.domain.codes import Codes
@@ -73,8 +74,32 @@ class RestConnector:
         raise self._invalid("too many pages")
 
     async def scan(self, coordinates: frozenset[str], *, batch: int) -> AsyncIterator[Sequence[ScannedRecord]]:
-        raise SourceFailure(self.agency, SourceState.INVALID, f"cannot be scanned ({len(coordinates)}, {batch})")
-        yield []
+        """Every record, page by page, from `/scan` beside the batch endpoint; asks only for what `[index]` names."""
+        index = self._mapping.index
+        if not index or coordinates:
+            raise self._invalid(f"cannot be scanned ({len(coordinates)}, {batch})")
+        names = sorted({self._mapping.record, self._mapping.as_of.source, *index.values()})
+        after: object = 0
+        while after is not None:
+            answer = await self._post({"fields": names, "after": after, "limit": batch}, "/scan")
+            yield [self._scanned(item) for item in self._items(answer)]
+            if answer.get("next") == after:
+                raise self._invalid("scan does not go on")
+            after = answer.get("next")
+
+    def _scanned(self, item: dict[str, Any]) -> ScannedRecord:
+        values = {f"index.{name}": item.get(source) for name, source in self._mapping.index.items()}
+        record, key = item.get(self._mapping.record), item.get(self._mapping.key)
+        try:
+            moment = as_of(item.get(self._mapping.as_of.source), self._mapping.as_of.format)
+        except UnfitValueError as exc:
+            raise self._invalid("record without a time stamp") from exc
+        return ScannedRecord(
+            key=key if isinstance(key, str) else "",
+            record=record if isinstance(record, str) else "",
+            as_of=moment,
+            values=values,
+        )
 
     async def start(self) -> None:
         return None
@@ -120,12 +145,12 @@ class RestConnector:
             row.append([[None if source is None else cells.get(source) for source in sources] for cells in given])
         return row
 
-    async def _post(self, body: dict[str, Any]) -> dict[str, Any]:
+    async def _post(self, body: dict[str, Any], path: str = "") -> dict[str, Any]:
         if self._session is None:
             self._session = aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar())
         try:
             async with self._session.post(
-                self._url,
+                self._url + path,
                 data=orjson.dumps(body),
                 headers={**self._headers, "Content-Type": "application/json"},
                 allow_redirects=False,

@@ -82,13 +82,13 @@ class SqlConnector:
         return records
 
     async def scan(self, coordinates: frozenset[str], *, batch: int) -> AsyncIterator[Sequence[ScannedRecord]]:
-        """Every record, ordered by key; the mapping's `[index]` and `[offices]` come beside `coordinates`."""
+        """Every record, ordered by record id; the mapping's `[index]` and `[offices]` come beside `coordinates`."""
         fields = [name for name, rule in self._mapping.rules.items() if rule.field.coordinate in coordinates]
         prepared = self._reader.prepare(self._statements.scan(fields, batch))
         last = ""
         while rows := await self._rows(prepared, {"after": last}):
             yield [self._scanned(row, fields) for row in rows]
-            last = rows[-1][0]
+            last = rows[-1][1]
 
     async def start(self) -> None:
         return None
@@ -175,7 +175,7 @@ class SqlConnector:
             moment = as_of(row[2], self._mapping.as_of.format)
         except UnfitValueError as exc:
             raise self._invalid("record without a time stamp") from exc
-        return ScannedRecord(key=row[0], record=str(row[1]), as_of=moment, values=values)
+        return ScannedRecord(key=row[0] or "", record=str(row[1]), as_of=moment, values=values)
 
     def _forms(self, keys: Sequence[str], canonical: dict[str, str]) -> list[str]:
         """The keys as the source may hold them; notes in `canonical` which key each form stands for."""

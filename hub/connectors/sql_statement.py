@@ -181,14 +181,18 @@ class StatementBuilder:
         return select(*labelled).select_from(records.join(rows, true())).subquery(prefix)
 
     def scan(self, fields: Sequence[str], batch: int) -> Select[Any]:
-        """Records after the parameter `after`, by key: key, record, time stamp, `fields`, index columns, offices."""
+        """Records after the parameter `after`, by record id, which every record has.
+
+        A row: key, record id, time stamp, `fields`, index columns, offices.
+        """
         key = self.main.c[self._mapping.key]
         columns = [self._text(self.main.c[self._mapping.rules[name].source]) for name in fields]
         extra = [self._text(self.main.c[source]) for source in self._mapping.index.values()]
         statement = select(
             key, self.main.c[self._mapping.record], self._text(self.main.c[self._mapping.as_of.source])
         ).add_columns(*columns, *extra, *self._office_list())
-        return statement.where(key > bindparam("after", type_=Text)).order_by(key).limit(batch)
+        record = self.main.c[self._mapping.record]
+        return statement.where(record > bindparam("after", type_=Text)).order_by(record).limit(batch)
 
     def _flats(self, layout: Layout, parts: Sequence[frozenset[str]]) -> list[ColumnElement[Any]]:
         columns: list[ColumnElement[Any]] = []

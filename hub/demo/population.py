@@ -6,7 +6,7 @@ dates and check characters are valid. Day and sequence follow from i, so that no
 
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 from hashlib import blake2b
@@ -92,6 +92,9 @@ def someone(world: World, index: int) -> Someone:
     if like == "same":
         name = _name(_after_first(Random(f"{world.seed}/{index - 1}")))
     county = _county(dice, guaranteed=guaranteed, guaranteed_in=guaranteed_in)
+    family = someone(world, index - 1) if like == "twin" else None
+    if family is not None:
+        name, county = _surname(family.name) + name[len(_surname(name)) :], family.county
     township = f"{county}{1 + dice.randrange(8):03d}"
     moved = dice.random() < rates["split_residence"]
     residence_county = dice.choice(_counties()) if moved and not guaranteed else county
@@ -101,7 +104,7 @@ def someone(world: World, index: int) -> Someone:
     if vaulted:  # sealed by law: not yet 18 at the offence
         released = add_years(birth, 17)
         term_end = add_years(released, 3 if correction else 5)
-    return Someone(
+    made = Someone(
         index=index,
         member=member,
         guaranteed=guaranteed,
@@ -124,6 +127,7 @@ def someone(world: World, index: int) -> Someone:
         released=released,
         term_end=term_end,
     )
+    return made if family is None else _twin(made, family, dice)
 
 
 def recorded_number(person: Someone, dice: Random) -> str | None:
@@ -143,6 +147,57 @@ def recorded_name(person: Someone, dice: Random) -> str:
     if person.guaranteed or dice.random() >= RATES["numbers"]["name_variant"]:
         return person.name
     return person.name[:-1] + HOMOPHONES[person.name[-1]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """What an agency has written down beside number and name; each may be wrong, old or missing."""
+
+    birth: date
+    male: bool
+    phone: str | None
+    county: str
+    address: str | None
+    residence_county: str
+    residence: str | None
+
+
+def recorded_traits(world: World, person: Someone, agency: str) -> Traits:
+    """The agency's version of birth date, sex, phone and places, on dice of their own."""
+    dice = person.rng(world, f"{agency}/traits")
+    rates = {name: 0.0 if person.guaranteed else float(rate) for name, rate in RATES["traits"].items()}
+    birth, male = person.birth, person.male
+    if dice.random() < rates["birth_wrong"]:
+        birth = _wrong_date(birth, dice)
+    if dice.random() < rates["sex_wrong"]:
+        male = not male
+    roll, other = dice.random(), f"1{dice.choice('3589')}{dice.randrange(10**9):09d}"
+    missing, changed = rates["phone_missing"], rates["phone_changed"]
+    phone = None if roll < missing else other if roll < missing + changed else person.phone
+    roll, county = dice.random(), dice.choice(_counties())
+    moved = _address(dice, county)
+    address, residence_county, residence = person.address, person.residence_county, person.residence
+    if roll < rates["address_missing"]:
+        return Traits(
+            birth=birth,
+            male=male,
+            phone=phone,
+            county=person.county,
+            address=None,
+            residence_county=residence_county,
+            residence=None,
+        )
+    if roll < rates["address_missing"] + rates["address_changed"]:
+        address, residence_county, residence = moved, county, moved
+    return Traits(
+        birth=birth,
+        male=male,
+        phone=phone,
+        county=person.county,
+        address=address,
+        residence_county=residence_county,
+        residence=residence,
+    )
 
 
 def known_to(person: Someone, agency: str, dice: Random) -> bool:
@@ -193,6 +248,33 @@ def _wrong(number: str, dice: Random) -> str:
     position = dice.randrange(6, 17)
     digit = str((int(number[position]) + 1 + dice.randrange(8)) % 10)
     return number[:position] + digit + number[position + 1 :]
+
+
+def _wrong_date(birth: date, dice: Random) -> date:
+    """A clerk's slip: day and month swapped where that is a date, or another year or day."""
+    kind = dice.randrange(3)
+    if kind == 0 and birth.day <= 12 and birth.day != birth.month:
+        return birth.replace(month=birth.day, day=birth.month)
+    if kind == 1:
+        return add_years(birth, dice.choice((-10, -1, 1, 10)))
+    return birth.replace(day=birth.day % 28 + 1)
+
+
+def _surname(name: str) -> str:
+    return name[:2] if name[:2] in SURNAMES else name[:1]
+
+
+def _twin(made: Someone, other: Someone, dice: Random) -> Someone:
+    """Twins grew up in one household: one surname, one address, often one telephone."""
+    shared = dice.random() < RATES["traits"]["twins_share_phone"]
+    return replace(
+        made,
+        township=other.township,
+        residence_county=other.residence_county,
+        address=other.address,
+        residence=other.residence,
+        phone=other.phone if shared else made.phone,
+    )
 
 
 def _name(dice: Random) -> str:

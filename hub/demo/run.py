@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -28,6 +28,7 @@ from hub.demo.cases import open_cases
 from hub.demo.launch import AgencyFleet, NotReadyError
 from hub.demo.population import World, someone
 from hub.demo.progress import Display
+from hub.domain.agencies import JUSTICE
 from hub.domain.identity_number import IdentityNumber
 from hub.errors import SettingsError
 from hub.identity.index import Inquiry
@@ -114,11 +115,30 @@ async def _prepare(settings: Settings, people: int, seed: int) -> Prepared:
         _say(
             f"  {report.members} members, {report.without_number} without a valid number, {report.ambiguous} ambiguous"
         )
+        await _link(hub, people)
         world = World(seed=seed, members=people, today=_made_on(settings) or today(hub.clock))
         inside, outside = await _choose(hub, world)
         return Prepared(inside=inside, outside=outside, cases=await _open_cases(hub, inside))
     finally:
         await hub.close()
+
+
+async def _link(hub: Hub, people: int) -> None:
+    """Link what the other agencies have to the members."""
+    linked = asked = 0
+    with Display(words) as display:
+        for agency, mapping in hub.rules.mappings.items():
+            if agency == JUSTICE or not mapping.index or agency not in hub.sources:
+                continue
+            report = await hub.linking.linker.run(
+                agency, hub.sources[agency].connector, _told(display, agency, 3 * people)
+            )
+            linked, asked = linked + report.linked + report.kept, asked + report.asked
+    _say(f"  {linked} records of other agencies linked to members, {asked} wait for a decision")
+
+
+def _told(display: Display, agency: str, total: int) -> Callable[[int], None]:
+    return lambda done: display.report(f"links of {agency}", min(done, total), total)
 
 
 async def _choose(hub: Hub, world: World) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -18,7 +18,21 @@ from hub.errors import ErasureError
 from hub.failpoints import failpoint
 from hub.identity.importer import erased_digest
 from hub.identity.ports import Digests, Indexer, Opener, Sealer, key_place, reason_place
-from hub.identity.tables import erased_key, erasure, findings, jurisdiction, link, name_token, person, person_name
+from hub.identity.tables import (
+    block,
+    erased_key,
+    erasure,
+    false_item,
+    findings,
+    jurisdiction,
+    link,
+    link_removed,
+    name_token,
+    person,
+    person_name,
+    review,
+    trait,
+)
 from hub.identity.tables import person_salt as salts
 from hub.store.engine import Store
 
@@ -148,7 +162,7 @@ class Eraser:
         for digest in digests:
             await connection.execute(delete(erased_key).where(erased_key.c.digest == digest))
             await connection.execute(insert(erased_key).values(digest=digest))
-        for table in (salts, person_name, name_token, link, findings):
+        for table in (salts, person_name, name_token, link, findings, trait, block, review, false_item, link_removed):
             await connection.execute(delete(table).where(table.c.person_id == person_id))
         await connection.execute(
             update(person)

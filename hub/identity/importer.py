@@ -18,6 +18,8 @@ from hub.domain.agencies import HUB, JUSTICE
 from hub.domain.identity_number import IdentityNumber, IdentityNumberError
 from hub.failpoints import failpoint
 from hub.identity.decoy import SALT_BYTES
+from hub.identity.links import Matching, trait_place, written
+from hub.identity.matching.traits import traits_of
 from hub.identity.names import MAX_NAME, normalised
 from hub.identity.ports import (
     Digests,
@@ -34,23 +36,31 @@ from hub.identity.ports import (
 )
 from hub.identity.tables import (
     CASE_KIND,
+    block,
     case_reference,
     consent,
     erased_key,
     erasure,
+    false_item,
     findings,
     jurisdiction,
     link,
+    link_removed,
     name_token,
     person,
     person_name,
     person_salt,
+    review,
+    trait,
 )
 from hub.identity.vault import Vault, is_vaulted
 from hub.store.engine import Store
 
 BATCH = 500
-_OF_MEMBERS = (link, jurisdiction, findings, case_reference, consent, person_salt, person_name, name_token)
+_OF_MEMBERS = (
+    link, jurisdiction, findings, case_reference, consent, person_salt, person_name, name_token,
+    trait, block, false_item, review, link_removed,
+)  # fmt: skip
 NAMES = {"name": "index.called", "former": "index.formerly_called", "alias": "index.also_called"}
 _KINDS = {"H": "household", "J": "residence", "G": "work"}
 
@@ -73,6 +83,8 @@ class MemberRows:
     names: list[dict[str, object]]
     tokens: list[dict[str, object]]
     offices: list[dict[str, object]]
+    traits: list[dict[str, object]]
+    blocks: list[dict[str, object]]
     number: IdentityNumber | None
 
 
@@ -89,7 +101,10 @@ class Importer:
         erased: Digests,
         vault: Vault,
         clock: Clock,
+        matching: Matching | None = None,
     ) -> None:
+        """`matching`: keep what other agencies' records are compared with; without it nothing is linked to members."""
+        self._matching = matching
         self._store = store
         self._sealer = sealer
         self._numbers = numbers
@@ -125,14 +140,13 @@ class Importer:
         Only for a register that is known to be complete; an import never takes anybody out by itself.
         """
         erased = select(erasure.c.person_id).where(erasure.c.done_at.is_not(None))
-        gone = select(person.c.person_id).where(person.c.imported_at < before, person.c.person_id.not_in(erased))
+        kept = (person.c.person_id.not_in(erased), person.c.merged_into.is_(None))
+        gone = select(person.c.person_id).where(person.c.imported_at < before, *kept)
         async with self._store.write() as connection:
             count = await connection.scalar(select(func.count()).select_from(gone.subquery()))
             for table in _OF_MEMBERS:
                 await connection.execute(delete(table).where(table.c.person_id.in_(gone)))
-            await connection.execute(
-                delete(person).where(person.c.imported_at < before, person.c.person_id.not_in(erased))
-            )
+            await connection.execute(delete(person).where(person.c.imported_at < before, *kept))
         return count or 0
 
     async def _not_erased(self, connection: AsyncConnection, batch: Sequence[IndexRecord]) -> Sequence[IndexRecord]:
@@ -144,10 +158,12 @@ class Importer:
     async def _import(self, connection: AsyncConnection, records: Sequence[IndexRecord]) -> int:
         """Import one batch; how many of it are members."""
         known = await self._known(connection, records)
+        moved = await self._moved(connection, records)
+        records = [record for record in records if record.key not in moved or is_vaulted(record)]
         batch = await self._without_vaulted(connection, records, {key: found[0] for key, found in known.items()})
         doubtful = await self._ambiguous(connection, [person_id for person_id, _ in known.values()])
         now = self._clock.now()
-        people, links, offices, without, salts, names, tokens = [], [], [], [], [], [], []
+        people, links, offices, without, salts, names, tokens, traits, blocks = [], [], [], [], [], [], [], [], []
         for record in batch:
             person_id, salt = known.get(record.key) or (secrets.token_hex(16), secrets.token_bytes(SALT_BYTES))
             rows = self.rows(person_id, record, now, salt)
@@ -160,13 +176,18 @@ class Importer:
             offices += rows.offices
             names += rows.names
             tokens += rows.tokens
+            traits += rows.traits
+            blocks += rows.blocks
         ids = [row["person_id"] for row in people]
         for table in (person, findings, person_name, name_token):
             await connection.execute(delete(table).where(table.c.person_id.in_(ids)))
         registers = (jurisdiction.c.person_id.in_(ids), jurisdiction.c.kind != CASE_KIND)
         await connection.execute(delete(jurisdiction).where(*registers))
         await self._copy(connection, people)
+        await self._forget_traits(connection, [row["record"] for row in traits], ids)
         for table, made in (
+            (trait, traits),
+            (block, blocks),
             (person, people),
             (link, links),
             (person_salt, salts),
@@ -210,7 +231,10 @@ class Importer:
         # Sealed first, then indexed: what is sealed under the newest key is indexed under the newest, also in rotation.
         sealed = {kind: self._sealer.seal(name_place(person_id, kind), name, salt) for kind, name in names.items()}
         tokens = {token for name in names.values() for token in self._names.of(name)}
+        traits, blocks = self._matched(person_id, record, salt)
         return MemberRows(
+            traits=traits,
+            blocks=blocks,
             person=row,
             link=self._link(person_id, record.key, now, salt),
             salt={"person_id": person_id, "salt": salt},
@@ -219,6 +243,36 @@ class Importer:
             offices=_offices(row, record),
             number=number,
         )
+
+    def _matched(
+        self, person_id: str, record: IndexRecord, salt: bytes
+    ) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+        """The anchor of a member, and what it is found by."""
+        if self._matching is None:
+            return [], []
+        traits, named = traits_of(record.values), self._matching.record(JUSTICE, record.key)
+        sealed = self._sealer.seal(trait_place(person_id, named), written(traits, anchor=True), salt)
+        row: dict[str, object] = {
+            "person_id": person_id,
+            "record": named,
+            "agency": JUSTICE,
+            "traits_sealed": sealed,
+        }
+        return [row], [{"person_id": person_id, "token": token} for token in self._matching.tokens(traits)]
+
+    async def _forget_traits(
+        self, connection: AsyncConnection, records: Sequence[object], ids: Sequence[object]
+    ) -> None:
+        await connection.execute(delete(trait).where(trait.c.record.in_(records)))
+        await connection.execute(delete(block).where(block.c.person_id.in_(ids)))
+
+    async def _moved(self, connection: AsyncConnection, batch: Sequence[IndexRecord]) -> set[str]:
+        """Keys of records whose member was merged into another: that one is imported by a record of its own."""
+        if self._matching is None:
+            return set()
+        named = {self._matching.record(JUSTICE, record.key): record.key for record in batch}
+        rows = await connection.execute(select(link.c.record).where(link.c.record.in_(named), link.c.method == "merge"))
+        return {named[row[0]] for row in rows}
 
     async def _known(self, connection: AsyncConnection, batch: Sequence[IndexRecord]) -> dict[str, tuple[str, bytes]]:
         """Justice key → (person id, salt), for those imported before."""
@@ -267,6 +321,7 @@ class Importer:
             "key_sealed": self._sealer.seal(key_place(JUSTICE, person_id), key, salt),
             "key_index": self._keys.of(key),
             "method": "own-key",
+            "record": None if self._matching is None else self._matching.record(JUSTICE, key),
             "linked_at": now,
         }
 
@@ -278,14 +333,14 @@ class Importer:
         async with self._store.write() as connection:
             meeting = (
                 select(person.c.number_index)
-                .where(person.c.number_index.is_not(None))
+                .where(person.c.number_index.is_not(None), person.c.merged_into.is_(None))
                 .group_by(person.c.number_index)
                 .having(func.count() > 1)
             )
             rows = await connection.execute(
                 select(person.c.person_id, person.c.number_sealed, person_salt.c.salt)
                 .join(person_salt, person_salt.c.person_id == person.c.person_id)
-                .where(person.c.number_index.in_(meeting))
+                .where(person.c.number_index.in_(meeting), person.c.merged_into.is_(None))
                 .order_by(person.c.number_index)
             )
             by_number: dict[str, list[str]] = {}

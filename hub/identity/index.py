@@ -101,7 +101,7 @@ class PersonIndex:
         names: NameSearch | None = None,
     ) -> None:
         self._reader = reader
-        self._statements = Statements(reader)
+        self._statements = Statements(reader, natural)
         self._opener = opener
         self._open_candidate = opener.of_persons(HUB, person.name, person.c.number_sealed.name)
         self._open_number = opener.of_persons(HUB, person.name, person.c.number_sealed.name, remember=True)

@@ -6,11 +6,36 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert
 
 from hub.crypto.rotation import Kept, Many
+from hub.identity.links import (
+    Matching,
+    event_place,
+    is_anchor,
+    order_place,
+    read,
+    removed_place,
+    review_place,
+    trait_place,
+)
 from hub.identity.ports import Indexer, NameIndexer, key_place, name_place, number_place, reason_place
-from hub.identity.tables import erasure, link, name_token, person, person_name, person_salt
+from hub.identity.tables import (
+    block,
+    erasure,
+    link,
+    link_event,
+    link_order,
+    link_removed,
+    name_token,
+    person,
+    person_name,
+    person_salt,
+    review,
+    trait,
+)
 
 
-def kept_columns(numbers: Indexer, keys: Indexer, names: NameIndexer) -> Sequence[Kept]:
+def kept_columns(
+    numbers: Indexer, keys: Indexer, names: NameIndexer, matching: Matching | None = None
+) -> Sequence[Kept]:
     """Every sealed column of this room. What is added to its tables is added here."""
 
     gone = delete(name_token).where(name_token.c.person_id == bindparam("gone"))
@@ -49,6 +74,7 @@ def kept_columns(numbers: Indexer, keys: Indexer, names: NameIndexer) -> Sequenc
             companion=tokens,
         ),
         *(_reason(order) for order in ("first", "second")),
+        *_matched(matching),
     )
 
 
@@ -57,3 +83,58 @@ def _reason(order: str) -> Kept:
         return reason_place(key["erasure_id"], order)
 
     return Kept(table=erasure, column=f"{order}_reason_sealed", place=place)
+
+
+def _matched(matching: Matching | None) -> Sequence[Kept]:
+    """Columns of matching. What was taken away is sealed under the salt of the person it was taken from."""
+    gone = delete(block).where(block.c.person_id == bindparam("gone"))
+    there = insert(block).values(person_id=bindparam("named"), token=bindparam("token"))
+
+    async def blocks(many: Many, persons: Mapping[str, Sequence[str]]) -> None:
+        if matching is None:
+            return
+        made = [
+            {"named": person_id, "token": token}
+            for person_id, texts in persons.items()
+            for token in sorted({token for text in texts if is_anchor(text) for token in matching.tokens(read(text))})
+        ]
+        await many(gone, [{"gone": person_id} for person_id in persons])
+        if made:
+            await many(there, made)
+
+    def of_review(column: str, salts: Any = None) -> Kept:
+        return Kept(table=review, column=column, place=lambda key: review_place(column, key["review_id"]), salts=salts)
+
+    def of_removed(column: str) -> Kept:
+        return Kept(
+            table=link_removed,
+            column=column,
+            place=lambda key: removed_place(column, key["change_id"], key["order"]),
+            salts=person_salt,
+        )
+
+    return (
+        Kept(
+            table=trait,
+            column=trait.c.traits_sealed.name,
+            place=lambda key: trait_place(key["person_id"], key["record"]),
+            salts=person_salt,
+            companion=blocks,
+        ),
+        Kept(
+            table=link_order,
+            column=link_order.c.reason_sealed.name,
+            place=lambda key: order_place(key["order_id"]),
+        ),
+        Kept(
+            table=link_event,
+            column="reason_sealed",
+            place=lambda key: event_place("reason_sealed", key["change_id"], key["order"]),
+        ),
+        of_review("first_reason_sealed"),
+        of_review("reason_sealed"),
+        of_review("key_sealed", person_salt),
+        of_review("traits_sealed", person_salt),
+        of_removed("key_sealed"),
+        of_removed("traits_sealed"),
+    )

@@ -78,8 +78,10 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 class Statements:
     """Prepared statements of one database."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, natural: Sequence[str] = ()) -> None:
+        """`natural`: agencies that are asked by identity number, so that their links are not looked up."""
         self._reader = reader
+        self._natural = tuple(natural)
         self._kept: dict[Any, Prepared] = {}
 
     def look_up(self, kind: LookUp) -> Prepared:
@@ -173,7 +175,8 @@ class Statements:
         )
 
     def _links(self) -> ColumnElement[Any]:
-        mine = link.c.person_id == person.c.person_id
+        others = (link.c.agency != literal_column(_quoted(agency), String) for agency in self._natural)
+        mine = and_(link.c.person_id == person.c.person_id, *others)
         if self._reader.sqlite:
             pairs = func.json_group_array(func.json_array(link.c.agency, func.hex(link.c.key_sealed)))
             return select(pairs).where(mine).scalar_subquery()
@@ -241,6 +244,11 @@ class Statements:
             "case": case,
             "key_person": person.c.key_person,
         }
+
+
+def _quoted(name: str) -> str:
+    """A name of the configuration as SQL text: a statement is prepared once, and these never change."""
+    return "'" + name.replace("'", "''") + "'"
 
 
 def among(flags: Mapping[str, ColumnElement[Any] | bool], allowed: frozenset[Facts]) -> Any:

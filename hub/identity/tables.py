@@ -1,6 +1,19 @@
 """Tables of the person index. The person's key comes first everywhere; dates and regions are clear, numbers sealed."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+)
 
 from hub.store.metadata import METADATA
 
@@ -18,6 +31,7 @@ person = Table(
     Column("vaulted", Boolean, nullable=False),
     Column("deceased", Boolean, nullable=False),
     Column("imported_at", DateTime(timezone=True), nullable=False),
+    Column("merged_into", String(32)),  # whoever is merged is found by nobody, as a vaulted person is
 )
 
 link = Table(
@@ -29,6 +43,11 @@ link = Table(
     Column("key_sealed", LargeBinary, nullable=False),
     Column("method", String(40), nullable=False),
     Column("linked_at", DateTime(timezone=True), nullable=False),
+    Column("record", String(32), index=True),  # keyed hash of agency and key: names a record in events and orders
+    Column("weight", Float),
+    Column("model", String(16)),
+    Column("evidence", Text),  # field → level
+    Column("author", String(64)),
 )
 
 person_salt = Table(  # without its row nothing of the person that is sealed here opens again
@@ -156,4 +175,102 @@ findings = Table(
     Column("person_id", String(32), primary_key=True),
     Column("kind", String(40), primary_key=True),
     Column("count", Integer, nullable=False),
+)
+
+trait = Table(  # what linked records say of their person, sealed; matching opens candidates and compares
+    "identity_trait",
+    METADATA,
+    Column("person_id", String(32), primary_key=True),
+    Column("record", String(32), primary_key=True),
+    Column("agency", String(40), nullable=False),
+    Column("traits_sealed", LargeBinary, nullable=False),
+)
+
+block = Table(
+    "identity_block",
+    METADATA,
+    Column("person_id", String(32), primary_key=True),
+    Column("token", BigInteger, primary_key=True, autoincrement=False),
+    Index("ix_identity_block_token", "token", "person_id"),
+)
+
+link_event = Table(  # only added to
+    "link_event",
+    METADATA,
+    Column("change_id", String(32), primary_key=True),
+    Column("order", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(12), nullable=False),
+    Column("record", String(32), nullable=False, index=True),
+    Column("agency", String(40), nullable=False),
+    Column("person_before", String(32), index=True),
+    Column("person_after", String(32), index=True),
+    Column("before", Text),  # the link as it was, without its key
+    Column("after", Text),
+    Column("author", String(64), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("undoes", String(32)),
+    Column("reason_sealed", LargeBinary),
+)
+
+link_removed = Table(  # what is needed to put back a link that an event took away
+    "link_removed",
+    METADATA,
+    Column("change_id", String(32), primary_key=True),
+    Column("order", Integer, primary_key=True, autoincrement=False),
+    Column("person_id", String(32), nullable=False, index=True),
+    Column("key_sealed", LargeBinary, nullable=False),
+    Column("traits_sealed", LargeBinary, nullable=False),
+)
+
+link_order = Table(
+    "identity_order",
+    METADATA,
+    Column("order_id", String(32), primary_key=True),
+    Column("kind", String(8), nullable=False),
+    Column("record", String(32), nullable=False, index=True),
+    Column("anchor", String(32), nullable=False, index=True),
+    Column("author", String(64), nullable=False),
+    Column("reason_sealed", LargeBinary, nullable=False),
+    Column("made_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("withdrawn_at", DateTime(timezone=True)),
+)
+
+review = Table(
+    "identity_review",
+    METADATA,
+    Column("review_id", String(32), primary_key=True),
+    Column("kind", String(12), nullable=False),
+    Column("record", String(32), nullable=False),
+    Column("agency", String(40), nullable=False),
+    Column("person_id", String(32), nullable=False, index=True),
+    Column("other_person", String(32)),
+    Column("weight", Float, nullable=False),
+    Column("model", String(16), nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("high_impact", Boolean, nullable=False),
+    Column("opened_at", DateTime(timezone=True), nullable=False),
+    Column("due_at", DateTime(timezone=True), nullable=False, index=True),
+    Column("key_sealed", LargeBinary),
+    Column("traits_sealed", LargeBinary),
+    Column("first_by", String(64)),
+    Column("first_choice", String(8)),
+    Column("first_reason_sealed", LargeBinary),
+    Column("choice", String(8)),
+    Column("decided_by", String(64)),
+    Column("reason_sealed", LargeBinary),
+    Column("decided_at", DateTime(timezone=True)),
+    Index("ix_identity_review_record", "record", "person_id"),
+)
+
+false_item = Table(
+    "identity_false_item",
+    METADATA,
+    Column("person_id", String(32), primary_key=True),
+    Column("record", String(32), primary_key=True),
+    Column("item", String(12), primary_key=True),
+    Column("agency", String(40), nullable=False),
+    Column("level", String(16), nullable=False),
+    Column("found_at", DateTime(timezone=True), nullable=False),
 )

@@ -12,6 +12,7 @@ from hub.connectors.file_drop import FileDropConnector
 from hub.connectors.mapping_reader import read_mappings
 from hub.connectors.rows import MAX_NESTED, layout_of
 from hub.demo.agencies.civil_affairs import write_drop
+from hub.demo.agencies.civil_affairs_rows import rows as civil_affairs_rows
 from hub.demo.agencies.process import Arguments
 from hub.demo.population import World, someone
 from tests.auth.parts import catalogue, read_codes
@@ -171,3 +172,25 @@ async def test_closing_ends_a_load(source, monkeypatch):
     await source.close()
     await asyncio.gather(task, return_exceptions=True)
     assert source._loading is None
+
+
+async def test_a_scan_gives_every_row_of_the_main_file_and_only_what_the_index_names(source, folder):
+    found = [record async for batch in source.scan(frozenset(), batch=7) for record in batch]
+    truth = [rows for index in range(WORLD.total) if (rows := civil_affairs_rows(WORLD, someone(WORLD, index)))]
+    assert [record.record for record in found] == [rows[MAIN][0]["申请人编号"] for rows in truth]
+    assert set(found[0].values) == {f"index.{name}" for name in MAPPING.index}
+    assert {record.values["index.number"] for record in found} == {rows[MAIN][0]["身份证号"] or None for rows in truth}
+
+
+async def test_a_scan_passes_over_what_is_no_row(source, folder):
+    before = len([record async for batch in source.scan(frozenset(), batch=50) for record in batch])
+    tamper(folder / "2026-11-24", repair=True)
+    again = FileDropConnector(MAPPING, read_codes(), MemoryQuarantine(), folder)
+    after = len([record async for batch in again.scan(frozenset(), batch=50) for record in batch])
+    await again.close()
+    assert after == before
+
+
+async def test_fields_are_not_scanned(source):
+    with pytest.raises(SourceFailure):
+        [batch async for batch in source.scan(frozenset({"CivilAffairsRecord.name"}), batch=5)]

@@ -135,7 +135,7 @@ def read_justice(folder: Path, *changes: tuple[str, str]):
 
 
 def test_a_mapping_says_which_columns_are_held_sealed(tmp_path):
-    mapping = read_justice(tmp_path, ('name = "XM"', SEALED_NAME))
+    mapping = read_justice(tmp_path, ('name = "XM"\nformerName', f"{SEALED_NAME}\nformerName"))
     assert mapping.rules["name"].sealed
     assert not mapping.rules["alias"].sealed
 
@@ -158,8 +158,8 @@ def test_a_nested_table_with_sealed_columns_names_its_row(tmp_path):
             'birthDate = "CSRQ"', 'birthDate = { from = "CSRQ", sealed = true }', "only one String", id="no text"
         ),
         pytest.param(
-            'name = "XM"',
-            'name = { from = "XM", sealed = true, format = "%Y" }',
+            'name = "XM"\nformerName',
+            'name = { from = "XM", sealed = true, format = "%Y" }\nformerName',
             "format cannot read a sealed value",
             id="format",
         ),

@@ -12,16 +12,21 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import func, select
 
 from hub.auth.principal import Principal
 from hub.bootstrap.build import build_hub
 from hub.bootstrap.parts import Hub
 from hub.connectors.base import Fetch, Part
 from hub.connectors.rows import layout_of
+from hub.demo.linkage import records
 from hub.demo.population import World, someone
 from hub.domain.catalogue import Shape, ValueType
 from hub.domain.identity_number import IdentityNumber, check_character
 from hub.identity.index import Inquiry
+from hub.identity.linker import own_key
+from hub.identity.matching.traits import traits_of
+from hub.identity.tables import link
 from hub.schema.request import GraphQLRequest
 from hub.settings import load_settings
 from tests.conftest import FULL
@@ -379,3 +384,25 @@ async def test_no_seeded_number_stands_in_any_file_of_the_hub(hub, demo):
         for number in numbers:
             for form in (number.encode(), number.encode("utf-16-le"), number.encode().hex().encode()):
                 assert form not in raw, path.name
+
+
+async def test_a_scan_of_every_agency_reads_what_is_trained_and_evaluated_on(hub, demo):
+    """Every record of every system once, with the traits that `demo.linkage` makes without the systems."""
+    marker = json.loads((demo.directory / "agencies" / "justice" / "complete.json").read_text())
+    world = World(seed=marker["seed"], members=marker["people"], today=date.fromisoformat(marker["today"]))
+    expected = {(one.agency, one.key): one.traits for one in records(world)}
+    found = {}
+    for agency, source in hub.sources.items():
+        async for batch in source.connector.scan(frozenset(), batch=300):
+            for record in batch:
+                assert (agency, own_key(record)) not in found
+                found[agency, own_key(record)] = traits_of(record.values)
+    assert found == expected
+
+
+async def test_the_demo_links_the_other_agencies_records(hub, demo):
+    async with hub.store.read() as connection:
+        rows = await connection.execute(select(link.c.agency, func.count()).group_by(link.c.agency))
+        counts = {row[0]: row[1] for row in rows}
+    assert counts["justice"] == 600
+    assert all(counts[agency] > 300 for agency in ("police", "social-security", "tax", "civil-affairs"))

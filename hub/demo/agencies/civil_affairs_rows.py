@@ -4,11 +4,12 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-from hub.demo.population import Someone, World, known_to, recorded_name, recorded_number
+from hub.demo.population import Someone, World, known_to, recorded_name, recorded_number, recorded_traits
 
 FILES: dict[str, tuple[str, ...]] = {
     "基本信息.csv": (
         "身份证号", "申请人编号", "姓名", "家庭人口", "与申请人关系", "火化日期", "监护类别", "福利机构", "低收入", "在保", "残疾", "更新日期",
+        "性别", "出生日期", "区划", "户籍地址", "现住址", "联系电话",
     ),
     "社会救助.csv": (
         "身份证号", "救助类型", "救助证号", "申请日期", "受理日期", "审批结果", "有效期起", "有效期止", "月金额", "卡尾号", "停发原因",
@@ -53,6 +54,7 @@ def rows(world: World, person: Someone) -> dict[str, list[Row]] | None:
 
 
 def _basic(world: World, person: Someone, dice: Random, number: str, *, relief: bool, disabled: bool) -> Row:
+    traits = recorded_traits(world, person, "civil-affairs")
     return {
         "身份证号": number,
         "申请人编号": f"MZ{person.serial('civil-affairs', 10)}",
@@ -66,6 +68,12 @@ def _basic(world: World, person: Someone, dice: Random, number: str, *, relief: 
         "在保": "是" if relief else "否",
         "残疾": "是" if disabled else "否",
         "更新日期": world.today.strftime("%Y/%m/%d"),
+        "性别": "男" if traits.male else "女",
+        "出生日期": traits.birth.strftime("%Y/%m/%d"),
+        "区划": traits.county,
+        "户籍地址": traits.address or "",
+        "现住址": traits.residence or "",
+        "联系电话": traits.phone or "",
     }
 
 

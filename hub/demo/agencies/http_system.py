@@ -33,6 +33,7 @@ from hub.demo.population import Someone, World, people
 
 MAX_IDS = 500
 PAGE = 500
+SCAN_PAGE = 2000
 API_KEY = "demo-agency-key"  # the simulated systems' own; nothing real
 
 
@@ -131,6 +132,18 @@ def _app(database: sqlite3.Connection, path: str, latency_s: tuple[float, float]
             return broken
         return JSONResponse(_page(database, parts, int(body.get("page", 0)), state.fault))
 
+    async def scan(request: Request) -> Response:
+        """All documents in order, for a night's import; a page has what was asked for of each."""
+        if request.headers.get("x-api-key") != API_KEY:
+            return JSONResponse({"error": "key"}, status_code=401)
+        body = await request.json()
+        after, limit, names = int(body["after"]), min(SCAN_PAGE, int(body["limit"])), list(body["fields"])
+        found = database.execute(
+            "SELECT rowid, id, doc FROM docs WHERE rowid > ? ORDER BY rowid LIMIT ?", (after, limit)
+        ).fetchall()
+        items = [{"id": name, **_chosen(json.loads(text), names)} for _, name, text in found]
+        return JSONResponse({"items": items, "next": found[-1][0] if len(found) == limit else None})
+
     async def faults(request: Request) -> Response:
         state.fault = (await request.json())["fault"]
         return JSONResponse({"applied": state.fault})
@@ -141,6 +154,7 @@ def _app(database: sqlite3.Connection, path: str, latency_s: tuple[float, float]
     return Starlette(
         routes=[
             Route(path, batch, methods=["POST"]),
+            Route(f"{path}/scan", scan, methods=["POST"]),
             Route("/_faults", faults, methods=["POST"]),
             Route("/_calls", calls),
         ]

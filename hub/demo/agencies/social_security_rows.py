@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 from hub.demo.names import SKILLS, UNITS
-from hub.demo.population import Someone, World, known_to, recorded_name, recorded_number
+from hub.demo.population import Someone, World, known_to, recorded_name, recorded_number, recorded_traits
 
 BASES = ("3236.00", "4120.50", "5510.00", "8200.00")
 
@@ -16,6 +16,7 @@ def document(world: World, person: Someone) -> tuple[str | None, dict[str, Any]]
     if not known_to(person, "social-security", dice):
         return None
     number = recorded_number(person, dice)
+    traits = recorded_traits(world, person, "social-security")
     employed = dice.random() < 0.6
     pension = person.birth.year < world.today.year - 60
     spells = _spells(world, dice, employed=employed)
@@ -26,6 +27,12 @@ def document(world: World, person: Someone) -> tuple[str | None, dict[str, Any]]
         "psn_no": f"P{person.serial('social-security', 12)}",
         "card_no": f"A{person.serial('card', 10)}",
         "psn_name": recorded_name(person, dice),
+        "certno": number,
+        "gend": "1" if traits.male else "2",
+        "brdy": _day(traits.birth),
+        "mob": traits.phone,
+        "hsd_div": traits.county,
+        "live_addr": traits.residence,
         "emp_cert_no": f"3607{person.serial('employment', 12)}" if dice.random() < 0.5 else None,
         "first_insured": _day(world.today - timedelta(days=dice.randrange(900, 9000))),
         "last_paid": f"{world.today - timedelta(days=20 if employed else dice.randrange(40, 900)):%Y%m}",

@@ -6,7 +6,7 @@ from typing import Any
 
 from hub.demo.agencies.social_security_rows import _uscc
 from hub.demo.names import UNITS
-from hub.demo.population import Someone, World, county_name, known_to, recorded_name, recorded_number
+from hub.demo.population import Someone, World, county_name, known_to, recorded_name, recorded_number, recorded_traits
 
 
 def document(world: World, person: Someone) -> tuple[str | None, dict[str, Any]] | None:
@@ -15,10 +15,15 @@ def document(world: World, person: Someone) -> tuple[str | None, dict[str, Any]]
     if not known_to(person, "tax", dice):
         return None
     number = recorded_number(person, dice)
+    traits = recorded_traits(world, person, "tax")
     business = dice.random() < 0.12
     withheld = dice.random() < 0.55
     return number, {
         "nsrsbh": number,
+        "djxh": tax_key(person),
+        "xzqh": traits.residence_county,
+        "jzdz": traits.residence,
+        "yddh": traits.phone,
         "nsrmc": recorded_name(person, dice),
         "swjg": f"国家税务总局{county_name(person.county)[-4:]}税务局",
         "gtjy": business,
@@ -40,6 +45,11 @@ def document(world: World, person: Someone) -> tuple[str | None, dict[str, Any]]
         ],
         "gxsj": f"{world.today - timedelta(days=1)}T03:00:00+08:00",
     }
+
+
+def tax_key(person: Someone) -> str:
+    """The registration number (登记序号) that a taxpayer has whether or not the identity number is known."""
+    return f"2013{person.serial('tax', 16)}"
 
 
 def _registrations(world: World, dice: Random, person: Someone) -> list[dict[str, Any]]:

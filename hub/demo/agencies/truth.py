@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from hub.demo.agencies.tax_rows import tax_key
 from hub.demo.population import World, people
 
 
@@ -21,6 +22,7 @@ def write_truth(path: Path, world: World) -> None:
                 "justice": f"36{person.index:08d}" if person.member else None,
                 "police": f"R{person.serial('police')}",
                 "socialSecurity": f"P{person.serial('social-security', 12)}",
+                "tax": tax_key(person),
                 "civilAffairs": f"MZ{person.serial('civil-affairs', 10)}",
             }
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
