@@ -207,11 +207,11 @@ async def test_policy_texts_are_kept_by_digest_and_a_change_is_an_entry(office):
     await policies.keep()
     assert [digest for digest, _ in await policies.versions()] == [policies.digest]
     assert (await policies.of([policies.digest]))[policies.digest]["hub.cedar"]
-    assert "policy-reload" not in [one["kind"] for one in await office.entries()]
+    assert "policy" not in [one["kind"] for one in await office.entries()]
     policies.digest = "f" * 64
     office.clock.advance(1)
     await policies.keep()
-    assert [one["kind"] for one in await office.entries()][-1] == "policy-reload"
+    assert [one["kind"] for one in await office.entries()][-1] == "policy"
 
 
 @given(
