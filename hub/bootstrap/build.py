@@ -14,7 +14,8 @@ from hub.bootstrap.linking import build_linking
 from hub.bootstrap.office import build_office
 from hub.bootstrap.parts import Hub
 from hub.bootstrap.policies import build_policies, build_watcher
-from hub.bootstrap.reading import build_importer, build_index, build_service, build_sources, build_statutory
+from hub.bootstrap.reading import build_importer, build_index, build_service, build_statutory
+from hub.bootstrap.replicas import build_copier, build_sources
 from hub.bootstrap.secrets import build_audit_signer, build_key_ring, build_secrets
 from hub.clock import Clock, SystemClock
 from hub.connectors.quarantine import StoredQuarantine
@@ -37,7 +38,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     secrets = build_secrets(build_key_ring(settings, rules.catalogue))
     store = open_store(settings.store_url, readers=settings.store_readers)
     quarantine = StoredQuarantine(store, secrets.sealer, lambda text: secrets.pseudonyms.of("record", text), clock)
-    sources = build_sources(settings, rules, quarantine, clock)
+    sources = build_sources(settings, rules, store, secrets, quarantine, clock)
     index = build_index(store, secrets, sources, clock)
     log = AuditLog(store, clock)
     checkpoints = build_checkpoints(settings, store, clock)
@@ -63,6 +64,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         references=References(store, clock),
         statutory=build_statutory(store, secrets, index, log, rules, clock),
         sources=sources,
+        copier=build_copier(settings, rules, store, secrets, quarantine, clock),
         quarantine=quarantine,
         issuer=Issuer(issuer_key, url=settings.issuer_url, audience=settings.audience, clock=clock),
         issuer_key=issuer_key,

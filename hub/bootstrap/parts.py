@@ -1,6 +1,5 @@
 """A built hub: its parts by name."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp
@@ -13,9 +12,10 @@ from hub.auth.issuer import Issuer, IssuerKey
 from hub.auth.policy_holder import PolicyHolder
 from hub.auth.policy_watch import PolicyWatcher
 from hub.bootstrap.linking import Linking
+from hub.bootstrap.replicas import Sources
 from hub.clock import Clock
-from hub.connectors.guard import Guard
 from hub.connectors.quarantine import StoredQuarantine
+from hub.connectors.replica.copier import Copier
 from hub.crypto.pairwise import PairwiseIds, Pseudonyms
 from hub.gateway.statutory import StatutoryDesk
 from hub.identity.importer import Importer
@@ -45,7 +45,8 @@ class Hub:
     linking: Linking
     references: References
     statutory: StatutoryDesk
-    sources: Mapping[str, Guard]
+    sources: Sources
+    copier: Copier
     quarantine: StoredQuarantine
     issuer: Issuer
     issuer_key: IssuerKey
@@ -63,4 +64,5 @@ class Hub:
         await self.quarantine.flush()
         for source in self.sources.values():
             await source.close()
+        await self.copier.close()
         await self.store.close()

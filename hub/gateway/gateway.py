@@ -4,7 +4,6 @@ All root fields of an operation are read together, so that an operation costs at
 shape. Decisions are per person; what a person's decision denies is in no part of any call.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import product
@@ -20,7 +19,7 @@ from hub.connectors.base import Fetched, KeyKind, Layout
 from hub.domain.identity_number import IdentityNumber
 from hub.gateway.answering import Answering
 from hub.gateway.compose import compose
-from hub.gateway.fetching import Questions, narrowed
+from hub.gateway.fetching import Questions, ask_all, narrowed
 from hub.gateway.noting import Noted, note
 from hub.gateway.plan import ClassPlan, Planner
 from hub.gateway.ports import People, Pseudonyms, Scope, Source
@@ -278,10 +277,9 @@ class Gateway:
         for agency, persons in asked.items():
             reading.asked[agency] = reading.asked.get(agency, 0) + len(persons)
         questions = {agency: self._questions.fetch(agency, by_key) for agency, by_key in wanted.items()}
-        calls = [self._sources[agency].ask(question) for agency, question in questions.items() if question.parts]
-        answers = [await calls[0]] if len(calls) == 1 else await asyncio.gather(*calls)
+        asked_for = {agency: question for agency, question in questions.items() if question.parts}
         layouts = {agency: question.layout for agency, question in questions.items()}
-        return {answer.agency: answer for answer in answers}, layouts
+        return await ask_all(self._sources, asked_for), layouts
 
     def _keys(self, ref: PersonRef) -> Mapping[str, tuple[str, ...]]:
         """The keys to ask each agency with; a register role's person is asked for by identity number alone."""

@@ -78,12 +78,16 @@ class PersonRef(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """Where a record comes from. `record` is opaque and different for every asking agency."""
+    """Where a record comes from. `record` is opaque and different for every asking agency.
+
+    `stale`: it is the last that was known, because its agency does not answer or has not been copied for long.
+    """
 
     agency: str
     record: str
     as_of: datetime
     received_at: datetime
+    stale: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
