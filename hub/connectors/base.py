@@ -51,10 +51,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """A time that is asked about: what was so at `valid`, as it was known at `known`."""
+    """A time that is asked about: what was so at `valid`, as it was known at `known`. None: now."""
 
-    valid: datetime
-    known: datetime
+    valid: datetime | None
+    known: datetime | None
 
 
 class Fetch(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from hub.connectors.base import Fetch, Fetched, Layout, Part
+from hub.connectors.base import Fetch, Fetched, Layout, Moment, Part
 from hub.gateway.plan import BoundPlan, ClassPlan, bind
 from hub.gateway.ports import Source, Together
 
@@ -28,7 +28,7 @@ class Questions:
         self._layouts: OrderedDict[tuple[str, frozenset[str]], Layout] = OrderedDict()
         self._bound: OrderedDict[tuple[int, tuple[int, ...]], BoundPlan] = OrderedDict()
 
-    def fetch(self, agency: str, by_key: Mapping[str, frozenset[str]]) -> Fetch:
+    def fetch(self, agency: str, by_key: Mapping[str, frozenset[str]], at: Moment | None = None) -> Fetch:
         """One question for all keys, in parts of keys that are asked for the same."""
         by_coordinates: dict[frozenset[str], list[str]] = {}
         for key, coordinates in by_key.items():
@@ -37,6 +37,7 @@ class Questions:
             parts=tuple(Part(keys=tuple(keys), coordinates=names) for names, keys in by_coordinates.items()),
             layout=self._layout(agency, frozenset().union(*by_coordinates)),
             timeout_s=self._deadline_s,
+            at=at,
         )
 
     def bind(self, plan: ClassPlan, layouts: Mapping[str, Layout]) -> BoundPlan:

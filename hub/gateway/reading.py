@@ -13,7 +13,7 @@ from hub.audit.kinds import Kind
 from hub.auth.decision import DenialCode, Effect, Judge
 from hub.auth.facts import Facts
 from hub.auth.principal import Principal
-from hub.connectors.base import SourceState
+from hub.connectors.base import Moment, SourceState
 from hub.gateway.plan import BoundPlan
 from hub.identity.index import Known
 
@@ -42,12 +42,16 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """One root field: whom it names or lists, and all coordinates asked for below it, a list's own included."""
+    """One root field: whom it names or lists, and all coordinates asked for below it, a list's own included.
+
+    `at`: the time that is asked about; None: now.
+    """
 
     field: str
     lookups: tuple[Lookup, ...] = ()
     listing: Listing | None = None
     coordinates: frozenset[str]
+    at: Moment | None = None
 
 
 class Asker(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 import orjson
@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, String, Text, and_, any_, bindparam, func, select
 from sqlalchemy import column as named
 
-from hub.clock import Clock, microseconds
+from hub.clock import Clock, microseconds, moment_of
 from hub.connectors.base import Fetch, Fetched, Moment, SourceRecord, SourceState
 from hub.connectors.mapping import ReplicaTerms
 from hub.connectors.replica.content import ContentCodec
@@ -116,8 +116,8 @@ class ReplicaReader:
         given = {
             "keys": self._many(indexes),
             "agencies": self._many(sorted(fetches)),
-            "valid": NOW if at is None else microseconds(at.valid),
-            "known": FOREVER if at is None else microseconds(at.known),
+            "valid": NOW if at is None or at.valid is None else microseconds(at.valid),
+            "known": FOREVER if at is None or at.known is None else microseconds(at.known),
         }
         self.statements += 1
         return [_Row(row, classes) for row in await self._reader.rows(prepared, given)]
@@ -215,8 +215,8 @@ class ReplicaReader:
             except SealedValueError as error:
                 unreadable += 1
                 logger.error("replica.unreadable", agency=row.agency, kind=str(error))
-        as_of = _moment(row.as_of)
-        if fetch.at is not None:
+        as_of = moment_of(row.as_of)
+        if fetch.at is not None and fetch.at.valid is not None:
             as_of = min(as_of, fetch.at.valid.astimezone(UTC))
         return codec.unpack(
             key,
@@ -224,7 +224,7 @@ class ReplicaReader:
             fetch.layout,
             coordinates,
             as_of=as_of,
-            received_at=_moment(row.recorded),
+            received_at=moment_of(row.recorded),
             unreadable=unreadable,
         )
 
@@ -243,7 +243,3 @@ def _held(version: Any) -> tuple[ColumnElement[bool], ...]:
     """What a statement must fulfil to hold at the time asked about, as known then."""
     valid, known = bindparam("valid", type_=BigInteger), bindparam("known", type_=BigInteger)
     return version.c.valid_from_us <= valid, version.c.valid_to_us > valid, version.c.recorded_us <= known
-
-
-def _moment(us: int) -> datetime:
-    return datetime.fromtimestamp(us / 1_000_000, UTC)

@@ -1,14 +1,14 @@
 """How far copying has come, one row an agency; whose turn it is to copy, and how fresh the copies are."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 import orjson
 from sqlalchemy import func, insert, select, update
 
-from hub.clock import Clock, microseconds
+from hub.clock import Clock, microseconds, moment_of
 from hub.connectors.replica.ports import Opener, Sealer, state_place
 from hub.connectors.replica.tables import replica_state, replica_subject
 from hub.errors import StoreError
@@ -151,4 +151,4 @@ def _stamp(given: Any) -> Any:
 
 
 def _told(us: int) -> str | None:
-    return datetime.fromtimestamp(us / 1_000_000, UTC).isoformat(timespec="seconds") if us else None
+    return moment_of(us).isoformat(timespec="seconds") if us else None
