@@ -95,13 +95,17 @@ class _Span:
 class Copier:
     def __init__(self, *, states: CopyStates, writer: ReplicaWriter, copied: Sequence[Copied], clock: Clock) -> None:
         self._states = states
-        self._writer = writer
+        self.writer = writer
         self._copied = {one.agency: one for one in copied}
         self._clock = clock
 
     @property
     def agencies(self) -> tuple[str, ...]:
         return tuple(self._copied)
+
+    def codec(self, agency: str) -> ContentCodec:
+        """How records of an agency are packed; its layout holds all that is copied."""
+        return self._copied[agency].codec
 
     async def run(self) -> int:
         """Copy every agency whose turn it is; how many statements were added."""
@@ -247,10 +251,10 @@ class Copier:
                 await self._states.renew(one.agency)
         failpoint("replica.passed")
         spoken = {"valid_from": span.valid_from, "valid_to": span.valid_to}
-        met, missed = await self._writer.missed(one.agency, span.began, **spoken)
+        met, missed = await self.writer.missed(one.agency, span.began, **spoken)
         if missed * 100 > one.terms.most_gone_percent * (met + missed):
             return Copy(agency=one.agency, added=added, trouble=MOST_GONE)
-        return Copy(agency=one.agency, added=added, gone=await self._writer.bury(one.agency, span.began, **spoken))
+        return Copy(agency=one.agency, added=added, gone=await self.writer.bury(one.agency, span.began, **spoken))
 
     async def _put(self, one: Copied, connector: Connector, raw: Sequence[str], span: _Span) -> int:
         """Ask for the records of these keys and put them; a key that is gone meanwhile is found by a pass."""
@@ -271,7 +275,7 @@ class Copier:
             )
             for key, record in records.items()
         ]
-        return await self._writer.put(one.agency, facts, seen_us=span.began)
+        return await self.writer.put(one.agency, facts, seen_us=span.began)
 
     def _now(self) -> int:
         return microseconds(self._clock.now())

@@ -84,8 +84,8 @@ class CopyStates:
             next_us=row.next_us,
             trouble=row.trouble,
             drops=msgspec.json.decode(row.drops, type=dict[str, DropSeen]),
-            since=_stamp(place["since"]) if place else None,
-            to=_stamp(place["to"]) if place else None,
+            since=stamp_of(place["since"]) if place else None,
+            to=stamp_of(place["to"]) if place else None,
         )
 
     async def status(self, agency: str) -> CopyStatus:
@@ -124,7 +124,7 @@ class CopyStates:
         """Write all of it, and with `next_us` give the turn back."""
         place = None
         if progress.to is not None:
-            text = orjson.dumps({"since": _tagged(progress.since), "to": _tagged(progress.to)}).decode()
+            text = orjson.dumps({"since": tagged(progress.since), "to": tagged(progress.to)}).decode()
             place = self._sealer.seal(state_place(progress.agency), text)
         async with self._store.write() as connection:
             mine = update(replica_state).where(replica_state.c.agency == progress.agency)
@@ -141,12 +141,13 @@ class CopyStates:
             )
 
 
-def _tagged(stamp: Any) -> Any:
-    """A driver's time stamp as JSON that gives it back."""
+def tagged(stamp: Any) -> Any:
+    """A driver's time stamp as JSON that `stamp_of` makes it of again."""
     return {"time": stamp.isoformat()} if hasattr(stamp, "isoformat") else stamp
 
 
-def _stamp(given: Any) -> Any:
+def stamp_of(given: Any) -> Any:
+    """The time stamp that was `tagged`."""
     return datetime.fromisoformat(given["time"]) if isinstance(given, dict) else given
 
 
