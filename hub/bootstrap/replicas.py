@@ -76,6 +76,7 @@ def build_copier(
         writer=build_writer(store, secrets, clock),
         copied=copied,
         clock=clock,
+        batch=settings.replica_batch,
     )
 
 

@@ -35,7 +35,6 @@ from hub.connectors.replica.writer import Fact, ReplicaWriter
 from hub.domain.identity_number import IdentityNumber, IdentityNumberError
 from hub.failpoints import failpoint
 
-BATCH = 200  # records of one question: with all their lists they must fit in an agency's answer
 TIMEOUT_S = 60.0
 MOST_GONE = "MOST_GONE"
 _REFUSED = frozenset({SourceState.INVALID.value, MOST_GONE})
@@ -93,7 +92,11 @@ class _Span:
 
 
 class Copier:
-    def __init__(self, *, states: CopyStates, writer: ReplicaWriter, copied: Sequence[Copied], clock: Clock) -> None:
+    def __init__(
+        self, *, states: CopyStates, writer: ReplicaWriter, copied: Sequence[Copied], clock: Clock, batch: int
+    ) -> None:
+        """`batch`: records of one question; with all their lists they must fit in an agency's answer."""
+        self._batch = batch
         self._states = states
         self.writer = writer
         self._copied = {one.agency: one for one in copied}
@@ -226,7 +229,7 @@ class Copier:
         after, newest = (progress.since, ""), progress.to
         while True:
             async with asyncio.timeout(TIMEOUT_S):
-                keys, last = await feed.changes(after, batch=BATCH)
+                keys, last = await feed.changes(after, batch=self._batch)
             if last is None:
                 break
             span = _Span(valid_from=began, valid_to=FOREVER, began=self._now())
@@ -242,7 +245,7 @@ class Copier:
     async def _pass(self, one: Copied, connector: Connector, span: _Span, told: Told) -> Copy:
         """Everything that the source holds, then what it does not hold any more."""
         added = seen = 0
-        scan = connector.scan(frozenset(), batch=BATCH)
+        scan = connector.scan(frozenset(), batch=self._batch)
         async with aclosing(scan) as pages:  # type: ignore[type-var]  # every scan is a generator
             async for page in pages:
                 added += await self._put(one, connector, [record.key for record in page], span)

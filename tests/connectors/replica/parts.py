@@ -67,7 +67,7 @@ class Agencies:
         )
 
     def settings(self, store_url: str) -> Settings:
-        return load_settings(data_dir=self.directory, demo=True, database_url=store_url)
+        return load_settings(data_dir=self.directory, demo=True, database_url=store_url or None)
 
     def hub(self, store_url: str, clock: Clock) -> Hub:
         return build_hub(self.settings(store_url), clock=clock, rules=rules())
