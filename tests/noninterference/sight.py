@@ -113,6 +113,10 @@ class Sight:
         return mine or any(agency == self.principal.agency for agency, _ in world.humans[slot].consents)
 
 
+def _entitled(member: Membership | None) -> bool:
+    return member is not None and not member.vaulted and member.term == "in"
+
+
 def _answer(catalogue: Catalogue, bound: BoundPredicate, records: Mapping[str, Record]) -> object:
     """What the answer to a predicate is, all agencies answering."""
     values: dict[str, object] = {}
@@ -177,7 +181,7 @@ class Blur:
         member = human.membership
         if self.sight.reach is Reach.REGISTERS:
             if not self.sight.named(world, slot):
-                member = self.dice.choice((None, self.maker.membership(vaulted=0.3)))
+                member = self._stranger(world, slot)
             elif member is not None:
                 member = self._term(world, slot, member)
         elif member is not None:
@@ -210,6 +214,18 @@ class Blur:
             if not self.sight.sees(alone, slot):
                 return moved
         return Human(before.membership, drawn.records)
+
+    def _stranger(self, world: World, slot: int) -> Membership | None:
+        """Somebody else's membership or none, as far as a register role is not told of it."""
+        released = {name for name in TERM_FIELDS if self.sight.effect(world, slot, f"Person.{name}") in RELEASED}
+        before, drawn = world.humans[slot].membership, self.maker.membership(vaulted=0.3)
+        if released > {"entitledGroup"} or (released and "entitledGroup" not in released):
+            return before
+        if not released:
+            return self.dice.choice((None, drawn))
+        if _entitled(before):
+            return replace(drawn, term="in", vaulted=False)
+        return self.dice.choice((None, drawn if not _entitled(drawn) else replace(drawn, term="over")))
 
     def _term(self, world: World, slot: int, member: Membership) -> Membership:
         """Another term with the same facts, where no field tells of it. Jurisdiction and class stay."""

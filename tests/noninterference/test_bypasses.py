@@ -139,7 +139,7 @@ def test_the_same_person_twice_under_other_facts_is_decided_each_time(shop, make
     assert "JusticeRecord.prisonerNo" in denied["judicial-office"]
     assert len({body["data"]["person"]["id"] for body in seen.values()}) == 1  # one for each agency, not for each role
     refused = ask("tax", query, n=number_of(0))  # of what its view does not have a role is told that it does not exist
-    assert (refused[0], code(refused)) == (400, "VALIDATION_FAILED")
+    assert (refused[0], code(refused)) == (400, "GRAPHQL_VALIDATION_FAILED")
     assert ask("tax", query.replace(" justice { prisonerNo }", ""), n=number_of(0))[1]["data"]["person"]["id"] not in {
         body["data"]["person"]["id"] for body in seen.values()
     }
