@@ -81,16 +81,16 @@ def hidden_of(shop: Shop, member: str) -> str:
 
 @leak(*OFFICES)
 def a_denied_field_is_released(patch, shop):
-    patch.setattr(plan.Planner, "_decision", lambda self, table, name, shut: FULL)
+    patch.setattr(plan.Planner, "_decision", lambda self, table, name, shut, recipient: FULL)
 
 
 @leak(*OFFICES)
 def a_denied_field_is_fetched(patch, shop):
     real = plan.Planner._tree
 
-    def tree(self, record, asked, fetch):
+    def tree(self, record, asked, fetch, leaving):
         fetch.update(field.coordinate for field in record.fields if field.coordinate in asked)
-        return real(self, record, asked, fetch)
+        return real(self, record, asked, fetch, leaving)
 
     patch.setattr(plan.Planner, "_tree", tree)
 
@@ -99,8 +99,8 @@ def a_denied_field_is_fetched(patch, shop):
 def a_denied_list_shows_its_length(patch, shop):
     real = plan.Planner._decision
 
-    def decision(self, table, name, shut):
-        return FULL if self._catalogue.fields[name].record_type else real(self, table, name, shut)
+    def decision(self, table, name, shut, recipient):
+        return FULL if self._catalogue.fields[name].record_type else real(self, table, name, shut, recipient)
 
     patch.setattr(plan.Planner, "_decision", decision)
 
@@ -125,10 +125,10 @@ def plans_are_cached_without_the_decision(patch, shop):
     kept: dict[Any, Any] = {}
     real = plan.Planner.plan
 
-    def cached(self, table, coordinates, *, through_registers):
+    def cached(self, table, coordinates, **way):
         key = (table.decision_class.role, coordinates)
         if key not in kept:
-            kept[key] = real(self, table, coordinates, through_registers=through_registers)
+            kept[key] = real(self, table, coordinates, **way)
         return kept[key]
 
     patch.setattr(plan.Planner, "plan", cached)
@@ -159,8 +159,8 @@ def freshness_tells_of_records_of_nobody(patch, shop):
 def sources_name_the_register_of_members(patch, shop):
     real = gateway.note
 
-    def note(reading, noted, visible, fetched, outsider, pseudonym, nobody):
-        real(reading, noted, visible, fetched, outsider, pseudonym, nobody)
+    def note(reading, noted, *rest):
+        real(reading, noted, *rest)
         if any(human.membership for human in shop.world.humans[:2]):
             reading.sources["justice"] = SourceUse(agency="justice", state=SourceState.OK, as_of=None, latency_ms=0)
 
@@ -171,8 +171,8 @@ def sources_name_the_register_of_members(patch, shop):
 def cost_counts_persons_who_are_not_theirs(patch, shop):
     real = gateway.note
 
-    def note(reading, noted, visible, fetched, outsider, pseudonym, nobody):
-        real(reading, noted, visible, fetched, outsider, pseudonym, nobody)
+    def note(reading, noted, *rest):
+        real(reading, noted, *rest)
         found = sum(ref is not None for item in noted for ref in item.refs)
         reading.asked["justice"] = reading.asked.get("justice", 0) + found
 
@@ -183,8 +183,8 @@ def cost_counts_persons_who_are_not_theirs(patch, shop):
 def denials_stand_only_for_who_is_there(patch, shop):
     real = gateway.note
 
-    def note(reading, noted, visible, fetched, outsider, pseudonym, nobody):
-        real(reading, noted, visible, fetched, outsider, pseudonym, nobody)
+    def note(reading, noted, *rest):
+        real(reading, noted, *rest)
         for item in noted:
             if all(ref is None for ref in item.refs):
                 reading.denied -= {one for one in reading.denied if one.coordinate == f"Query.{item.ask.field}"}
@@ -220,7 +220,7 @@ def the_quota_counts_members_only(patch, shop):
 
 @leak(*REGISTERS)
 def facts_of_membership_decide_for_registers(patch, shop):
-    patch.setattr(index, "_register_facts", lambda row: Facts(own=True, case=row is not None))
+    patch.setattr(index, "_register_facts", lambda row, number, standing: Facts(own=True, case=row is not None))
 
 
 @leak(*REGISTERS)
@@ -232,8 +232,8 @@ def a_case_of_any_agency_names_its_person(patch, shop):
 def denials_tell_members_from_others(patch, shop):
     real = gateway.note
 
-    def note(reading, noted, visible, fetched, outsider, pseudonym, nobody):
-        real(reading, noted, visible, fetched, outsider, pseudonym, nobody)
+    def note(reading, noted, *rest):
+        real(reading, noted, *rest)
         if any(human.membership is not None and human.membership.vaulted for human in shop.world.humans):
             reading.denied.add(Denied(coordinate="Query.person", code=DenialCode.FIELD_DENIED))
 
@@ -269,7 +269,7 @@ def a_next_page_is_announced_for_hidden_rows(patch, shop):
 def order_follows_a_hidden_field(patch, shop):
     def change(page):
         ordered = sorted(page.members, key=lambda member: hidden_of(shop, member))
-        return msgspec.structs.replace(page, members=tuple(ordered))
+        return msgspec.structs.replace(page, members={member: page.members[member] for member in ordered})
 
     page_with(patch, change)
 
