@@ -4,7 +4,7 @@ A leak is a function that patches real code; nothing of it exists outside tests.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -14,13 +14,14 @@ from hub.auth.decision import Decision, DenialCode, Effect
 from hub.auth.facts import Facts
 from hub.connectors.base import SourceState
 from hub.errors import RequestError
-from hub.gateway import gateway, plan, view
+from hub.gateway import answering, gateway, plan, view
 from hub.gateway.merge import Merged
 from hub.gateway.reading import Conflict, ConflictValue, Denied, SourceUse
 from hub.gateway.release import Releaser
 from hub.gateway.resolve import Resolver
 from hub.identity import importer, index, statements
 from hub.identity.index import PersonIndex
+from hub.schema.access import AccessDesk
 from tests.noninterference.harness import Shop
 from tests.noninterference.operations import KINDS
 from tests.noninterference.values import Value
@@ -132,6 +133,52 @@ def plans_are_cached_without_the_decision(patch, shop):
         return kept[key]
 
     patch.setattr(plan.Planner, "plan", cached)
+
+
+@leak("bank", "civil-affairs", "medical-insurance", "social-security")
+def a_count_tells_of_what_an_answer_is_computed_of(patch, shop):
+    patch.setattr(gateway, "uncounted", lambda answer: answer)
+
+
+@leak("medical-insurance")
+def a_former_member_is_answered_other_than_a_stranger(patch, shop):
+    real = gateway.compose
+    patch.setattr(
+        gateway, "compose", lambda fields, member, day: real(fields, member, day) if member else dict.fromkeys(fields)
+    )
+
+
+@leak("bank", "tax", "market-supervision", "province-office")
+def the_basis_of_an_answer_holds_what_it_is_computed_of(patch, shop):
+    real = answering.answer
+
+    def answer(predicate, known, day):
+        found = real(predicate, known, day)
+        held = str([known.value(name) for name in (*predicate.flat, *predicate.nested)])
+        return found and (replace(found[0], basis=f"{found[0].basis} {held}"), found[1])
+
+    patch.setattr(answering, "answer", answer)
+
+
+@leak("county-office", "tax", "bank")
+def an_answer_is_given_whatever_was_decided(patch, shop):
+    real = plan.Planner._decision
+
+    def decision(self, table, name, shut, recipient):
+        return FULL if name in self._predicates else real(self, table, name, shut, recipient)
+
+    patch.setattr(plan.Planner, "_decision", decision)
+
+
+@leak(*OFFICES, "police-station", kinds=("explained",))
+def an_explanation_tells_who_is_a_member(patch, shop):
+    real = AccessDesk._nobody
+
+    def nobody(self, context, name):
+        members = sum(human.membership is not None for human in shop.world.humans)
+        return replace(real(self, context, name), explanation=f"{members}")
+
+    patch.setattr(AccessDesk, "_nobody", nobody)
 
 
 # -- conflicts, freshness, sources, cost
