@@ -160,16 +160,6 @@ def the_basis_of_an_answer_holds_what_it_is_computed_of(patch, shop):
     patch.setattr(answering, "answer", answer)
 
 
-@leak("county-office", "tax", "bank")
-def an_answer_is_given_whatever_was_decided(patch, shop):
-    real = plan.Planner._decision
-
-    def decision(self, table, name, shut, recipient):
-        return FULL if name in self._predicates else real(self, table, name, shut, recipient)
-
-    patch.setattr(plan.Planner, "_decision", decision)
-
-
 @leak(*OFFICES, "police-station", kinds=("explained",))
 def an_explanation_tells_who_is_a_member(patch, shop):
     real = AccessDesk._nobody

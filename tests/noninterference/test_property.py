@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.conftest import FULL
 from tests.noninterference.control import all_seeing
 from tests.noninterference.harness import Shop
+from tests.noninterference.operations import OF_PERSONS
 from tests.noninterference.pairs import BLIND, ROLES, SEEING, denied_but_asked, draw, principal_of, wait
 
 EXAMPLES = (5000 if FULL else 500) // len(SEEING) + 1
@@ -69,7 +70,7 @@ def test_the_same_worlds_differ_to_a_role_that_sees_everything(shop, loop):
 
 
 def differs(shop, loop, control, role, seed) -> bool:
-    pair = draw(shop, role, seed)
+    pair = draw(shop, role, seed, kinds=OF_PERSONS)
     seer = replace(principal_of(shop, "judicial-office"), regions=("36", "11"))
     outcome = wait(loop, control, replace(pair, principal=seer, purpose="HANDOVER", quota=1000))
     return not outcome.same_answers
