@@ -54,6 +54,9 @@ TABLES = (
     "person_jurisdiction",
     "case_reference",
     "consent",
+    "case_record",
+    "case_deadline",
+    "outbox",
 )
 ENTRY = re.compile(rb'"auditEntry":"[^"]{24}"')
 SIGNATURE = re.compile(rb'("eyJ[\w-]+\.eyJ[\w-]+)\.[\w-]{86}"')
@@ -193,9 +196,38 @@ class Shop:
                 database.execute(f"DELETE FROM {table}")
             for slot in range(len(world.humans)):
                 self._write_member(database, world, slot)
+            self._write_docket(database, world)
             for name, case in world.cases.items():
                 row = {"person_id": person_id_of(case.slot), "case_id": name, "agency": case.agency}
                 _insert(database, "case_reference", {**row, "region": case.region, "open": case.open})
+
+    def _write_docket(self, database: sqlite3.Connection, world: World) -> None:
+        """Cases with one deadline each, and an event of each."""
+        for number, duty in enumerate(world.docket, 1):
+            person_id, office = person_id_of(duty.slot), f"judicial-office/{duty.region}"
+            red = TODAY + timedelta(days=duty.days)
+            case = {"person_id": person_id, "case_id": f"K-{number}"}
+            _insert(
+                database,
+                "case_record",
+                {**case, "state": "ASSISTED", "ended": duty.days < -10, "accountable": office, "region": duty.region,
+                 "bounces": 0, "route": "PAPER", "key_person": duty.days % 2, "released": red, "flags": "", "revision": 1,
+                 "opened_us": 1, "changed_us": 1},
+            )  # fmt: skip
+            _insert(
+                database,
+                "case_deadline",
+                {**case, "step": "REPORT", "anchor": "a", "task_id": f"T-{number}", "rule_id": "r", "office": office,
+                 "region": duty.region, "due": red, "yellow": red - timedelta(days=9), "red": red, "assumed": False,
+                 "told": 0},
+            )  # fmt: skip
+            body = json.dumps({"case": f"K-{number}", "days": duty.days})
+            _insert(
+                database,
+                "outbox",
+                {"person_key": f"{person_id[:28]}{number:04}", "sequence": 1, "position": number, "kind": "case.moved",
+                 "recipient": duty.told, "office": office, "body": body, "entry_id": "e", "happened_us": duty.days + 99},
+            )  # fmt: skip
 
     def _write_member(self, database: sqlite3.Connection, world: World, slot: int) -> None:
         human, person_id = world.humans[slot], person_id_of(slot)

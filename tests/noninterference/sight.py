@@ -15,7 +15,7 @@ from hub.domain.catalogue import Catalogue, Field
 from hub.domain.codes import CodeList
 from hub.gateway.predicates import BoundPredicate, Known, answer
 from tests.noninterference.values import Value, canonical
-from tests.noninterference.worlds import ELSEWHERE, TERMS, TODAY, Case, Human, Maker, Membership, Record, Rows, World
+from tests.noninterference.worlds import ELSEWHERE, TERMS, TODAY, Case, Duty, Human, Maker, Membership, Record, Rows, World
 
 OFFICES = {"judicial-office", "county-office", "province-office"}
 RELEASED = {Effect.FULL, Effect.MASKED, Effect.PREDICATE}
@@ -94,6 +94,10 @@ class Sight:
             return Effect.DENIED  # the register that is membership itself
         return self.table(self.facts(world, slot)).decisions[coordinate].effect
 
+    def minds(self, region: str) -> bool:
+        """Whether a case of a region lies in the asker's."""
+        return self._mine(region)
+
     def _mine(self, region: str) -> bool:
         return any(region.startswith(prefix) for prefix in self.principal.regions)
 
@@ -164,7 +168,17 @@ class Blur:
         humans = [self.human(world, slot) for slot in range(len(world.humans))]
         cases = {name: case for name, case in world.cases.items() if self._keeps(world, case)}
         cases = {name: case for name, case in cases.items() if humans[case.slot].membership is not None}
-        return World(tuple(humans), cases)
+        return World(tuple(humans), cases, tuple(self._duty(duty) for duty in world.docket))
+
+    def _duty(self, duty: Duty) -> Duty:
+        """Another duty of others in place of one of others: what lies in the asker's regions stays, and where it stands.
+
+        Events have numbers over all agencies, so that how many there are of others shows; what they are must not.
+        """
+        if self.sight.minds(duty.region):
+            return duty
+        drawn = self.maker.duty(self.sight.principal.agency)
+        return duty if self.sight.minds(drawn.region) else drawn
 
     def _keeps(self, world: World, case: Case) -> bool:
         """Cases of other agencies may go; those of an unseen person's own must not matter, and go at times."""
