@@ -9,11 +9,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import true
 
 from hub.auth.decision import Decision, DenialCode, Effect
 from hub.auth.facts import Facts
+from hub.casework import queries
 from hub.connectors.base import SourceState
 from hub.errors import RequestError
+from hub.events.outbox import Feed
 from hub.gateway import answering, gateway, plan, view
 from hub.gateway.merge import Merged
 from hub.gateway.reading import Conflict, ConflictValue, Denied, SourceUse
@@ -275,6 +278,24 @@ def denials_tell_members_from_others(patch, shop):
             reading.denied.add(Denied(coordinate="Query.person", code=DenialCode.FIELD_DENIED))
 
     patch.setattr(gateway, "note", note)
+
+
+# -- cases
+
+
+@leak(*OFFICES, "police-station", kinds=("lists",))
+def cases_of_other_regions_are_listed(patch, shop):
+    patch.setattr(queries, "_within", lambda column, prefixes: true())
+
+
+@leak(*OFFICES, "police-station", kinds=("lists",))
+def events_of_other_offices_are_told(patch, shop):
+    real = Feed.after
+
+    async def after(self, position, *, recipient, regions, first):
+        return await real(self, position, recipient=recipient, regions=None, first=first)
+
+    patch.setattr(Feed, "after", after)
 
 
 # -- lists

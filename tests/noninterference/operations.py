@@ -32,7 +32,7 @@ LISTS = {
     "webhookDeliveries": {"webhook": "$case"},
     "bases": REGIONS,
     "dueForecast": REGIONS,
-    "whatIf": {**REGIONS, "step": '"REPORT"', "count": "3", "unit": "DAYS"},
+    "whatIf": {**REGIONS, "step": '"REPORT"', "count": "3", "unit": "DAY"},
     "viewer": {},
 }
 """Roots besides persons, with their arguments. Nothing that differs between two worlds may show in them.
@@ -64,9 +64,13 @@ class Operation:
 
 @dataclass
 class Writer:
-    """Writes operations; what the schema does not have is not asked for."""
+    """Writes operations; what the schema does not have is not asked for.
+
+    Where no person is in it, every other question is about persons all the same, by the `whole` schema.
+    """
 
     schema: GraphQLSchema
+    whole: GraphQLSchema
     dice: Random
     density: float = 0.5
     cases: tuple[str, ...] = ()  # named in the request
@@ -75,8 +79,11 @@ class Writer:
     fragments: list[str] = field(default_factory=list)
 
     def operation(self) -> Operation:
+        if "Person" not in self.schema.type_map and self.dice.random() < 0.5:
+            self.schema = self.whole
         roots = self.schema.query_type.fields if self.schema.query_type else {}
-        kind = self.dice.choice([kind for kind in self.kinds if ROOTS.get(kind, "viewer") in roots] or self.kinds)
+        kinds = [kind for kind in self.kinds if ROOTS.get(kind, "viewer") in roots]
+        kind = self.dice.choice(kinds) if kinds else "lists"
         cases = self.cases
         if kind == "lists":
             return self._lists(cases)

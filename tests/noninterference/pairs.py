@@ -80,7 +80,9 @@ def draw(
     schema = shop.schema_of(principal)
     cases = tuple(name for name in CASES if dice.random() < 0.5)
     written = tuple(
-        Writer(schema, dice, density=dice.choice((density / 2, density)), cases=cases, kinds=kinds).operation()
+        Writer(
+            schema, shop.rules.schema, dice, dice.choice((density / 2, density)), cases=cases, kinds=kinds
+        ).operation()
         for _ in range(operations)
     )
     quota = dice.choice((1000, 1000, 1000, 2, 4))

@@ -15,7 +15,19 @@ from hub.domain.catalogue import Catalogue, Field
 from hub.domain.codes import CodeList
 from hub.gateway.predicates import BoundPredicate, Known, answer
 from tests.noninterference.values import Value, canonical
-from tests.noninterference.worlds import ELSEWHERE, TERMS, TODAY, Case, Duty, Human, Maker, Membership, Record, Rows, World
+from tests.noninterference.worlds import (
+    ELSEWHERE,
+    TERMS,
+    TODAY,
+    Case,
+    Duty,
+    Human,
+    Maker,
+    Membership,
+    Record,
+    Rows,
+    World,
+)
 
 OFFICES = {"judicial-office", "county-office", "province-office"}
 RELEASED = {Effect.FULL, Effect.MASKED, Effect.PREDICATE}
