@@ -326,11 +326,12 @@ class Shop:
                 incremental=operation.incremental,
             )
             answer = await self.service.answer(principal, request)
-            body = answer.body
+            body, late = answer.body, len(self.calls)
             if answer.later is not None:
-                # Which part comes last is a matter of time, and time is measured elsewhere (benchmarks/side_channels).
+                # Which part is asked first or comes last is a matter of time, and time is measured elsewhere (benchmarks/side_channels).
                 parts = sorted([part.rpartition(b',"hasNext"')[0] async for part in answer.later])
                 body = b"\n".join([body, *parts])
+                self.calls[late:] = sorted(self.calls[late:], key=lambda call: (call.agency, repr(_plain(call))))
             answers.append((answer.status, answer.retry_after_s, _steady(body)))
             cursor = _next(answer.body) if operation.paged else None
             if cursor is None:
@@ -373,6 +374,10 @@ def _insert(database: sqlite3.Connection, table: str, row: Mapping[str, Any]) ->
     plain = [value.isoformat() if hasattr(value, "isoformat") else value for value in row.values()]
     marks = ", ".join("?" * len(row))
     database.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", plain)
+
+
+def _plain(call: Call) -> list[tuple[str, list[str]]]:
+    return [(key, sorted(coordinates)) for key, coordinates in call.asked]
 
 
 def _steady(body: bytes) -> bytes:
