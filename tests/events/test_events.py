@@ -19,7 +19,6 @@ from hub.events.tables import event_head, outbox, webhook
 from hub.events.webhooks import Webhooks
 
 
-
 class Plain:
     def seal(self, place, text):
         return f"{place.row}|{text}".encode()
