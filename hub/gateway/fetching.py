@@ -77,6 +77,15 @@ async def ask_all(sources: Mapping[str, Source], questions: Mapping[str, Fetch])
     return {agency: answer for part in answers for agency, answer in part.items()}
 
 
+def uncounted(answer: Fetched) -> Fetched:
+    """`answer` without the counts of what was withheld: some of it the asker may not know of."""
+    records = {
+        key: msgspec.structs.replace(record, quarantined=0) if record.quarantined else record
+        for key, record in answer.records.items()
+    }
+    return msgspec.structs.replace(answer, records=records)
+
+
 def narrowed(answer: Fetched, keys: Collection[str]) -> Fetched:
     """`answer` as if nobody else had been asked for: how fresh it is must not tell of other records."""
     records = {key: record for key, record in answer.records.items() if key in keys}
