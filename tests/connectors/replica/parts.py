@@ -113,7 +113,11 @@ class Agencies:
 
     def keys(self, agency: str) -> list[str]:
         """Canonical numbers that an agency holds a record of."""
-        raw = [row[0] for row in self.look("SELECT gmsfhm FROM rk_ryxx")] if agency == POLICE else self._numbers()
+        raw = (
+            [row[0] for row in self.look("SELECT gmsfhm FROM rk_ryxx WHERE gmsfhm IS NOT NULL")]
+            if agency == POLICE
+            else self._numbers()
+        )
         found: dict[str, None] = {}
         for text in raw:
             try:
