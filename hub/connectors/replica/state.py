@@ -1,5 +1,6 @@
 """How far copying has come, one row an agency; whose turn it is to copy, and how fresh the copies are."""
 
+import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import msgspec
 import orjson
 from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.clock import Clock, microseconds, moment_of
 from hub.connectors.replica.ports import Opener, Sealer, state_place
@@ -16,6 +18,10 @@ from hub.store.engine import Store
 
 LEASE_S = 120
 """How long a worker that says nothing keeps the others from copying the same agency."""
+
+
+class TurnLostError(Exception):
+    """Another one copies the agency now; what the caller has read may be older than what the other one has put."""
 
 
 class DropSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,52 +99,82 @@ class CopyStates:
             records = await connection.scalar(select(func.count()).where(replica_subject.c.agency == agency))
         return CopyStatus(agency=agency, records=records or 0, progress=await self.read(agency))
 
-    async def take(self, agency: str, *, anyway: bool = False) -> bool:
-        """Whether it is the caller's to copy now: nobody else does, and it is time. With `anyway` it always is."""
+    async def take(self, agency: str, *, anyway: bool = False) -> str:
+        """The caller's turn to copy, if nobody else copies and it is time; else none.
+
+        With `anyway` it always is; who was copying has lost the turn.
+        """
         now = microseconds(self._clock.now())
         progress = await self.read(agency)
         if progress.next_us > now and not anyway:
-            return False
+            return ""
+        turn = secrets.token_hex(16)
         try:
             async with self._store.write() as connection:
                 there = await connection.scalar(
                     select(replica_state.c.agency).where(replica_state.c.agency == agency).with_for_update()
                 )
                 if there is None:
-                    first = {"as_of_us": 0, "copied_us": 0, "whole_us": 0, "next_us": 0, "trouble": "", "drops": "{}"}
-                    await connection.execute(insert(replica_state).values(agency=agency, **first))
+                    never = dict.fromkeys(("as_of_us", "copied_us", "whole_us", "next_us"), 0)
+                    first = {"agency": agency, "turn": "", "trouble": "", "drops": "{}", **never}
+                    await connection.execute(insert(replica_state).values(first))
                 due = replica_state.c.next_us <= now
                 mine = update(replica_state).where(replica_state.c.agency == agency, *([] if anyway else [due]))
-                taken = await connection.execute(mine.values(next_us=now + LEASE_S * 1_000_000))
+                taken = await connection.execute(mine.values(next_us=now + LEASE_S * 1_000_000, turn=turn))
         except StoreError:
-            return False  # another worker made the row at the same time
-        return bool(taken.rowcount)
+            return ""  # another worker made the row at the same time
+        return turn if taken.rowcount else ""
 
-    async def renew(self, agency: str) -> None:
-        until = microseconds(self._clock.now()) + LEASE_S * 1_000_000
+    async def renew(self, agency: str, turn: str) -> None:
+        """Keep the turn for another while.
+
+        Raises:
+            TurnLostError: it is another one's.
+        """
         async with self._store.write() as connection:
+            await hold(connection, agency, turn)
             mine = update(replica_state).where(replica_state.c.agency == agency)
-            await connection.execute(mine.values(next_us=until))
+            await connection.execute(mine.values(next_us=self._lease()))
 
-    async def keep(self, progress: Progress) -> None:
-        """Write all of it, and with `next_us` give the turn back."""
+    async def keep(self, progress: Progress, turn: str, *, more: bool = False) -> None:
+        """Write all of it, and with `next_us` give the turn back, unless there is `more` to copy.
+
+        Raises:
+            TurnLostError: it is another one's.
+        """
         place = None
         if progress.to is not None:
             text = orjson.dumps({"since": tagged(progress.since), "to": tagged(progress.to)}).decode()
             place = self._sealer.seal(state_place(progress.agency), text)
         async with self._store.write() as connection:
+            await hold(connection, progress.agency, turn)
             mine = update(replica_state).where(replica_state.c.agency == progress.agency)
             await connection.execute(
                 mine.values(
                     as_of_us=progress.as_of_us,
                     copied_us=progress.copied_us,
                     whole_us=progress.whole_us,
-                    next_us=progress.next_us,
+                    next_us=self._lease() if more else progress.next_us,
                     trouble=progress.trouble,
                     drops=msgspec.json.encode(progress.drops).decode(),
                     place_sealed=place,
                 )
             )
+
+    def _lease(self) -> int:
+        return microseconds(self._clock.now()) + LEASE_S * 1_000_000
+
+
+async def hold(connection: AsyncConnection, agency: str, turn: str = "") -> None:
+    """Make others who write this agency's copy wait until this transaction ends (SQLite has one writer anyway).
+
+    Raises:
+        TurnLostError: the caller writes in a turn that is not its own any more.
+    """
+    mine = select(replica_state.c.turn).where(replica_state.c.agency == agency)
+    held = await connection.scalar(mine.with_for_update())
+    if turn and held != turn:
+        raise TurnLostError
 
 
 def tagged(stamp: Any) -> Any:

@@ -52,6 +52,7 @@ replica_state = Table(
     Column("copied_us", BigInteger, nullable=False),  # when a copy last ended well
     Column("whole_us", BigInteger, nullable=False),  # when a pass over everything last ended well
     Column("next_us", BigInteger, nullable=False),  # when to copy next; while copying, the lease
+    Column("turn", String(32), nullable=False),  # whose turn it is or was: who has lost it writes no more
     Column("trouble", String(40), nullable=False),  # why the last copy did not end well
     Column("drops", Text, nullable=False),  # file drops that were looked at, as JSON
     Column("place_sealed", LargeBinary),  # how far the changes of the source have been followed

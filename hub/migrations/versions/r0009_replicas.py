@@ -46,6 +46,7 @@ def upgrade() -> None:
         sa.Column("copied_us", sa.BigInteger(), nullable=False),
         sa.Column("whole_us", sa.BigInteger(), nullable=False),
         sa.Column("next_us", sa.BigInteger(), nullable=False),
+        sa.Column("turn", sa.String(length=32), nullable=False),
         sa.Column("trouble", sa.String(length=40), nullable=False),
         sa.Column("drops", sa.Text(), nullable=False),
         sa.Column("place_sealed", sa.LargeBinary(), nullable=True),

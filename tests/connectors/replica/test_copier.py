@@ -1,5 +1,6 @@
 """Copying: by time stamps of changes, by passes over everything, by file drops; what is late, gone, broken or refused."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,10 +8,11 @@ from sqlalchemy import func, select
 
 from hub.clock import moment_of
 from hub.connectors.base import MemoryQuarantine, SourceState
-from hub.connectors.replica.copier import MOST_GONE, Misfits
+from hub.connectors.replica.copier import MOST_GONE, TAKEN_OVER, Misfits
+from hub.connectors.replica.state import stamp_of, tagged
 from hub.connectors.replica.tables import replica_subject, replica_version
 from hub.domain.identity_number import IdentityNumber
-from tests.connectors.replica.parts import CIVIL, POLICE, ask, value
+from tests.connectors.replica.parts import CIVIL, POLICE, ask, fetch_of, value
 
 STAMP = "%Y%m%d%H%M%S"
 
@@ -144,8 +146,6 @@ async def test_values_that_do_not_fit_are_counted_where_they_are_asked_for(hub, 
     agencies.change("UPDATE rk_ryxx SET csrq = 'never' WHERE rybh = ?", row_of(agencies, key))
     await copied(hub, POLICE, whole=True)
     assert (await ask(hub, POLICE, key)).records[key].quarantined == 1
-    from tests.connectors.replica.parts import fetch_of
-
     only = fetch_of(hub, POLICE, key, only=frozenset({"PoliceRecord.name"}))
     assert (await hub.sources[POLICE].ask(only)).records[key].quarantined == 0
     assert (await copied(hub, POLICE, whole=True)).added == 0
@@ -267,8 +267,6 @@ class TestTurns:
         assert (await hub.copier.copy(POLICE)).gone == 1
 
     async def test_two_who_copy_at_once_double_nothing(self, hub, agencies, clock, store_url):
-        import asyncio
-
         other = agencies.hub(store_url, clock)
         agencies.change("UPDATE rk_ryxx SET xm = '改名', gxsj = '20261124120000'")
         try:
@@ -281,6 +279,37 @@ class TestTurns:
             subjects = await connection.scalar(select(func.count()).where(replica_subject.c.agency == POLICE))
         assert subjects == len(agencies.keys(POLICE))
 
+    async def test_who_was_overtaken_puts_nothing_older_over_what_is_newer(
+        self, hub, agencies, clock, store_url, monkeypatch
+    ):
+        key = agencies.keys(POLICE)[3]
+        change = "UPDATE rk_ryxx SET xm = ?, gxsj = ? WHERE rybh = ?"
+        agencies.change(change, "旧", "20261124120000", row_of(agencies, key))
+        other = agencies.hub(store_url, clock)
+        read, go = asyncio.Event(), asyncio.Event()
+        connector = hub.copier.connector(POLICE)
+        fetch = connector.fetch
+
+        async def slow(question):
+            records = await fetch(question)
+            read.set()
+            await go.wait()
+            return records
+
+        monkeypatch.setattr(connector, "fetch", slow)
+        try:
+            first = asyncio.create_task(hub.copier.copy(POLICE, anyway=True))
+            await read.wait()
+            agencies.change(change, "新", "20261124130000", row_of(agencies, key))
+            assert (await copied(other, POLICE)).added == 1
+            go.set()
+            assert (await first).trouble == TAKEN_OVER
+        finally:
+            go.set()
+            await other.close()
+        assert value(hub, POLICE, await ask(hub, POLICE, key), key, "name") == "新"
+        assert (await hub.copier.status(POLICE)).told()["trouble"] is None
+
 
 async def test_what_an_operator_is_told(hub, agencies, clock):
     told = (await hub.copier.status(POLICE)).told()
@@ -292,6 +321,4 @@ async def test_what_an_operator_is_told(hub, agencies, clock):
 
 @pytest.mark.parametrize("stamp", ["20261124120000", datetime(2026, 11, 24, tzinfo=UTC), None])
 def test_a_place_in_the_order_of_changes_is_kept_as_the_driver_gives_it(stamp):
-    from hub.connectors.replica.state import stamp_of, tagged
-
     assert stamp_of(tagged(stamp)) == stamp

@@ -16,12 +16,14 @@ ROOM = Path(__file__).parents[3] / "hub" / "connectors" / "replica"
 FAILPOINTS = sorted(
     {name for path in ROOM.glob("*.py") for name in re.findall(r'failpoint\("([a-z.]+)"\)', path.read_text())}
 )
-ONCE = {"replica.passed", "replica.burying", "replica.kept"}  # passed once a copy
+DROPPED = "replica.dropped"  # passed by who drops files
+ONCE = {"replica.passed", "replica.burying", "replica.kept", DROPPED}  # passed once a copy
 COUNTS = (1, 2, 3, 4, 5, 6)
 KILLS = [
     (agency, name, count)
     for name in FAILPOINTS
     for place, agency in enumerate((POLICE, CIVIL))
+    if (agency, name) != (POLICE, DROPPED)
     for count in ((1,) if name in ONCE else COUNTS if FULL else (COUNTS[place],))
 ]
 GONE, CHANGED = 4, 9
@@ -79,8 +81,27 @@ async def test_a_killed_copy_is_made_good_by_the_next(changed, agency, failpoint
     assert doubled(changed) == 0
 
 
+@pytest.mark.parametrize("failpoint", ["replica.dropped:1", "replica.passed:2", "replica.burying:2"])
+async def test_a_drop_that_was_copied_is_not_told_again_after_a_kill_in_the_next(changed, failpoint):
+    """Told again it would for a while take the place of what the next drop says, and stand in what was known."""
+    before = statements(changed)
+    numbers = changed.keys(CIVIL)[GONE : GONE + CHANGED]
+
+    def edited(held):
+        kept = [row for row in held if row["身份证号"] != numbers[0]]
+        return [{**row, "姓名": "又改"} if row["身份证号"] in numbers[1:] else row for row in kept]
+
+    changed.next_drop("2026-11-26", edited, of="2026-11-25")
+    killed = command(changed.directory, "replica", "copy", CIVIL, failpoint=failpoint)
+    assert killed.returncode == -9, killed.stderr
+    done = command(changed.directory, "replica", "copy", CIVIL)
+    assert done.returncode == 0, done.stderr
+    assert statements(changed) == before + GONE + CHANGED + len(numbers)
+
+
 def test_every_failpoint_of_copying_is_killed_at():
-    assert FAILPOINTS == ["replica.batch", "replica.burying", "replica.committed", "replica.kept", "replica.passed"]
+    names = ["batch", "burying", "committed", "dropped", "kept", "passed"]
+    assert [f"replica.{name}" for name in names] == FAILPOINTS
 
 
 def statements(agencies: Agencies) -> int:
