@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -184,14 +184,14 @@ class ReplicaReader:
         )
 
     def _state(self, terms: ReplicaTerms, row: _Row | None, at: Moment | None) -> SourceState:
+        """How good the copy is for the time asked about; of an earlier time than it shows it knows all there is."""
         if row is None or not row.copied:
             return SourceState.DOWN
-        if at is not None:
-            return SourceState.OK
-        age_s = (microseconds(self._clock.now()) - row.copied) / 1_000_000
-        if age_s > terms.usable_for_s:
+        asked = _latest(self._clock.now(), at)
+        if asked - row.copied > terms.usable_for_s * 1_000_000:
             return SourceState.DOWN
-        return SourceState.STALE if age_s > terms.fresh_for_s or row.trouble in _UNUSABLE else SourceState.OK
+        old = asked - min(row.copied, row.as_of) > terms.fresh_for_s * 1_000_000
+        return SourceState.STALE if old or (asked > row.as_of and row.trouble in _UNUSABLE) else SourceState.OK
 
     def _key(self, row: _Row) -> str | None:
         if row.subject is None:
@@ -215,15 +215,13 @@ class ReplicaReader:
             except SealedValueError as error:
                 unreadable += 1
                 logger.error("replica.unreadable", agency=row.agency, kind=str(error))
-        as_of = moment_of(row.as_of)
-        if fetch.at is not None and fetch.at.valid is not None:
-            as_of = min(as_of, fetch.at.valid.astimezone(UTC))
+        as_of = row.as_of if fetch.at is None else min(row.as_of, _latest(self._clock.now(), fetch.at))
         return codec.unpack(
             key,
             texts,
             fetch.layout,
             coordinates,
-            as_of=as_of,
+            as_of=moment_of(as_of),
             received_at=moment_of(row.recorded),
             unreadable=unreadable,
         )
@@ -237,6 +235,12 @@ class ReplicaReader:
             latency_ms=round((self._clock.monotonic() - started) * 1000),
             records={},
         )
+
+
+def _latest(now: datetime, at: Moment | None) -> int:
+    """The last moment, in microseconds, of which an answer tells: now, or what is asked about if that is earlier."""
+    limits = () if at is None else (at.valid, at.known)
+    return microseconds(min([now, *(limit for limit in limits if limit is not None)]))
 
 
 def _held(version: Any) -> tuple[ColumnElement[bool], ...]:

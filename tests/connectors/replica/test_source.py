@@ -4,6 +4,8 @@ import pytest
 
 from hub.connectors.base import Fetch, Moment, Part, SourceState
 from hub.connectors.replica import reader as reader_module
+from hub.errors import StoreError
+from hub.store.migration import migrate
 from tests.connectors.replica.parts import CIVIL, POLICE, Agencies, ask, fetch_of, value
 
 
@@ -68,8 +70,6 @@ async def test_all_copies_are_read_by_one_statement(hub, agencies):
 
 
 async def test_a_copy_that_was_never_made_is_no_answer(tmp_path, store_url, clock):
-    from hub.store.migration import migrate
-
     hub = Agencies(tmp_path).hub(store_url, clock)
     await migrate(hub.store)
     answer = await ask(hub, POLICE, "11010519491231002X")
@@ -89,9 +89,43 @@ async def test_an_old_copy_is_stale_and_then_none(hub, agencies, clock):
     assert (answer.state, answer.records) == (SourceState.DOWN, {})
 
 
-async def test_a_database_that_does_not_answer_is_a_state_not_an_error(hub, agencies, monkeypatch):
-    from hub.errors import StoreError
+async def test_a_time_that_a_copy_does_not_reach_is_answered_as_stale_and_then_not_at_all(hub, agencies, clock):
+    key = agencies.keys(POLICE)[0]
+    terms = hub.rules.mappings[POLICE].replica
+    reached = clock.now()
+    for later_s, state in ((terms.fresh_for_s, SourceState.STALE), (terms.usable_for_s, SourceState.DOWN)):
+        clock.advance(later_s)
+        answer = await ask(hub, POLICE, key, valid=clock.now())
+        assert (answer.state, bool(answer.records)) == (state, state is SourceState.STALE)
+        for moments in ({"valid": reached}, {"known": reached}, {"valid": reached, "known": clock.now()}):
+            answer = await ask(hub, POLICE, key, **moments)
+            assert (answer.state, len(answer.records)) == (SourceState.OK, 1)
 
+
+async def test_a_copy_of_drops_is_stale_when_the_next_one_is_late(hub, agencies, clock):
+    key = agencies.keys(CIVIL)[0]
+    clock.advance(hub.rules.mappings[CIVIL].replica.fresh_for_s)
+    assert (await hub.copier.copy(CIVIL, anyway=True)).trouble == ""
+    answer = await ask(hub, CIVIL, key)
+    assert (answer.state, len(answer.records)) == (SourceState.STALE, 1)
+    agencies.next_drop(clock.now().date().isoformat())
+    assert (await hub.copier.copy(CIVIL, anyway=True)).trouble == ""
+    assert (await ask(hub, CIVIL, key)).state is SourceState.OK
+
+
+async def test_a_state_of_the_source_is_never_later_than_what_is_asked_about(hub, agencies, clock):
+    key = agencies.keys(CIVIL)[0]
+    first, known = (await ask(hub, CIVIL, key)).records[key].as_of, clock.now()
+    clock.advance(2 * 24 * 3600)
+    agencies.next_drop(clock.now().date().isoformat())
+    assert (await hub.copier.copy(CIVIL, anyway=True)).trouble == ""
+    now = (await ask(hub, CIVIL, key)).records[key].as_of
+    assert now > known
+    for moments in ({"known": known}, {"valid": known}, {"valid": known, "known": clock.now()}):
+        assert first <= (await ask(hub, CIVIL, key, **moments)).records[key].as_of <= known
+
+
+async def test_a_database_that_does_not_answer_is_a_state_not_an_error(hub, agencies, monkeypatch):
     async def broken(*_given, **_more):
         raise StoreError("database does not answer")
 
@@ -103,8 +137,6 @@ async def test_a_database_that_does_not_answer_is_a_state_not_an_error(hub, agen
 @pytest.fixture
 async def fallen(tmp_path, store_url, clock):
     """A hub whose police is asked live and copied for the time when it does not answer."""
-    from hub.store.migration import migrate
-
     agencies = Agencies(tmp_path, modes={POLICE: "fallback"})
     hub = agencies.hub(store_url, clock)
     await migrate(hub.store)
