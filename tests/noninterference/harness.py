@@ -18,10 +18,13 @@ from graphql import GraphQLSchema, build_schema
 
 from hub.audit.entry import Draft
 from hub.audit.log import Receipt, Waiting, new_entry_id
+from hub.audit.queries import AuditQueries
 from hub.auth.issuer import open_issuer_key
 from hub.auth.policy_holder import Policy, PolicyHolder
 from hub.auth.principal import Principal
 from hub.auth.proofs import ProofSigner
+from hub.bootstrap.build import build_checkpoints
+from hub.bootstrap.office import build_office
 from hub.bootstrap.reading import build_importer, build_index, build_service, sealed_columns
 from hub.bootstrap.secrets import build_key_ring, build_secrets
 from hub.clock import FixedClock
@@ -155,8 +158,13 @@ class Shop:
         self.policies = PolicyHolder(Policy(judge=rules.judge))
         proof_key = open_issuer_key(self.settings.hub_dir / "keys" / "proofs.pem", create=True)
         prover = ProofSigner(proof_key, url=self.settings.base_url, clock=self.clock)
+        log: Any = self.log
+        checkpoints = build_checkpoints(self.settings, self.store, self.clock)
+        queries = AuditQueries(self.store, checkpoints)
+        office = build_office(self.settings, rules, self.secrets, self.store, log, queries, checkpoints, self.clock)
         self.service = build_service(
-            self.settings, rules, self.secrets, index, guards, self.log, self.policies, self.clock, self.store, prover,  # type: ignore[arg-type]
+            self.settings, rules, self.secrets, index, guards, log, self.policies, self.clock, self.store, prover,
+            office.desk,
         )  # fmt: skip
         view = self.service._views.of_role(rules.judge, agency="justice", role="judicial-office")
         self.gateway = view.operations._gateway  # one for all views
