@@ -14,7 +14,14 @@ from hub.bootstrap.linking import build_linking
 from hub.bootstrap.office import build_office
 from hub.bootstrap.parts import Hub
 from hub.bootstrap.policies import build_policies, build_watcher
-from hub.bootstrap.reading import build_importer, build_index, build_service, build_sources, build_statutory
+from hub.bootstrap.reading import (
+    build_importer,
+    build_index,
+    build_quota,
+    build_service,
+    build_sources,
+    build_statutory,
+)
 from hub.bootstrap.secrets import build_audit_signer, build_key_ring, build_secrets
 from hub.clock import Clock, SystemClock
 from hub.connectors.quarantine import StoredQuarantine
@@ -43,6 +50,8 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     checkpoints = build_checkpoints(settings, store, clock)
     queries = AuditQueries(store, checkpoints)
     office = build_office(settings, rules, secrets, store, log, queries, checkpoints, clock)
+    quota = build_quota(settings, store, secrets, clock)
+    statutory = build_statutory(store, secrets, index, log, quota, clock)
     issuer_key = open_issuer_key(settings.hub_dir / "keys" / "issuer.pem", create=settings.demo)
     metrics = Metrics()
     policies = build_policies(settings, rules)
@@ -61,7 +70,8 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         importer=build_importer(store, secrets, clock),
         linking=build_linking(store, secrets, clock),
         references=References(store, clock),
-        statutory=build_statutory(store, secrets, index, log, rules, clock),
+        quota=quota,
+        statutory=statutory,
         sources=sources,
         quarantine=quarantine,
         issuer=Issuer(issuer_key, url=settings.issuer_url, audience=settings.audience, clock=clock),
@@ -73,7 +83,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         policies=policies,
         watcher=build_watcher(settings, rules, policies, log, metrics, clock),
         service=build_service(
-            settings, rules, secrets, index, sources, log, policies, clock, store, prover, office.desk
+            settings, rules, secrets, index, sources, log, policies, clock, store, prover, office.desk, quota, statutory
         ),
         app=_nothing,
     )

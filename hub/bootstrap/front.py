@@ -5,7 +5,7 @@ import gc
 import json
 import resource
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -19,6 +19,7 @@ from hub.auth.issuer import TokenEndpoint
 from hub.auth.token import TokenVerifier
 from hub.bootstrap.console import build_console
 from hub.bootstrap.parts import Hub
+from hub.crypto.pairwise import subject_of
 from hub.errors import StoreError
 from hub.settings import Settings
 from hub.store.migration import is_current
@@ -38,6 +39,7 @@ def build_front(hub: Hub) -> ASGIApp:
         agency_of={role.name: role.agency for role in hub.rules.purposes.roles.values()},
         clock=hub.clock,
         disabled=disabled,
+        person_of=lambda agency, text: subject_of(hub.ids, agency, text),
     )
     refusals = RefusalSummary(hub.log)
     endpoint = TokenEndpoint(hub.issuer, read_clients(settings.hub_dir / "clients.json"), disabled)
@@ -101,6 +103,7 @@ async def lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
         hub.checkpoints.run(),
         hub.audit.keep_up(),
         hub.office.exports.run(),
+        hub.quota.run(),
     )
     tasks = [asyncio.create_task(work) for work in running]
     try:
@@ -110,7 +113,14 @@ async def lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await refusals.flush()
+        await give_quota_back(hub)
         await hub.close()
+
+
+async def give_quota_back(hub: Hub) -> None:
+    """What this server did not use is the other ones'; without a store it stays taken for its time."""
+    with suppress(StoreError):
+        await hub.quota.give_back(everything=True)
 
 
 def forbid_core_dumps() -> None:

@@ -17,6 +17,7 @@ from hub.clock import Clock
 from hub.connectors.guard import Guard
 from hub.connectors.quarantine import StoredQuarantine
 from hub.crypto.pairwise import PairwiseIds, Pseudonyms
+from hub.gateway.quota import PersonQuota
 from hub.gateway.statutory import StatutoryDesk
 from hub.identity.importer import Importer
 from hub.identity.index import PersonIndex
@@ -44,6 +45,7 @@ class Hub:
     importer: Importer
     linking: Linking
     references: References
+    quota: PersonQuota
     statutory: StatutoryDesk
     sources: Mapping[str, Guard]
     quarantine: StoredQuarantine

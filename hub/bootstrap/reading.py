@@ -26,6 +26,7 @@ from hub.gateway.plan import Planner
 from hub.gateway.quota import PersonQuota
 from hub.gateway.release import Releaser, SealedColumn
 from hub.gateway.resolve import Resolver
+from hub.gateway.shared_quota import SharedQuota
 from hub.gateway.sight import Sight, Sights
 from hub.gateway.statutory import StatutoryDesk
 from hub.gateway.survivorship import read_survivorship
@@ -43,6 +44,7 @@ from hub.schema.documents import Documents, shared_documents
 from hub.schema.operations import Operations, shared_plans
 from hub.schema.service import GraphQLService
 from hub.schema.shapes import PersonShapes
+from hub.schema.statutory import StatutoryFetcher
 from hub.schema.subscription import EventParts
 from hub.schema.views import View, Views
 from hub.schema.weights import read_weights
@@ -81,8 +83,14 @@ def build_vault(secrets: Secrets, clock: Clock) -> Vault:
     )
 
 
+def build_quota(settings: Settings, store: Store, secrets: Secrets, clock: Clock) -> PersonQuota:
+    """The quota that all servers on this store keep together."""
+    shared = SharedQuota(store, secrets.pseudonyms, clock)
+    return PersonQuota(limit=settings.persons_per_hour, clock=clock, shared=shared)
+
+
 def build_statutory(
-    store: Store, secrets: Secrets, index: PersonIndex, log: AuditLog, rules: Rules, clock: Clock
+    store: Store, secrets: Secrets, index: PersonIndex, log: AuditLog, quota: PersonQuota, clock: Clock
 ) -> StatutoryDesk:
     return StatutoryDesk(
         store=store,
@@ -92,7 +100,7 @@ def build_statutory(
         sealer=secrets.sealer,
         opener=secrets.opener,
         pseudonyms=secrets.pseudonyms,
-        policy_digest=rules.judge.policy_digest,
+        quota=quota,
         clock=clock,
     )
 
@@ -124,15 +132,17 @@ def build_service(
     store: Store,
     prover: Prover,
     audit_desk: AuditDesk,
+    quota: PersonQuota,
+    statutory: StatutoryDesk,
 ) -> GraphQLService:
     survivorship = read_survivorship(rules.catalogue, rules.survivorship_file)
     recipients = Recipients(read_clients(settings.hub_dir / "clients.json"))
     releaser = Releaser(secrets.opener, sealed_columns(rules.mappings), recipients)
     weights = read_weights(rules.catalogue, rules.mappings, survivorship)
     sights = rules.sights
-    quota = PersonQuota(limit=max(1, settings.persons_per_hour // settings.workers), clock=clock)
     planner = Planner(rules.catalogue, survivorship, members_only=MEMBERS_ONLY, combinations=rules.combinations)
     resolver = Resolver(people=index, ids=secrets.ids)
+    asked_by_law = StatutoryFetcher(statutory)
     commands, lists, cases, oversight = build_commands(
         rules,
         policies,
@@ -145,6 +155,7 @@ def build_service(
         log,
         clock,
         webhook_hosts=settings.webhook_hosts,
+        statutory=asked_by_law,
     )
     gateway = _gateway(
         settings,
@@ -183,6 +194,7 @@ def build_service(
             cases=cases,
             oversight=oversight,
             audit=AuditFetcher(audit_desk),
+            statutory=asked_by_law,
         )
         documents_of = Documents(schema, CostModel(schema, weights), shared=documents)
         return View(schema, sight.policy_digest, documents_of, operations)

@@ -28,6 +28,7 @@ from hub.connectors.base import (
     SourceFailure,
     SourceRecord,
     SourceState,
+    nothing_vaulted,
 )
 from hub.connectors.coerce import as_of
 from hub.connectors.mapping import AgencyMapping
@@ -146,6 +147,9 @@ class FileDropConnector:
                 )
                 for row in rows
             ]
+
+    def scan_vaulted(self, *, batch: int) -> AsyncIterator[Sequence[ScannedRecord]]:
+        return nothing_vaulted()
 
     async def start(self) -> None:
         await self._look()

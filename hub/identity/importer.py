@@ -29,6 +29,7 @@ from hub.identity.ports import (
     NameIndexer,
     Opener,
     Sealer,
+    VaultSource,
     key_place,
     key_row,
     name_place,
@@ -133,6 +134,18 @@ class Importer:
             progress(seen)
         report = await self._mark_ambiguous(members)
         return replace(report, erased=erased)
+
+    async def keep_vaulted(self, agency: str, source: VaultSource) -> int:
+        """Put every record of `agency` that is sealed by law into the vault, and nowhere else; how many there are.
+
+        Running it again changes nothing. A record that the agency no longer names stays: no seal ends by itself.
+        """
+        kept = 0
+        async for batch in source.scan_vaulted(batch=BATCH):
+            async with self._store.write() as connection:
+                await self._vault.keep(connection, agency, batch)
+            kept += len(batch)
+        return kept
 
     async def retire(self, before: datetime) -> int:
         """Take out members whom no import has seen since `before`, with their links, cases and consents.

@@ -21,6 +21,7 @@ from hub.schema.oversight import (
 )
 from hub.schema.records import RecordTypes
 from hub.schema.roots import DEFAULT_FIRST
+from hub.schema.statutory_types import statutory_fields
 from hub.schema.structure import AccessExplanation, ExecutedElsewhereError, Node, PageInfo, PersonLookup, Viewer
 
 
@@ -148,6 +149,7 @@ def build_query(types: RecordTypes, sex: Any) -> Any:
         ),
         "viewer": _root(viewer, Viewer, "Who you are. / 当前请求者。"),
         **audit_fields(),
+        **statutory_fields(),
     }
     return strawberry.type(
         type("Query", (), {"__annotations__": {}, "__module__": __name__, **members}),
