@@ -19,7 +19,7 @@ from hub.audit.entry import Outcome, Pattern
 from hub.auth.facts import Facts
 from hub.auth.policy_holder import PolicyHolder
 from hub.clock import Clock
-from hub.errors import AuditUnavailableError, PurposeNotAllowedError, PurposeRequiredError
+from hub.errors import AuditUnavailableError, PurposeNotAllowedError, PurposeRequiredError, StoreError
 from hub.events.outbox import Event
 from hub.gateway.reading import Reading
 from hub.schema.case_lists import Feeds
@@ -146,12 +146,16 @@ class Events:
         given = after is not None and after.isascii() and after.isdigit() and len(after) < 19
         position = int(after or 0) if given else await parts.feed.head()
         while self._holds():
-            head = await parts.pulse.head()
-            page: Sequence[Event] = ()
-            if head > position:
-                page = await parts.feed.after(
-                    position, recipient=principal.agency, regions=principal.regions, first=PAGE
-                )
+            try:
+                head = await parts.pulse.head()
+                page: Sequence[Event] = ()
+                if head > position:
+                    page = await parts.feed.after(
+                        position, recipient=principal.agency, regions=principal.regions, first=PAGE
+                    )
+            except StoreError:  # nothing is lost: the next look begins at the same place
+                await parts.pause(POLL_S)
+                continue
             for event in page:
                 position = event.position
                 if event.kind.startswith(kinds):

@@ -11,7 +11,13 @@ from hub.audit.reader import dump
 from hub.auth.principal import Principal
 from hub.domain.catalogue_reader import read_catalogue
 from hub.domain.codes_reader import read_codes
-from hub.errors import AuditUnavailableError, PurposeNotAllowedError, PurposeRequiredError, RateLimitedError
+from hub.errors import (
+    AuditUnavailableError,
+    PurposeNotAllowedError,
+    PurposeRequiredError,
+    RateLimitedError,
+    StoreError,
+)
 from hub.events.outbox import Feed, Sequencer, put
 from hub.rules import build_schema
 from hub.schema.cost import CostModel
@@ -199,6 +205,22 @@ async def test_an_officer_has_so_many_subscriptions_and_gets_a_seat_back(world):
     await held[0].aclose()
     await held[0].aclose()
     world.events().open()
+
+
+async def test_a_store_that_does_not_answer_for_a_while_loses_no_event(world):
+    await world.tell("case.VISITED")
+    events = world.events('subscription { caseEvents(after: "0") { kind } }')
+    whole, failed = events._parts.feed.after, []
+
+    async def after(*given, **more):
+        if len(failed) < 3:
+            failed.append(1)
+            raise StoreError("does not answer")
+        return await whole(*given, **more)
+
+    events._parts.feed.after = after
+    (only,) = await payloads(events, 1)
+    assert (only["data"]["caseEvents"]["kind"], len(failed)) == ("case.VISITED", 3)
 
 
 async def test_rules_are_asked_again_before_each_event(world):
