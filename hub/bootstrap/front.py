@@ -24,6 +24,7 @@ from hub.settings import Settings
 from hub.store.migration import is_current
 from hub.telemetry import configure_logging
 from hub.web.app import WebParts, create_app
+from hub.web.forms import HandoverFormEndpoint
 from hub.web.graphql_endpoint import GraphQLEndpoint
 from hub.web.socket_endpoint import SocketEndpoint
 
@@ -39,6 +40,7 @@ def build_front(hub: Hub) -> ASGIApp:
         clock=hub.clock,
         disabled=hub.disabled,
     )
+    challenge = f'Bearer error="invalid_token", resource_metadata="{metadata["resource_metadata"]}"'
     refusals = RefusalSummary(hub.log)
     endpoint = TokenEndpoint(hub.issuer, read_clients(settings.hub_dir / "clients.json"), hub.disabled)
 
@@ -59,10 +61,17 @@ def build_front(hub: Hub) -> ASGIApp:
                 verifier=verifier,
                 service=hub.service,
                 clock=hub.clock,
-                challenge=f'Bearer error="invalid_token", resource_metadata="{metadata["resource_metadata"]}"',
+                challenge=challenge,
                 count_refusal=count_refusal,
                 origins=frozenset({_origin(settings.base_url), *settings.cors_origins}),
             ),
+            handover_form=HandoverFormEndpoint(
+                verifier=verifier,
+                service=hub.service,
+                clock=hub.clock,
+                challenge=challenge,
+                count_refusal=count_refusal,
+            ).answer,
             verifier=verifier,
             sdl=hub.service.sdl,
             readiness=lambda: _readiness(hub),

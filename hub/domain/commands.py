@@ -35,6 +35,7 @@ LISTS = (
     "accessRequests",
     "accessReviews",
     "case",
+    "handoverForm",
     "caseload",
     "tasks",
     "changes",

@@ -34,6 +34,7 @@ class WebParts:
 
     endpoint: GraphQLEndpoint
     socket: SocketEndpoint
+    handover_form: Callable[[Request], Awaitable[Response]]
     verifier: Verifier
     sdl: Callable[[Principal], str]
     readiness: Callable[[], Awaitable[Mapping[str, bool]]]
@@ -52,6 +53,7 @@ def create_app(parts: WebParts) -> ASGIApp:
     routes: list[BaseRoute] = [
         Route("/graphql", parts.endpoint),
         Route("/schema.graphql", _sdl(parts)),
+        Route("/cases/{case}/handover-form", parts.handover_form, methods=["GET"]),
         Route("/healthz", _health),
         Route("/readyz", _ready(parts)),
         Route("/metrics", _metrics(parts)),
