@@ -7,6 +7,7 @@ from hub.audit.log import AuditLog
 from hub.audit.queries import AuditQueries
 from hub.audit.tiles import TileFiles
 from hub.audit.witnessing import read_witnesses
+from hub.auth.disabled_clients import DisabledClients
 from hub.auth.issuer import Issuer, open_issuer_key
 from hub.auth.proofs import ProofSigner
 from hub.bootstrap.front import build_front
@@ -57,6 +58,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     policies = build_policies(settings, rules)
     proof_key = open_issuer_key(settings.hub_dir / "keys" / "proofs.pem", create=settings.demo)
     prover = ProofSigner(proof_key, url=settings.base_url, clock=clock)
+    disabled = DisabledClients(settings.disabled_clients_file, clock)
     hub = Hub(
         settings=settings,
         rules=rules,
@@ -81,9 +83,23 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         ids=secrets.ids,
         metrics=metrics,
         policies=policies,
+        disabled=disabled,
         watcher=build_watcher(settings, rules, policies, log, metrics, clock),
         service=build_service(
-            settings, rules, secrets, index, sources, log, policies, clock, store, prover, office.desk, quota, statutory
+            settings,
+            rules,
+            secrets,
+            index,
+            sources,
+            log,
+            policies,
+            clock,
+            store,
+            prover,
+            office.desk,
+            quota,
+            statutory,
+            disabled,
         ),
         app=_nothing,
     )

@@ -12,6 +12,7 @@ from hub.casework.case_store import CaseStore
 from hub.casework.consents import ConsentDesk
 from hub.casework.deadline_reader import read_deadlines
 from hub.casework.emergency import EmergencyDesk
+from hub.casework.handover import HandoverForms
 from hub.casework.oversight import OversightDesk
 from hub.casework.oversight_lists import OversightLists
 from hub.casework.queries import CaseQueries
@@ -88,6 +89,7 @@ def build_commands(
     fetcher = CaseFetcher(
         cases=CaseQueries(store),
         reads=reads,
+        forms=HandoverForms(store, cases, secrets.opener),
         feed=Feed(store),
         rules=in_force,
         ids=secrets.ids,

@@ -9,6 +9,7 @@ from hub.audit.checkpoints import Checkpoints
 from hub.audit.log import AuditLog
 from hub.audit.queries import AuditQueries
 from hub.auditing.office import AuditOffice
+from hub.auth.disabled_clients import DisabledClients
 from hub.auth.issuer import Issuer, IssuerKey
 from hub.auth.policy_holder import PolicyHolder
 from hub.auth.policy_watch import PolicyWatcher
@@ -56,6 +57,7 @@ class Hub:
     ids: PairwiseIds
     metrics: Metrics
     policies: PolicyHolder
+    disabled: DisabledClients
     watcher: PolicyWatcher
     service: GraphQLService
     app: ASGIApp

@@ -1,6 +1,6 @@
 """Builds the way of a question: agencies, person index, gateway, engine, service."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import timedelta
 
 from graphql import GraphQLSchema
@@ -8,7 +8,7 @@ from graphql import GraphQLSchema
 from hub.audit.log import AuditLog
 from hub.auditing.desk import AuditDesk
 from hub.auth.clients import read_clients
-from hub.auth.policy_holder import PolicyHolder, RulesInForce
+from hub.auth.policy_holder import PolicyHolder
 from hub.auth.recipients import Recipients
 from hub.bootstrap.desk import build_commands
 from hub.bootstrap.secrets import Secrets
@@ -45,7 +45,7 @@ from hub.schema.operations import Operations, shared_plans
 from hub.schema.service import GraphQLService
 from hub.schema.shapes import PersonShapes
 from hub.schema.statutory import StatutoryFetcher
-from hub.schema.subscription import EventParts
+from hub.schema.subscription import EventParts, Pulse
 from hub.schema.views import View, Views
 from hub.schema.weights import read_weights
 from hub.settings import Settings
@@ -134,6 +134,7 @@ def build_service(
     audit_desk: AuditDesk,
     quota: PersonQuota,
     statutory: StatutoryDesk,
+    disabled: Container[str],
 ) -> GraphQLService:
     survivorship = read_survivorship(rules.catalogue, rules.survivorship_file)
     recipients = Recipients(read_clients(settings.hub_dir / "clients.json"))
@@ -200,6 +201,7 @@ def build_service(
         return View(schema, sight.policy_digest, documents_of, operations)
 
     roles = {role.name: role.agency for role in rules.purposes.roles.values()}
+    feed = Feed(store)
     return GraphQLService(
         views=Views(rules.schema, sights.of, rules.catalogue, make_view, roles=roles),
         costs=CostModel(rules.schema, weights),
@@ -207,7 +209,12 @@ def build_service(
         log=log,
         clock=clock,
         events=EventParts(
-            feed=Feed(store), rules=RulesInForce(policies), clock=clock, purposes=frozenset(rules.purposes.purposes)
+            feed=feed,
+            pulse=Pulse(feed, clock),
+            policies=policies,
+            clock=clock,
+            purposes=frozenset(rules.purposes.purposes),
+            disabled=disabled,
         ),
     )
 

@@ -41,6 +41,7 @@ LISTS = (
     "statutoryRecords",
     "statutoryNotices",
     "case",
+    "handoverForm",
     "caseload",
     "tasks",
     "changes",

@@ -12,6 +12,7 @@ from hub.auth.facts import Facts
 from hub.auth.principal import Principal
 from hub.casework.case_view import CaseView
 from hub.casework.deadline import Light
+from hub.casework.handover import HandoverForm
 from hub.casework.queries import CaseFilter, CaseOrder, CaseRow, TaskFilter, TaskRow
 from hub.engine.execute import FieldCall
 from hub.events.outbox import Event
@@ -39,6 +40,12 @@ class Cases(Protocol):
 class Reads(Protocol):
     async def case(self, principal: Principal, case_id: str) -> tuple[str, CaseView] | None:
         """The person's id and the case, if it is the caller's."""
+        ...
+
+
+class Forms(Protocol):
+    async def form(self, principal: Principal, case_id: str) -> tuple[str, HandoverForm] | None:
+        """The person's id and the form of the hand-over, if the case is the caller's and is so far."""
         ...
 
 
@@ -71,11 +78,21 @@ class Today(Protocol):
 class CaseFetcher:
     """`case`, `caseload`, `tasks` and `changes`; each person in a list stands in the audit entry."""
 
-    FIELDS = ("case", "caseload", "tasks", "changes")
+    FIELDS = ("case", "handoverForm", "caseload", "tasks", "changes")
 
     def __init__(
-        self, *, cases: Cases, reads: Reads, feed: Feeds, rules: Rules, ids: Ids, names: Names, today: Today
+        self,
+        *,
+        cases: Cases,
+        reads: Reads,
+        forms: Forms,
+        feed: Feeds,
+        rules: Rules,
+        ids: Ids,
+        names: Names,
+        today: Today,
     ) -> None:
+        self._forms = forms
         self._cases = cases
         self._reads = reads
         self._feed = feed
@@ -110,6 +127,7 @@ class CaseFetcher:
         context.reading.policies.update(policies)
         handlers: dict[str, Any] = {
             "case": self._case,
+            "handoverForm": self._form,
             "caseload": self._caseload,
             "tasks": self._tasks,
             "changes": self._changes,
@@ -118,6 +136,13 @@ class CaseFetcher:
 
     async def _case(self, context: OperationContext, call: FieldCall) -> CaseView | None:
         found = await self._reads.case(context.asker.principal, str(call.arguments["id"]).partition(".")[0])
+        if found is None:
+            return None
+        self._note(context, call, [found[0]])
+        return found[1]
+
+    async def _form(self, context: OperationContext, call: FieldCall) -> HandoverForm | None:
+        found = await self._forms.form(context.asker.principal, str(call.arguments["case"]).partition(".")[0])
         if found is None:
             return None
         self._note(context, call, [found[0]])

@@ -25,7 +25,7 @@ from hub.auth.principal import Principal
 from hub.auth.proofs import ProofSigner
 from hub.bootstrap.build import build_checkpoints
 from hub.bootstrap.office import build_office
-from hub.bootstrap.reading import build_importer, build_index, build_service, sealed_columns
+from hub.bootstrap.reading import build_importer, build_index, build_service, build_statutory, sealed_columns
 from hub.bootstrap.secrets import build_key_ring, build_secrets
 from hub.clock import FixedClock
 from hub.connectors.base import Fetch, KeyKind, Layout, Part, SourceRecord
@@ -162,9 +162,11 @@ class Shop:
         checkpoints = build_checkpoints(self.settings, self.store, self.clock)
         queries = AuditQueries(self.store, checkpoints)
         office = build_office(self.settings, rules, self.secrets, self.store, log, queries, checkpoints, self.clock)
+        quota = PersonQuota(limit=1000, clock=self.clock)
+        statutory = build_statutory(self.store, self.secrets, index, log, quota, self.clock)
         self.service = build_service(
             self.settings, rules, self.secrets, index, guards, log, self.policies, self.clock, self.store, prover,
-            office.desk,
+            office.desk, quota, statutory, frozenset(),
         )  # fmt: skip
         view = self.service._views.of_role(rules.judge, agency="justice", role="judicial-office")
         self.gateway = view.operations._gateway  # one for all views
