@@ -20,9 +20,9 @@ from hub.bootstrap.reading import (
     build_index,
     build_quota,
     build_service,
-    build_sources,
     build_statutory,
 )
+from hub.bootstrap.replicas import build_copier, build_sources
 from hub.bootstrap.secrets import build_audit_signer, build_key_ring, build_secrets
 from hub.clock import Clock, SystemClock
 from hub.connectors.quarantine import StoredQuarantine
@@ -45,7 +45,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     secrets = build_secrets(build_key_ring(settings, rules.catalogue))
     store = open_store(settings.store_url, readers=settings.store_readers)
     quarantine = StoredQuarantine(store, secrets.sealer, lambda text: secrets.pseudonyms.of("record", text), clock)
-    sources = build_sources(settings, rules, quarantine, clock)
+    sources = build_sources(settings, rules, store, secrets, quarantine, clock)
     index = build_index(store, secrets, sources, clock)
     log = AuditLog(store, clock)
     checkpoints = build_checkpoints(settings, store, clock)
@@ -75,6 +75,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         quota=quota,
         statutory=statutory,
         sources=sources,
+        copier=build_copier(settings, rules, store, secrets, quarantine, clock),
         quarantine=quarantine,
         issuer=Issuer(issuer_key, url=settings.issuer_url, audience=settings.audience, clock=clock),
         issuer_key=issuer_key,

@@ -11,12 +11,10 @@ from hub.auth.clients import read_clients
 from hub.auth.policy_holder import PolicyHolder
 from hub.auth.recipients import Recipients
 from hub.bootstrap.desk import build_commands
+from hub.bootstrap.replicas import Sources
 from hub.bootstrap.secrets import Secrets
 from hub.clock import CHINA, Clock
-from hub.connectors.guard import Guard
 from hub.connectors.mapping import AgencyMapping
-from hub.connectors.quarantine import StoredQuarantine
-from hub.connectors.registry import build_connectors, read_endpoints
 from hub.connectors.rows import layout_of
 from hub.events.outbox import Feed
 from hub.gateway.answering import Answering, Prover
@@ -52,15 +50,7 @@ from hub.settings import Settings
 from hub.store.engine import Store
 
 
-def build_sources(settings: Settings, rules: Rules, quarantine: StoredQuarantine, clock: Clock) -> Mapping[str, Guard]:
-    file = settings.hub_dir / "agencies.toml"
-    endpoints = read_endpoints(file) if file.exists() else {}
-    return build_connectors(
-        rules.mappings, endpoints, rules.codes, quarantine, clock, concurrency=settings.agency_concurrency
-    )
-
-
-def build_index(store: Store, secrets: Secrets, sources: Mapping[str, Guard], clock: Clock) -> PersonIndex:
+def build_index(store: Store, secrets: Secrets, sources: Sources, clock: Clock) -> PersonIndex:
     return PersonIndex(
         reader=store.driver,
         opener=secrets.opener,
@@ -125,7 +115,7 @@ def build_service(
     rules: Rules,
     secrets: Secrets,
     index: PersonIndex,
-    sources: Mapping[str, Guard],
+    sources: Sources,
     log: AuditLog,
     policies: PolicyHolder,
     clock: Clock,
@@ -224,7 +214,7 @@ def _gateway(
     rules: Rules,
     secrets: Secrets,
     index: PersonIndex,
-    sources: Mapping[str, Guard],
+    sources: Sources,
     planner: Planner,
     releaser: Releaser,
     recipients: Recipients,

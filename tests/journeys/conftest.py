@@ -94,12 +94,12 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def start(directory: Path, people: int = 600) -> tuple[subprocess.Popen, int]:
+def start(directory: Path, people: int = 600, *options: str) -> tuple[subprocess.Popen, int]:
     port = free_port()
     command = [sys.executable, "-m", "hub.cli.main", "demo", "--data", str(directory), "--port", str(port)]
     log = (directory.parent / f"{directory.name}.log").open("wb")
     process = subprocess.Popen(
-        [*command, "--people", str(people), "--no-worker"],
+        [*command, "--people", str(people), "--no-worker", *options],
         stdout=log,
         stderr=log,
         start_new_session=True,
