@@ -34,6 +34,8 @@ _TERMS_KEYS = {
     "most_gone_percent": 100,
 }
 """The greatest value of each."""
+_COPIED_KINDS = frozenset({"sql", "file_drop"})
+"""Sources that tell of their changes, or that drop all they hold."""
 _SORTED = re.compile(r"%Y[-/.]?%m[-/.]?%d([ T]?%H[:.]?%M([:.]?%S)?)?")
 """Forms of time stamps whose order as text is their order in time."""
 _DEFAULTS: Mapping[ValueType, type] = {
@@ -152,6 +154,8 @@ class _Reader:
         return ReplicaTerms(allows=frozenset(Mode(name) for name in allows), **given)
 
     def _check_copied(self, rules: Sequence[Rule]) -> None:
+        if self._data["kind"] not in _COPIED_KINDS:
+            raise self._error("only a SQL source or a file drop is copied", "replica", "allows")
         index = self._data.get("index", {})
         if not index:
             raise self._error("copying needs [index]: a source that can be read as a whole", "replica", "allows")

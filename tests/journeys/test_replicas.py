@@ -69,6 +69,34 @@ def test_a_time_without_an_offset_is_refused(copied):
     assert answer.code == "BAD_REQUEST"
 
 
+def at(number: str, *times: datetime | None) -> str:
+    """A query for the person at each time."""
+    given = [f', asOf: "{time.isoformat()}"' if time else "" for time in times]
+    fields = "name keyPerson predicates { inCustody { __typename } } police { name }"
+    roots = [
+        f'p{place}: person(lookup: {{identityNumber: "{number}"}}{moment}) {{ {fields} }}'
+        for place, moment in enumerate(given)
+    ]
+    return f"{{ {' '.join(roots)} }}"
+
+
+def test_one_operation_asks_about_several_times(copied):
+    number, now = copied.held["people"]["in"][0], datetime.now(UTC)
+    answer = copied.ask("judicial-office", at(number, None, now - timedelta(days=365 * 60), now))
+    today, long_ago, lately = answer.json["data"].values()
+    assert today["police"] == lately["police"] is not None
+    assert long_ago["police"] is None
+    assert (long_ago["name"], long_ago["keyPerson"], lately["keyPerson"]) == (
+        None,
+        None,
+        None,
+    )  # what the hub tells is of now
+    states = {source["agency"]: source["status"] for source in answer.hub["sources"]}
+    assert states["police"] == "OK"
+    too_many = copied.ask("judicial-office", at(number, *(now - timedelta(days=days) for days in range(5))))
+    assert too_many.code == "BAD_REQUEST"
+
+
 def test_an_agency_that_is_away_is_answered_for_and_marked(copied):
     before, states = told(copied)
     assert states["civil-affairs"] == "OK"

@@ -135,7 +135,19 @@ def test_a_view_is_valid_and_holds_exactly_what_the_role_may_ever_see(role):
     assert coordinates(schema).keys() <= coordinates(rules.schema).keys()
 
 
-OFFICE = {"case", "handoverForm", "caseload", "tasks", "changes", "supervisionOrders", "corrections", "myDay", "bases"}
+OFFICE = {
+    "statutoryQueries",
+    "statutoryRecords",
+    "case",
+    "handoverForm",
+    "caseload",
+    "tasks",
+    "changes",
+    "supervisionOrders",
+    "corrections",
+    "myDay",
+    "bases",
+}
 
 
 @pytest.mark.parametrize(

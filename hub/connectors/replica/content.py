@@ -129,10 +129,10 @@ class ContentCodec:
     def _nested(self, held: Mapping[str, Any], coordinates: frozenset[str], name: str, inner: Sequence[str]) -> Any:
         top = f"{self._type}.{name}"
         many = self._fields[top].shape is Shape.RECORDS
-        if top not in coordinates:
+        if top not in coordinates or top not in held:  # not asked for, or its class did not open
             return [] if many else None
-        columns = [self._column(held, coordinates, f"{self._inner[name]}.{field}", held.get(top, 0)) for field in inner]
-        rows = [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(held.get(top, 0))]
+        columns = [self._column(held, coordinates, f"{self._inner[name]}.{field}", held[top]) for field in inner]
+        rows = [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(held[top])]
         return rows if many else rows[0] if rows else None
 
     def _column(self, held: Mapping[str, Any], coordinates: frozenset[str], name: str, size: int) -> Sequence[Any]:
