@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from itertools import islice
 
 import structlog
 
@@ -17,6 +18,7 @@ from hub.errors import RateLimitedError, StoreError
 from hub.gateway.shared_quota import SLICE_US, WINDOW_US, SharedQuota
 
 MAX_OFFICERS = 50_000
+LOOKED_AT = 64
 IDLE_US = 60_000_000
 """A slice that nobody used for so long is given back, so that it does not lie idle at one server."""
 SWEEP_EVERY = 60  # rounds of `run`
@@ -138,9 +140,13 @@ class PersonQuota:
         return held
 
     def _forget_others(self) -> None:
-        """Keep memory bounded; what the store was not told stays taken there, as the slice it was counted from."""
-        if len(self._officers) > MAX_OFFICERS:
-            self._officers.popitem(last=False)
+        """Keep memory bounded, but forget nobody of whom the store must still be told (`run` soon does)."""
+        if len(self._officers) <= MAX_OFFICERS:
+            return
+        for name, held in islice(self._officers.items(), LOOKED_AT):
+            if not (held.new or held.room or held.turn.locked()):
+                del self._officers[name]
+                return
 
     def _counts(self, held: _Officer, wanted: list[str]) -> bool:
         """Count `wanted` if this server may do so by itself."""

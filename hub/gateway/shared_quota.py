@@ -61,8 +61,6 @@ class SharedQuota:
         now_us = microseconds(self._clock.now())
         async with self._store.write() as connection:
             await self._queue(connection, named, now_us)
-            gone = quota_person.c.read_us <= now_us - WINDOW_US
-            await connection.execute(delete(quota_person).where(quota_person.c.officer == named, gone))
             await self._count(connection, named, counted)
             known, oldest_us = await self._known(connection, named, asked)
             others = await self._lent(connection, named, now_us)
@@ -99,8 +97,10 @@ class SharedQuota:
             await connection.execute(delete(quota_slice).where(quota_slice.c.taken_us <= over_us - SLICE_US))
 
     async def _queue(self, connection: AsyncConnection, officer: str, now_us: int) -> None:
-        """Let one server in at a time for this officer, until the transaction ends."""
+        """Let one server in at a time for this officer, until the transaction ends; what is over no longer counts."""
         await self._put(connection, {"officer": officer, "holder": "", "room": 0, "taken_us": now_us})
+        over = quota_person.c.read_us <= now_us - WINDOW_US
+        await connection.execute(delete(quota_person).where(quota_person.c.officer == officer, over))
 
     async def _keep(self, connection: AsyncConnection, officer: str, room: int, now_us: int) -> None:
         await self._put(connection, {"officer": officer, "holder": self._holder, "room": room, "taken_us": now_us})
