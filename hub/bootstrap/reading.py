@@ -19,6 +19,7 @@ from hub.connectors.quarantine import StoredQuarantine
 from hub.connectors.registry import build_connectors, read_endpoints
 from hub.connectors.rows import layout_of
 from hub.events.outbox import Feed
+from hub.events.places import Places
 from hub.gateway.answering import Answering, Prover
 from hub.gateway.fetching import Questions
 from hub.gateway.gateway import Gateway, officer_of
@@ -198,6 +199,7 @@ def build_service(
         clock=clock,
         events=EventParts(
             feed=feed,
+            places=Places(secrets.ids),
             pulse=Pulse(feed, clock),
             policies=policies,
             clock=clock,
