@@ -26,6 +26,7 @@ from hub.clock import Clock, today
 from hub.domain.agencies import HUB, JUSTICE
 from hub.domain.catalogue import Catalogue
 from hub.events.outbox import Feed
+from hub.events.places import Places
 from hub.events.webhooks import Webhooks
 from hub.gateway.quota import PersonQuota
 from hub.gateway.resolve import Resolver
@@ -66,7 +67,7 @@ def build_commands(
     desk = CaseDesk(cases, read_verbs(cases.workflow), in_force, secrets.pseudonyms, follow=(bases.follow,))
     oversight = OversightDesk(cases, in_force, secrets.pseudonyms, owned)
     webhooks = Webhooks(store, secrets.sealer, secrets.opener, clock, hosts=frozenset(webhook_hosts))
-    above = (*oversight.commands(), *bases.commands(), *WebhookDesk(webhooks).commands())
+    above = (*oversight.commands(), *bases.commands(), *WebhookDesk(webhooks, Places(secrets.ids)).commands())
     runner = Runner(
         (*access.commands(), *ConsentDesk(purposes).commands(), *desk.commands(), *above),
         store=store,

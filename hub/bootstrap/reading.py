@@ -17,6 +17,7 @@ from hub.clock import CHINA, Clock
 from hub.connectors.mapping import AgencyMapping
 from hub.connectors.rows import layout_of
 from hub.events.outbox import Feed
+from hub.events.places import Places
 from hub.gateway.answering import Answering, Prover
 from hub.gateway.fetching import Questions
 from hub.gateway.gateway import Gateway, officer_of
@@ -200,6 +201,7 @@ def build_service(
         clock=clock,
         events=EventParts(
             feed=feed,
+            places=Places(secrets.ids),
             pulse=Pulse(feed, clock),
             policies=policies,
             clock=clock,

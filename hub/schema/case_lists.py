@@ -16,6 +16,7 @@ from hub.casework.handover import HandoverForm
 from hub.casework.queries import CaseFilter, CaseOrder, CaseRow, TaskFilter, TaskRow
 from hub.engine.execute import FieldCall
 from hub.events.outbox import Event
+from hub.events.places import BEGINNING, Places
 from hub.gateway.reading import Denied
 from hub.schema.context import OperationContext
 from hub.schema.roots import DEFAULT_FIRST, MAX_PERSONS, ArgumentError
@@ -98,6 +99,7 @@ class CaseFetcher:
         self._feed = feed
         self._rules = rules
         self._ids = ids
+        self._places = Places(ids)
         self._names = names
         self._today = today
 
@@ -208,16 +210,16 @@ class CaseFetcher:
 
     async def _changes(self, context: OperationContext, call: FieldCall) -> Any:
         principal = context.asker.principal
-        after = call.arguments.get("after") or "0"
-        if not (after.isascii() and after.isdigit() and len(after) < 19):
-            raise ArgumentError("A place in the feed is a number.")
+        after = self._places.open(principal.agency, call.arguments.get("after") or BEGINNING)
+        if after is None:
+            raise ArgumentError("This place does not belong to this feed.")
         events = await self._feed.after(
-            int(after), recipient=principal.agency, regions=principal.regions, first=_first(call)
+            after, recipient=principal.agency, regions=principal.regions, first=_first(call)
         )
         return {
             "changes": [
                 {
-                    "position": str(event.position),
+                    "position": self._places.seal(principal.agency, event.position),
                     "kind": event.kind,
                     "case": event.body.get("case"),
                     "office": event.office,
@@ -225,7 +227,7 @@ class CaseFetcher:
                 }
                 for event in events
             ],
-            "position": str(events[-1].position) if events else after,
+            "position": self._places.seal(principal.agency, events[-1].position if events else after),
         }
 
     def _note(self, context: OperationContext, call: FieldCall, persons: Sequence[str]) -> None:

@@ -21,11 +21,13 @@ from hub.auth.policy_holder import PolicyHolder
 from hub.clock import Clock
 from hub.errors import AuditUnavailableError, PurposeNotAllowedError, PurposeRequiredError, StoreError
 from hub.events.outbox import Event
+from hub.events.places import Places
 from hub.gateway.reading import Reading
 from hub.schema.case_lists import Feeds
 from hub.schema.casework import Change
 from hub.schema.course import Clerk, Course
 from hub.schema.errors import request_error
+from hub.schema.roots import ArgumentError
 from hub.schema.seats import Seats
 
 POLL_S = 0.5
@@ -64,6 +66,7 @@ class EventParts:
     """What subscriptions need: `disabled` clients are served no more; `pause` waits for the next look at the feed."""
 
     feed: Heads
+    places: Places
     policies: PolicyHolder
     clock: Clock
     purposes: frozenset[str]
@@ -143,8 +146,9 @@ class Events:
     async def changes(self, kinds: tuple[str, ...], after: str | None) -> AsyncIterator[Change]:
         """Events of these kinds, in order of their places, each once."""
         parts, principal = self._parts, self._course.principal
-        given = after is not None and after.isascii() and after.isdigit() and len(after) < 19
-        position = int(after or 0) if given else await parts.feed.head()
+        position = await parts.feed.head() if after is None else parts.places.open(principal.agency, after)
+        if position is None:
+            raise ArgumentError("This place does not belong to this feed.")
         while self._holds():
             try:
                 head = await parts.pulse.head()
@@ -162,7 +166,7 @@ class Events:
                     if not (self._holds() and self.permitted()):
                         return
                     self._event = event
-                    yield _change(event)
+                    yield _change(event, parts.places.seal(principal.agency, position))
             if len(page) < PAGE:
                 position = max(position, head)  # what lies between is for others
                 await parts.pause(POLL_S)
@@ -181,14 +185,13 @@ class Events:
         if isinstance(results, ExecutionResult):
             yield orjson.dumps({"data": None, "errors": [{"message": "The subscription cannot be served."}]})
             return
-        async for result in results:
-            try:
+        try:
+            async for result in results:
                 entry = await self._record(result)
-            except AuditUnavailableError as error:
-                yield orjson.dumps({"data": None, "errors": [request_error(error)]})
-                return
-            hub = {"requestId": request.request_id, "auditEntry": entry}
-            yield orjson.dumps({"data": result.data, "extensions": {"hub": hub}})
+                hub = {"requestId": request.request_id, "auditEntry": entry}
+                yield orjson.dumps({"data": result.data, "extensions": {"hub": hub}})
+        except (ArgumentError, AuditUnavailableError) as error:
+            yield orjson.dumps({"data": None, "errors": [request_error(error)]})
 
     async def aclose(self) -> None:
         if self._seated:
@@ -218,9 +221,9 @@ class Events:
         return await self._clerk.record(course, Outcome.FAILED if result.errors else Outcome.OK, None)
 
 
-def _change(event: Event) -> Change:
+def _change(event: Event, place: str) -> Change:
     return Change(
-        position=str(event.position),
+        position=place,
         kind=event.kind,
         case=event.body.get("case"),
         office=event.office,

@@ -9,6 +9,7 @@ import pytest
 from hub.audit.log import AuditLog
 from hub.audit.reader import dump
 from hub.auth.principal import Principal
+from hub.crypto.pairwise import PairwiseIds
 from hub.domain.catalogue_reader import read_catalogue
 from hub.domain.codes_reader import read_codes
 from hub.errors import (
@@ -19,6 +20,7 @@ from hub.errors import (
     StoreError,
 )
 from hub.events.outbox import Feed, Sequencer, put
+from hub.events.places import Places
 from hub.rules import build_schema
 from hub.schema.cost import CostModel
 from hub.schema.course import Clerk, Course
@@ -31,6 +33,7 @@ from tests.auth.parts import judge
 
 SCHEMA = build_schema(read_catalogue(read_codes()), read_codes())
 DOCUMENTS = Documents(SCHEMA, CostModel(SCHEMA, Weights(prices={}, sizes={}, asks={}, witnesses={})))
+PLACES = Places(PairwiseIds(b"p" * 32))
 CASES = "subscription { caseEvents { kind case office position } }"
 TASKS = "subscription { taskEvents { kind case } }"
 
@@ -97,6 +100,7 @@ class World:
         feed = Feed(self.store)
         parts = EventParts(
             feed=feed,
+            places=PLACES,
             pulse=Pulse(feed, self.clock),
             policies=self.rules,
             clock=self.clock,
@@ -221,6 +225,19 @@ async def test_a_store_that_does_not_answer_for_a_while_loses_no_event(world):
     events._parts.feed.after = after
     (only,) = await payloads(events, 1)
     assert (only["data"]["caseEvents"]["kind"], len(failed)) == ("case.VISITED", 3)
+
+
+async def test_a_subscription_goes_on_after_a_place_of_its_reader_and_after_no_other(world):
+    await world.tell("case.VISITED")
+    await world.tell("case.PLACED")
+    text = 'subscription { caseEvents(after: "%s") { kind position } }'
+    first, _ = await payloads(world.events(text % "0"), 2)
+    place = first["data"]["caseEvents"]["position"]
+    (second,) = await payloads(world.events(text % place), 1)
+    assert second["data"]["caseEvents"]["kind"] == "case.PLACED"
+    for foreign in ("1", "x", PLACES.seal("police", 1)):
+        (refused,) = await payloads(world.events(text % foreign), 1)
+        assert refused["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
 
 
 async def test_rules_are_asked_again_before_each_event(world):
