@@ -8,6 +8,7 @@ from hub.audit.queries import AuditQueries
 from hub.audit.tiles import TileFiles
 from hub.audit.witnessing import read_witnesses
 from hub.auth.issuer import Issuer, open_issuer_key
+from hub.auth.policy_holder import RulesInForce
 from hub.auth.proofs import ProofSigner
 from hub.bootstrap.front import build_front
 from hub.bootstrap.linking import build_linking
@@ -42,10 +43,10 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     log = AuditLog(store, clock)
     checkpoints = build_checkpoints(settings, store, clock)
     queries = AuditQueries(store, checkpoints)
-    office = build_office(settings, rules, secrets, store, log, queries, checkpoints, clock)
+    policies = build_policies(settings, rules)
+    office = build_office(settings, rules, RulesInForce(policies), secrets, store, log, queries, checkpoints, clock)
     issuer_key = open_issuer_key(settings.hub_dir / "keys" / "issuer.pem", create=settings.demo)
     metrics = Metrics()
-    policies = build_policies(settings, rules)
     proof_key = open_issuer_key(settings.hub_dir / "keys" / "proofs.pem", create=settings.demo)
     prover = ProofSigner(proof_key, url=settings.base_url, clock=clock)
     hub = Hub(

@@ -13,6 +13,7 @@ from hub.auditing.office import AuditOffice
 from hub.auditing.policies import PolicyTexts, policy_files
 from hub.auditing.samples import Samples
 from hub.auditing.subject import Words
+from hub.auth.policy_holder import RulesInForce
 from hub.bootstrap.secrets import Secrets
 from hub.clock import Clock
 from hub.rules import Rules, policy_directories
@@ -23,6 +24,7 @@ from hub.store.engine import Store
 def build_office(
     settings: Settings,
     rules: Rules,
+    in_force: RulesInForce,
     secrets: Secrets,
     store: Store,
     log: AuditLog,
@@ -36,6 +38,7 @@ def build_office(
     misuse, facts = read_misuse_rules(), read_facts(settings.hub_dir / "misuse-facts.json")
     return AuditOffice(
         desk=AuditDesk(
+            rules=in_force,
             queries=queries,
             checkpoints=checkpoints,
             pseudonyms=secrets.pseudonyms,
