@@ -35,7 +35,7 @@ from hub.store.migration import migrate
 NAMES = [f"{kind}.field{number}" for kind in ("Person", "TaxRecord", "PoliceRecord") for number in range(12)]
 chance = random.Random(6)
 PATTERNS = [
-    Pattern(full=tuple(sorted(chance.sample(NAMES, 9))), denied=tuple(sorted(chance.sample(NAMES, 3))))
+    Pattern(full=tuple(sorted(chance.sample(NAMES, 9))), denied=tuple(sorted(chance.sample(NAMES, 3))), facts="case")
     for _ in range(200)
 ]
 AGENCIES = ("justice", "police", "social-security", "civil-affairs", "tax")
