@@ -72,7 +72,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         ids=secrets.ids,
         metrics=metrics,
         policies=policies,
-        watcher=build_watcher(settings, rules, policies, log, metrics, clock),
+        watcher=build_watcher(settings, rules, policies, office.policies, log, metrics, clock),
         service=build_service(
             settings, rules, secrets, index, sources, log, policies, clock, store, prover, office.desk
         ),
