@@ -9,6 +9,7 @@ from hub.audit.tiles import TileFiles
 from hub.audit.witnessing import read_witnesses
 from hub.auth.disabled_clients import DisabledClients
 from hub.auth.issuer import Issuer, open_issuer_key
+from hub.auth.policy_holder import RulesInForce
 from hub.auth.proofs import ProofSigner
 from hub.bootstrap.front import build_front
 from hub.bootstrap.linking import build_linking
@@ -50,12 +51,12 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     log = AuditLog(store, clock)
     checkpoints = build_checkpoints(settings, store, clock)
     queries = AuditQueries(store, checkpoints)
-    office = build_office(settings, rules, secrets, store, log, queries, checkpoints, clock)
+    policies = build_policies(settings, rules)
+    office = build_office(settings, rules, RulesInForce(policies), secrets, store, log, queries, checkpoints, clock)
     quota = build_quota(settings, store, secrets, clock)
     statutory = build_statutory(store, secrets, index, log, quota, clock)
     issuer_key = open_issuer_key(settings.hub_dir / "keys" / "issuer.pem", create=settings.demo)
     metrics = Metrics()
-    policies = build_policies(settings, rules)
     proof_key = open_issuer_key(settings.hub_dir / "keys" / "proofs.pem", create=settings.demo)
     prover = ProofSigner(proof_key, url=settings.base_url, clock=clock)
     disabled = DisabledClients(settings.disabled_clients_file, clock)
@@ -85,7 +86,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         metrics=metrics,
         policies=policies,
         disabled=disabled,
-        watcher=build_watcher(settings, rules, policies, log, metrics, clock),
+        watcher=build_watcher(settings, rules, policies, office.policies, log, metrics, clock),
         service=build_service(
             settings,
             rules,

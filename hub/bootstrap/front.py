@@ -113,7 +113,7 @@ async def lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
         raise StoreError("the database is not at this program's schema; run `hub migrate`")
     digest = hub.policies.current.policy_digest
     await hub.log.append(Draft(kind=Kind.STARTUP, request_id="startup", policy_digest=digest, outcome=Outcome.OK))
-    await hub.office.policies.keep()
+    await hub.office.policies.start(digest, hub.policies.policy.files)
     await hub.checkpoints.make(force=True)
     for source in hub.sources.values():
         await source.start()

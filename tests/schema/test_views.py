@@ -26,8 +26,8 @@ from graphql import (
     visit,
 )
 
-from hub.auditing.access import LOG
 from hub.auth.principal import Principal
+from hub.domain.commands import LOG
 from hub.errors import RequestError
 from hub.gateway.quota import QuotaState
 from hub.gateway.reading import AskAnswer, Reading
