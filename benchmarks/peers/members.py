@@ -76,4 +76,4 @@ async def _copy(store: asyncpg.Connection, table: Table, rows: Sequence[dict[str
 
 def _records(columns: Sequence[str], rows: Sequence[dict[str, object]]) -> Iterator[tuple[object, ...]]:
     for row in rows:
-        yield tuple(row[column] for column in columns)
+        yield tuple(row.get(column) for column in columns)  # a column that the importer leaves out is null

@@ -8,6 +8,7 @@ Six sealed columns with their views, the hub's own store with 100,000 members, k
 import argparse
 import asyncio
 import json
+import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,7 +29,7 @@ from hub.rules import Rules
 from hub.settings import Settings
 from hub.store.migration import migrate
 
-VERSION = "2"  # of what is sealed and imported; another one makes it anew
+VERSION = "3"  # of what is sealed and imported; another one makes it anew
 
 
 def main() -> None:
@@ -43,6 +44,7 @@ async def prepare(*, fresh: bool = False) -> None:
         if fresh:
             await source.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
             await source.execute(f"DROP DATABASE IF EXISTS {STORE} WITH (FORCE)")
+            shutil.rmtree(settings.hub_dir / "keys", ignore_errors=True)  # of what was just dropped, whatever their format
         await _make_store(source)
         ring = build_key_ring(settings, rules.catalogue)
         write_endpoints(settings, rules)
