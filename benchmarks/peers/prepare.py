@@ -16,7 +16,7 @@ from pathlib import Path
 
 import asyncpg
 
-from benchmarks.peers.members import import_members
+from benchmarks.peers.members import import_members, tidy
 from benchmarks.peers.parts import STORE, bench_rules, bench_settings, database_url
 from benchmarks.peers.sealed_tables import SCHEMA, build_sealed, build_views, check_mapped
 from hub.bootstrap.build import build_hub
@@ -44,7 +44,9 @@ async def prepare(*, fresh: bool = False) -> None:
         if fresh:
             await source.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
             await source.execute(f"DROP DATABASE IF EXISTS {STORE} WITH (FORCE)")
-            shutil.rmtree(settings.hub_dir / "keys", ignore_errors=True)  # of what was just dropped, whatever their format
+            shutil.rmtree(
+                settings.hub_dir / "keys", ignore_errors=True
+            )  # of what was just dropped, whatever their format
         await _make_store(source)
         ring = build_key_ring(settings, rules.catalogue)
         write_endpoints(settings, rules)
@@ -56,6 +58,8 @@ async def prepare(*, fresh: bool = False) -> None:
                 await _import(source, store, hub)
         finally:
             await hub.close()
+    async with _connected(database_url(STORE)) as store:
+        await tidy(store)  # with nothing else connected, whose snapshot would keep rows from being seen by all
 
 
 def write_endpoints(settings: Settings, rules: Rules) -> Path:
