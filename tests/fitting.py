@@ -57,5 +57,10 @@ class _Cutter(Visitor):
 @cache
 def fitted(text: str, role: str) -> str:
     """`text` without the fields that the view of `role` does not hold."""
-    info = TypeInfo(view_of(role))
+    return cut(text, view_of(role))
+
+
+def cut(text: str, view: GraphQLSchema) -> str:
+    """`text` without the fields that `view` does not hold."""
+    info = TypeInfo(view)
     return print_ast(visit(parse(text), TypeInfoVisitor(info, _Cutter(info))))

@@ -5,10 +5,17 @@ from datetime import date
 
 from hub.identity.index import IndexedMember
 
+ENTITLED = "entitledGroup"
+
 
 def compose(fields: Sequence[str], member: IndexedMember | None, day: date) -> dict[str, object]:
-    """Values of the granted composed `fields` on `day`; everything is None for somebody who is not a member."""
-    return {field: None if member is None else _value(field, member, day) for field in fields}
+    """Values of the granted composed `fields` on `day`; of somebody who is not a member nothing is known.
+
+    But for whether the person is entitled: the answer is no, as of a member whose term is over, or the two could be
+    told apart by whoever may have the answer only.
+    """
+    nobody = {ENTITLED: False}
+    return {field: nobody.get(field) if member is None else _value(field, member, day) for field in fields}
 
 
 def _value(field: str, member: IndexedMember, day: date) -> object:

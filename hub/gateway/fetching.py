@@ -54,6 +54,15 @@ class Questions:
         return layout
 
 
+def uncounted(answer: Fetched) -> Fetched:
+    """`answer` without the counts of what was withheld: some of it the asker may not know of."""
+    records = {
+        key: msgspec.structs.replace(record, quarantined=0) if record.quarantined else record
+        for key, record in answer.records.items()
+    }
+    return msgspec.structs.replace(answer, records=records)
+
+
 def narrowed(answer: Fetched, keys: Collection[str]) -> Fetched:
     """`answer` as if nobody else had been asked for: how fresh it is must not tell of other records."""
     records = {key: record for key, record in answer.records.items() if key in keys}

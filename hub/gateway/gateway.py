@@ -20,7 +20,7 @@ from hub.connectors.base import Fetched, KeyKind, Layout
 from hub.domain.identity_number import IdentityNumber
 from hub.gateway.answering import Answering
 from hub.gateway.compose import compose
-from hub.gateway.fetching import Questions, narrowed
+from hub.gateway.fetching import Questions, narrowed, uncounted
 from hub.gateway.noting import Noted, note
 from hub.gateway.plan import ClassPlan, Planner
 from hub.gateway.ports import People, Pseudonyms, Scope, Source
@@ -114,6 +114,8 @@ class Gateway:
             }
             shown = {key for ref in visible for held in keys[ref].values() for key in held}
             fetched = {agency: narrowed(answer, shown) for agency, answer in fetched.items()}
+        computing = {agency for of_item in plans for plan in of_item.values() for agency in plan.computing}
+        fetched |= {agency: uncounted(fetched[agency]) for agency in computing & fetched.keys()}
         members = await self._composable(inquiry, named, plans, visible)
         answers = [
             AskAnswer(

@@ -80,6 +80,11 @@ class ClassPlan:
     structural: frozenset[str]  # asked coordinates that are nobody's data: ids, provenance, sources, conflicts, access
     predicates: tuple[BoundPredicate, ...] = ()  # answered without releasing what they are computed of
 
+    @property
+    def computing(self) -> frozenset[str]:
+        """Agencies that are asked for more than is released, because an answer is computed of it."""
+        return frozenset().union(*(bound.agencies for bound in self.predicates))
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class BoundPlan:

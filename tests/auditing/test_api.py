@@ -55,12 +55,26 @@ def test_supervisors_see_that_the_log_is_whole_and_no_entry(persona):
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))
-async def test_a_refusal_says_which_field_and_is_an_entry(office, name):
+async def test_to_a_role_that_never_may_it_does_not_exist_and_asking_is_an_entry(office, name):
     answer = await office.ask(CALLS[name], persona="tax")
+    assert "data" not in answer
+    assert answer["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+    (entry,) = [one for one in await office.entries() if one["id"] == answer["extensions"]["hub"]["auditEntry"]]
+    assert (entry["outcome"], entry["kind"], entry["officer"]) == ("DENIED", "operation", "8001")
+    assert entry["code"] == "GRAPHQL_VALIDATION_FAILED"
+
+
+@pytest.mark.parametrize("name", ["auditCheckpoint", "auditStatus"])
+async def test_a_refusal_says_which_field_and_is_an_entry(office, name):
+    answer = await office.ask(CALLS[name], persona="county-office", purpose="HANDOVER")
     assert answer["data"] == {name: None}
     assert answer["extensions"]["hub"]["denied"] == [{"coordinate": f"Query.{name}", "code": "FIELD_DENIED"}]
     (entry,) = [one for one in await office.entries() if one["id"] == answer["extensions"]["hub"]["auditEntry"]]
-    assert (entry["outcome"], entry["kind"], entry["officer"]) == ("DENIED", "operation", "8001")
+    assert (entry["outcome"], entry["kind"], entry["officer"]) == (
+        "DENIED",
+        "operation",
+        RULES.personas["county-office"].officer,
+    )
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))

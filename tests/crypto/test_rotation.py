@@ -371,7 +371,7 @@ def test_status_tells_states_and_uses_and_no_key(tmp_path):
     asyncio.run(settled(tmp_path))
     done = command(tmp_path, "keys", "rotate", "--grace", "0")
     assert done.stdout == "25 values moved\n"
-    assert "values: 20 of 20" in done.stderr
+    assert "values: 25 of 25" in done.stderr
     shown = command(tmp_path, "keys", "status").stdout
     assert re.search(r"^seal:hub:3 +1 decrypt-only (sha256|sm3) +8192$", shown, re.MULTILINE)
     assert re.search(r"^seal:hub:3 +2 active +(sha256|sm3) +\d+$", shown, re.MULTILINE)

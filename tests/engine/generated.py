@@ -19,6 +19,7 @@ from graphql import (
     get_named_type,
     is_composite_type,
     is_input_object_type,
+    is_introspection_type,
     is_leaf_type,
     is_list_type,
     is_non_null_type,
@@ -119,6 +120,8 @@ def _material(rng: Random, sdl: str) -> Material:
     scalar.coerce_output_value = fragile
     for type_ in schema.type_map.values():
         named: Any = type_
+        if is_introspection_type(named):
+            continue  # these are of all schemas of the process
         if is_object_type(named) and named is not schema.query_type and rng.random() < 0.15:
             named.is_type_of = _is_type_of(named.name)
         elif is_union_type(named) and rng.random() < 0.5:

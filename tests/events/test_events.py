@@ -18,8 +18,6 @@ from hub.events.outbox import Feed, Sequencer, put
 from hub.events.tables import event_head, outbox, webhook
 from hub.events.webhooks import Webhooks
 
-NOW = datetime.now(UTC)  # receivers refuse what is minutes old
-
 
 class Plain:
     def seal(self, place, text):
@@ -89,7 +87,7 @@ class Side:
 
 @pytest.fixture
 async def side(ready):
-    side = Side(ready, FixedClock(NOW))
+    side = Side(ready, FixedClock(datetime.now(UTC)))  # receivers refuse what is minutes old
     side.clock = side.deliverer._clock
     yield side
     await side.deliverer.close()

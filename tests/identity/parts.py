@@ -17,6 +17,7 @@ from hub.identity.links import Matching
 from hub.identity.matching.weights import Model, read_model
 from hub.identity.names import NameIndexes
 from hub.identity.tables import link, person
+from hub.identity.vault import Vault
 
 AGENCIES = ("justice", "police", "social-security", "civil-affairs", "tax")
 RING = KeyRing(
@@ -97,6 +98,13 @@ async def members(store, clock, records: list[Record]) -> dict[str, str]:
         erased=SECRETS.erased,
         clock=clock,
         matching=SECRETS.matching,
+        vault=Vault(
+            sealer=SECRETS.sealer,
+            opener=SECRETS.opener,
+            numbers=index("vaultNumber"),
+            keys=index("vaultKey"),
+            clock=clock,
+        ),
     )
     await importer.run(Source(records))
     named = {SECRETS.matching.record("justice", one.key): one.key for one in records}

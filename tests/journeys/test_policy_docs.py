@@ -100,7 +100,12 @@ def _take_the_way(shell: Shell, demo: Demo, steps: dict[str, list[Step]]) -> Non
     number = {"n": demo.held["people"]["in"][0]}  # whom the persona's case concerns
 
     def insured():
-        person = demo.ask("tax", INSURED, number).json["data"]["person"]
+        """None while the view of the role does not hold the field."""
+        answer = demo.ask("tax", INSURED, number)
+        if answer.status == 400:
+            assert answer.code == "GRAPHQL_VALIDATION_FAILED"
+            return None
+        person = answer.json["data"]["person"]
         return person and person["socialSecurity"] and person["socialSecurity"]["insuredNow"]
 
     assert insured() is None

@@ -5,6 +5,7 @@ Registers stand in memory and keep a log of what they are asked; the person inde
 
 import asyncio
 import json
+import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -16,16 +17,24 @@ from typing import Any
 from graphql import GraphQLSchema, build_schema
 
 from hub.audit.entry import Draft
-from hub.audit.log import Receipt, Waiting
+from hub.audit.log import Receipt, Waiting, new_entry_id
+from hub.audit.queries import AuditQueries
+from hub.auth.issuer import open_issuer_key
+from hub.auth.policy_holder import Policy, PolicyHolder
 from hub.auth.principal import Principal
+from hub.auth.proofs import ProofSigner
+from hub.bootstrap.build import build_checkpoints
+from hub.bootstrap.office import build_office
 from hub.bootstrap.reading import build_importer, build_index, build_service, sealed_columns
 from hub.bootstrap.secrets import build_key_ring, build_secrets
 from hub.clock import FixedClock
 from hub.connectors.base import Fetch, KeyKind, Layout, Part, SourceRecord
 from hub.connectors.guard import Guard
+from hub.crypto.blind_index import RingIndex, bits_for
 from hub.crypto.envelope import Place
 from hub.domain.catalogue import Catalogue, Field
 from hub.domain.identity_number import IdentityNumber
+from hub.gateway.predicates import bind_predicates
 from hub.gateway.quota import PersonQuota
 from hub.gateway.resolve import MEMBER_KIND, REGISTER_KIND
 from hub.rules import Rules
@@ -34,12 +43,30 @@ from hub.settings import Settings
 from hub.store.engine import open_store
 from hub.store.migration import migrate
 from tests.noninterference.operations import Named, Operation
-from tests.noninterference.sight import OWNERS
+from tests.noninterference.sight import CODES, OWNERS, PREDICATES, SEALED
 from tests.noninterference.values import Value, canonical
 from tests.noninterference.worlds import TERMS, TODAY, Record, Rows, World, as_of, number_of, person_id_of
 
 NOW = datetime(TODAY.year, TODAY.month, TODAY.day, 4, tzinfo=UTC)
-TABLES = ("person", "person_link", "person_jurisdiction", "case_reference", "consent")
+TABLES = (
+    "person",
+    "person_salt",
+    "person_name",
+    "person_name_token",
+    "person_link",
+    "person_jurisdiction",
+    "case_reference",
+    "consent",
+    "case_record",
+    "case_deadline",
+    "outbox",
+)
+ENTRY = re.compile(rb'"auditEntry":"[^"]{24}"')
+SIGNATURE = re.compile(rb'("eyJ[\w-]+\.eyJ[\w-]+)\.[\w-]{86}"')
+"""Of an answer may differ what is drawn anew each time: the name of its audit entry, and the signature of a proof.
+
+What a proof says is compared.
+"""
 MAX_PAGES = 8
 
 
@@ -49,11 +76,12 @@ class MemoryLog:
     def __init__(self) -> None:
         self.drafts: list[Draft] = []
 
-    def submit(self, draft: Draft) -> Waiting:
+    def submit(self, draft: Draft, entry_id: str | None = None) -> Waiting:
         self.drafts.append(draft)
         done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        done.set_result(Receipt(entry_id="entry", seq=len(self.drafts)))
-        return Waiting("entry", draft, done)
+        name = entry_id or new_entry_id()
+        done.set_result(Receipt(entry_id=name, seq=len(self.drafts)))
+        return Waiting(name, draft, done)
 
 
 @dataclass(frozen=True)
@@ -109,20 +137,37 @@ class Shop:
             data_dir=directory, demo=True, persons_per_hour=1000, request_deadline_s=60, agency_deadline_s=30
         )
         self.clock = FixedClock(NOW)
-        self.secrets = build_secrets(build_key_ring(self.settings, self.catalogue))
+        ring = build_key_ring(self.settings, self.catalogue)
+        self.secrets = build_secrets(ring)
         if blind_bits is not None:  # as many candidates a number as a province's index has
-            self.secrets = replace(self.secrets, numbers=replace(self.secrets.numbers, bits=blind_bits))
+            fewer = bits_for(self.settings.expected_persons) - blind_bits
+            numbers = RingIndex(ring, "index:identityNumber", "identityNumber", fewer_bits=fewer)
+            self.secrets = replace(self.secrets, numbers=numbers)
         self.store = open_store(self.settings.store_url)
         self.calls: list[Call] = []
         self.world = World((), {})
         self.log = MemoryLog()
         self._sealed = sealed_columns(rules.mappings)
+        SEALED.update(self._sealed)
+        CODES.update(rules.codes)
+        PREDICATES.update(bind_predicates(self.catalogue))
         self._tops = {top.agency: top for top in self.catalogue.agency_types() if top.agency}
         self.registers = {name: Register(name, m.key_kind, self) for name, m in rules.mappings.items()}
         guards: Any = {name: Guard(item, clock=self.clock, concurrency=8) for name, item in self.registers.items()}  # type: ignore[arg-type]
         index = build_index(self.store, self.secrets, guards, self.clock)
-        self.service = build_service(self.settings, rules, self.secrets, index, guards, self.log, self.clock)  # type: ignore[arg-type]
-        self.gateway = self.service._operations._gateway
+        self.policies = PolicyHolder(Policy(judge=rules.judge))
+        proof_key = open_issuer_key(self.settings.hub_dir / "keys" / "proofs.pem", create=True)
+        prover = ProofSigner(proof_key, url=self.settings.base_url, clock=self.clock)
+        log: Any = self.log
+        checkpoints = build_checkpoints(self.settings, self.store, self.clock)
+        queries = AuditQueries(self.store, checkpoints)
+        office = build_office(self.settings, rules, self.secrets, self.store, log, queries, checkpoints, self.clock)
+        self.service = build_service(
+            self.settings, rules, self.secrets, index, guards, log, self.policies, self.clock, self.store, prover,
+            office.desk,
+        )  # fmt: skip
+        view = self.service._views.of_role(rules.judge, agency="justice", role="judicial-office")
+        self.gateway = view.operations._gateway  # one for all views
         self._importer = build_importer(self.store, self.secrets, self.clock)
         self._schemas: dict[str, GraphQLSchema] = {}
 
@@ -158,9 +203,38 @@ class Shop:
                 database.execute(f"DELETE FROM {table}")
             for slot in range(len(world.humans)):
                 self._write_member(database, world, slot)
+            self._write_docket(database, world)
             for name, case in world.cases.items():
                 row = {"person_id": person_id_of(case.slot), "case_id": name, "agency": case.agency}
                 _insert(database, "case_reference", {**row, "region": case.region, "open": case.open})
+
+    def _write_docket(self, database: sqlite3.Connection, world: World) -> None:
+        """Cases with one deadline each, and an event of each."""
+        for number, duty in enumerate(world.docket, 1):
+            person_id, office = person_id_of(duty.slot), f"judicial-office/{duty.region}"
+            red = TODAY + timedelta(days=duty.days)
+            case = {"person_id": person_id, "case_id": f"K-{number}"}
+            _insert(
+                database,
+                "case_record",
+                {**case, "state": "ASSISTED", "ended": duty.days < -10, "accountable": office, "region": duty.region,
+                 "bounces": 0, "route": "PAPER", "key_person": duty.days % 2, "released": red, "flags": "", "revision": 1,
+                 "opened_us": 1, "changed_us": 1},
+            )  # fmt: skip
+            _insert(
+                database,
+                "case_deadline",
+                {**case, "step": "REPORT", "anchor": "a", "task_id": f"T-{number}", "rule_id": "r", "office": office,
+                 "region": duty.region, "due": red, "yellow": red - timedelta(days=9), "red": red, "assumed": False,
+                 "told": 0},
+            )  # fmt: skip
+            body = json.dumps({"case": f"K-{number}", "days": duty.days})
+            _insert(
+                database,
+                "outbox",
+                {"person_key": f"{person_id[:28]}{number:04}", "sequence": 1, "position": number, "kind": "case.moved",
+                 "recipient": duty.told, "office": office, "body": body, "entry_id": "e", "happened_us": duty.days + 99},
+            )  # fmt: skip
 
     def _write_member(self, database: sqlite3.Connection, world: World, slot: int) -> None:
         human, person_id = world.humans[slot], person_id_of(slot)
@@ -190,8 +264,14 @@ class Shop:
         )
         _insert(database, "person", made.person)
         _insert(database, "person_link", made.link)
-        for office in made.offices:
-            _insert(database, "person_jurisdiction", office)
+        _insert(database, "person_salt", made.salt)
+        for table, rows in (
+            ("person_name", made.names),
+            ("person_name_token", made.tokens),
+            ("person_jurisdiction", made.offices),
+        ):
+            for made_row in rows:
+                _insert(database, table, made_row)
         for agency, purpose in human.consents:
             row = {"person_id": person_id, "agency": agency, "purpose": purpose, "given_at": NOW}
             _insert(database, "consent", row)
@@ -254,12 +334,13 @@ class Shop:
                 incremental=operation.incremental,
             )
             answer = await self.service.answer(principal, request)
-            body = answer.body
+            body, late = answer.body, len(self.calls)
             if answer.later is not None:
-                # Which part comes last is a matter of time, and time is measured elsewhere (benchmarks/side_channels).
+                # Which part is asked first or comes last is a matter of time, and time is measured elsewhere (benchmarks/side_channels).
                 parts = sorted([part.rpartition(b',"hasNext"')[0] async for part in answer.later])
                 body = b"\n".join([body, *parts])
-            answers.append((answer.status, answer.retry_after_s, body))
+                self.calls[late:] = sorted(self.calls[late:], key=lambda call: (call.agency, repr(_plain(call))))
+            answers.append((answer.status, answer.retry_after_s, _steady(body)))
             cursor = _next(answer.body) if operation.paged else None
             if cursor is None:
                 break
@@ -275,7 +356,7 @@ class Shop:
         return [self._given(principal, inner) for inner in value] if isinstance(value, list) else value
 
     def id_of(self, agency: str, principal: Principal, slot: int) -> str:
-        if principal.role in ("social-security", "civil-affairs", "tax"):
+        if self.rules.purposes.roles[principal.role].register:
             return self.secrets.ids.seal(agency, REGISTER_KIND, IdentityNumber.parse(number_of(slot)).text)
         return self.secrets.ids.seal(agency, MEMBER_KIND, person_id_of(slot))
 
@@ -301,6 +382,14 @@ def _insert(database: sqlite3.Connection, table: str, row: Mapping[str, Any]) ->
     plain = [value.isoformat() if hasattr(value, "isoformat") else value for value in row.values()]
     marks = ", ".join("?" * len(row))
     database.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", plain)
+
+
+def _plain(call: Call) -> list[tuple[str, list[str]]]:
+    return [(key, sorted(coordinates)) for key, coordinates in call.asked]
+
+
+def _steady(body: bytes) -> bytes:
+    return SIGNATURE.sub(rb'\1"', ENTRY.sub(b'"auditEntry":"-"', body))
 
 
 def _next(body: bytes) -> str | None:

@@ -4,23 +4,27 @@ A leak is a function that patches real code; nothing of it exists outside tests.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import true
 
 from hub.auth.decision import Decision, DenialCode, Effect
 from hub.auth.facts import Facts
+from hub.casework import queries
 from hub.connectors.base import SourceState
 from hub.errors import RequestError
-from hub.gateway import gateway, plan, view
+from hub.events.outbox import Feed
+from hub.gateway import answering, gateway, plan, view
 from hub.gateway.merge import Merged
 from hub.gateway.reading import Conflict, ConflictValue, Denied, SourceUse
 from hub.gateway.release import Releaser
 from hub.gateway.resolve import Resolver
 from hub.identity import importer, index, statements
 from hub.identity.index import PersonIndex
+from hub.schema.access import AccessDesk
 from tests.noninterference.harness import Shop
 from tests.noninterference.operations import KINDS
 from tests.noninterference.values import Value
@@ -81,16 +85,16 @@ def hidden_of(shop: Shop, member: str) -> str:
 
 @leak(*OFFICES)
 def a_denied_field_is_released(patch, shop):
-    patch.setattr(plan.Planner, "_decision", lambda self, table, name, shut: FULL)
+    patch.setattr(plan.Planner, "_decision", lambda self, table, name, shut, recipient: FULL)
 
 
 @leak(*OFFICES)
 def a_denied_field_is_fetched(patch, shop):
     real = plan.Planner._tree
 
-    def tree(self, record, asked, fetch):
+    def tree(self, record, asked, fetch, leaving):
         fetch.update(field.coordinate for field in record.fields if field.coordinate in asked)
-        return real(self, record, asked, fetch)
+        return real(self, record, asked, fetch, leaving)
 
     patch.setattr(plan.Planner, "_tree", tree)
 
@@ -99,8 +103,8 @@ def a_denied_field_is_fetched(patch, shop):
 def a_denied_list_shows_its_length(patch, shop):
     real = plan.Planner._decision
 
-    def decision(self, table, name, shut):
-        return FULL if self._catalogue.fields[name].record_type else real(self, table, name, shut)
+    def decision(self, table, name, shut, recipient):
+        return FULL if self._catalogue.fields[name].record_type else real(self, table, name, shut, recipient)
 
     patch.setattr(plan.Planner, "_decision", decision)
 
@@ -125,13 +129,49 @@ def plans_are_cached_without_the_decision(patch, shop):
     kept: dict[Any, Any] = {}
     real = plan.Planner.plan
 
-    def cached(self, table, coordinates, *, through_registers):
+    def cached(self, table, coordinates, **way):
         key = (table.decision_class.role, coordinates)
         if key not in kept:
-            kept[key] = real(self, table, coordinates, through_registers=through_registers)
+            kept[key] = real(self, table, coordinates, **way)
         return kept[key]
 
     patch.setattr(plan.Planner, "plan", cached)
+
+
+@leak("bank", "civil-affairs", "medical-insurance", "social-security")
+def a_count_tells_of_what_an_answer_is_computed_of(patch, shop):
+    patch.setattr(gateway, "uncounted", lambda answer: answer)
+
+
+@leak("medical-insurance")
+def a_former_member_is_answered_other_than_a_stranger(patch, shop):
+    real = gateway.compose
+    patch.setattr(
+        gateway, "compose", lambda fields, member, day: real(fields, member, day) if member else dict.fromkeys(fields)
+    )
+
+
+@leak("bank", "tax", "market-supervision", "province-office")
+def the_basis_of_an_answer_holds_what_it_is_computed_of(patch, shop):
+    real = answering.answer
+
+    def answer(predicate, known, day):
+        found = real(predicate, known, day)
+        held = str([known.value(name) for name in (*predicate.flat, *predicate.nested)])
+        return found and (replace(found[0], basis=f"{found[0].basis} {held}"), found[1])
+
+    patch.setattr(answering, "answer", answer)
+
+
+@leak(*OFFICES, "police-station", kinds=("explained",))
+def an_explanation_tells_who_is_a_member(patch, shop):
+    real = AccessDesk._nobody
+
+    def nobody(self, context, name):
+        members = sum(human.membership is not None for human in shop.world.humans)
+        return replace(real(self, context, name), explanation=f"{members}")
+
+    patch.setattr(AccessDesk, "_nobody", nobody)
 
 
 # -- conflicts, freshness, sources, cost
@@ -159,8 +199,8 @@ def freshness_tells_of_records_of_nobody(patch, shop):
 def sources_name_the_register_of_members(patch, shop):
     real = gateway.note
 
-    def note(reading, noted, visible, fetched, outsider, pseudonym, nobody):
-        real(reading, noted, visible, fetched, outsider, pseudonym, nobody)
+    def note(reading, noted, *rest):
+        real(reading, noted, *rest)
         if any(human.membership for human in shop.world.humans[:2]):
             reading.sources["justice"] = SourceUse(agency="justice", state=SourceState.OK, as_of=None, latency_ms=0)
 
@@ -171,8 +211,8 @@ def sources_name_the_register_of_members(patch, shop):
 def cost_counts_persons_who_are_not_theirs(patch, shop):
     real = gateway.note
 
-    def note(reading, noted, visible, fetched, outsider, pseudonym, nobody):
-        real(reading, noted, visible, fetched, outsider, pseudonym, nobody)
+    def note(reading, noted, *rest):
+        real(reading, noted, *rest)
         found = sum(ref is not None for item in noted for ref in item.refs)
         reading.asked["justice"] = reading.asked.get("justice", 0) + found
 
@@ -183,8 +223,8 @@ def cost_counts_persons_who_are_not_theirs(patch, shop):
 def denials_stand_only_for_who_is_there(patch, shop):
     real = gateway.note
 
-    def note(reading, noted, visible, fetched, outsider, pseudonym, nobody):
-        real(reading, noted, visible, fetched, outsider, pseudonym, nobody)
+    def note(reading, noted, *rest):
+        real(reading, noted, *rest)
         for item in noted:
             if all(ref is None for ref in item.refs):
                 reading.denied -= {one for one in reading.denied if one.coordinate == f"Query.{item.ask.field}"}
@@ -220,7 +260,7 @@ def the_quota_counts_members_only(patch, shop):
 
 @leak(*REGISTERS)
 def facts_of_membership_decide_for_registers(patch, shop):
-    patch.setattr(index, "_register_facts", lambda row: Facts(own=True, case=row is not None))
+    patch.setattr(index, "_register_facts", lambda row, number, standing: Facts(own=True, case=row is not None))
 
 
 @leak(*REGISTERS)
@@ -232,12 +272,30 @@ def a_case_of_any_agency_names_its_person(patch, shop):
 def denials_tell_members_from_others(patch, shop):
     real = gateway.note
 
-    def note(reading, noted, visible, fetched, outsider, pseudonym, nobody):
-        real(reading, noted, visible, fetched, outsider, pseudonym, nobody)
+    def note(reading, noted, *rest):
+        real(reading, noted, *rest)
         if any(human.membership is not None and human.membership.vaulted for human in shop.world.humans):
             reading.denied.add(Denied(coordinate="Query.person", code=DenialCode.FIELD_DENIED))
 
     patch.setattr(gateway, "note", note)
+
+
+# -- cases
+
+
+@leak(*OFFICES, "police-station", kinds=("lists",))
+def cases_of_other_regions_are_listed(patch, shop):
+    patch.setattr(queries, "_within", lambda column, prefixes: true())
+
+
+@leak(*OFFICES, "police-station", kinds=("lists",))
+def events_of_other_offices_are_told(patch, shop):
+    real = Feed.after
+
+    async def after(self, position, *, recipient, regions, first):
+        return await real(self, position, recipient=recipient, regions=None, first=first)
+
+    patch.setattr(Feed, "after", after)
 
 
 # -- lists
@@ -269,7 +327,7 @@ def a_next_page_is_announced_for_hidden_rows(patch, shop):
 def order_follows_a_hidden_field(patch, shop):
     def change(page):
         ordered = sorted(page.members, key=lambda member: hidden_of(shop, member))
-        return msgspec.structs.replace(page, members=tuple(ordered))
+        return msgspec.structs.replace(page, members={member: page.members[member] for member in ordered})
 
     page_with(patch, change)
 

@@ -14,7 +14,31 @@ from graphql import (
 
 from tests.noninterference.worlds import CASES, ELSEWHERE, MINE, NEIGHBOUR, SLOTS, number_of
 
-KINDS = ("person", "persons", "persons", "people", "people", "mixed", "mixed")
+OF_PERSONS = ("person", "persons", "persons", "people", "people", "mixed", "mixed")
+KINDS = (*OF_PERSONS, "explained", "lists")
+ROOTS = {"person": "person", "persons": "persons", "people": "people", "mixed": "person", "explained": "explainAccess"}
+REGIONS = {"region": "$region"}
+LISTS = {
+    "accessRequests": {},
+    "accessReviews": {"open": "$yes"},
+    "case": {"id": "$case"},
+    "caseload": {},
+    "changes": {},
+    "corrections": {"open": "$no"},
+    "myDay": {},
+    "supervisionOrders": {"open": "$no"},
+    "tasks": {},
+    "webhooks": {},
+    "webhookDeliveries": {"webhook": "$case"},
+    "bases": REGIONS,
+    "dueForecast": REGIONS,
+    "whatIf": {**REGIONS, "step": '"REPORT"', "count": "3", "unit": "DAY"},
+    "viewer": {},
+}
+"""Roots besides persons, with their arguments. Nothing that differs between two worlds may show in them.
+
+Left out are mutations, which change the world, and subscriptions, which answer later changes of it.
+"""
 ALWAYS = "__typename @include(if: $yes) @skip(if: $no)"  # every declared variable is used somewhere
 REGION_FILTERS = (None, None, "36", "3607", "360702", MINE, NEIGHBOUR[:6], ELSEWHERE[:2])
 
@@ -40,9 +64,13 @@ class Operation:
 
 @dataclass
 class Writer:
-    """Writes operations; what the schema does not have is not asked for."""
+    """Writes operations; what the schema does not have is not asked for.
+
+    Where no person is in it, every other question is about persons all the same, by the `whole` schema.
+    """
 
     schema: GraphQLSchema
+    whole: GraphQLSchema
     dice: Random
     density: float = 0.5
     cases: tuple[str, ...] = ()  # named in the request
@@ -51,8 +79,16 @@ class Writer:
     fragments: list[str] = field(default_factory=list)
 
     def operation(self) -> Operation:
-        kind = self.dice.choice(self.kinds)
+        if "Person" not in self.schema.type_map and self.dice.random() < 0.5:
+            self.schema = self.whole
+        roots = self.schema.query_type.fields if self.schema.query_type else {}
+        kinds = [kind for kind in self.kinds if ROOTS.get(kind, "viewer") in roots]
+        kind = self.dice.choice(kinds) if kinds else "lists"
         cases = self.cases
+        if kind == "lists":
+            return self._lists(cases)
+        if kind == "explained":
+            return self._explained(cases)
         if kind == "people":
             return self._list(cases)
         roots, declared, variables = [], ["$yes: Boolean!", "$no: Boolean!"], {"yes": True, "no": False}
@@ -65,6 +101,10 @@ class Writer:
         return Operation(text, variables, cases, incremental=self.dice.random() < 0.3)
 
     def _look_up(self, root: str, at: int) -> tuple[str, str, dict]:
+        if root == "person" and self.dice.random() < 0.2:
+            node = Named(self.dice.randrange(SLOTS), self.dice.random() < 0.1)
+            text = f"r{at}: node(id: $node{at}) {{ __typename ... on Person {{ {self.below('Person')} }} }}"
+            return text, f"$node{at}: ID!", {f"node{at}": node}
         if root == "persons":
             ids = [Named(self.dice.randrange(SLOTS), self.dice.random() < 0.1) for _ in range(self.dice.randint(2, 6))]
             return f"r{at}: persons(ids: $ids{at}) {{ {self.below('Person')} }}", f"$ids{at}: [ID!]!", {f"ids{at}": ids}
@@ -80,6 +120,44 @@ class Writer:
         )
         text = f"r{at}: person(lookup: $who{at}) {{ {self.below('Person')} }}"
         return text, f"$who{at}: PersonLookup!", {f"who{at}": lookup}
+
+    def _explained(self, cases: tuple[str, ...]) -> Operation:
+        """Why fields of one person are given or withheld, and how much of the quota is used by then."""
+        _, declare, given = self._look_up("person", 0)
+        while "who0" not in given:
+            _, declare, given = self._look_up("person", 0)
+        names = [
+            f"{name}.{inner}"
+            for name, of in self.schema.type_map.items()
+            if name == "Person" or name.endswith(("Record", "Predicates"))
+            if isinstance(of, GraphQLObjectType)
+            for inner in of.fields
+        ]
+        text = (
+            f"query ({declare}, $names: [String!]!) {{ explainAccess(coordinates: $names, person: $who0)"
+            f" {{ {self.below('AccessExplanation', 2)} }} viewer {{ quota {{ used resetsAt }} }} }}"
+        )
+        return Operation(text, {**given, "names": self.dice.sample(names, k=min(20, len(names)))}, cases)
+
+    def _lists(self, cases: tuple[str, ...]) -> Operation:
+        assert self.schema.query_type is not None
+        fields = self.schema.query_type.fields
+        names = [name for name in LISTS if name in fields]
+        written = []
+        for name in self.dice.sample(names, k=min(3, len(names))):
+            given = ", ".join(f"{key}: {value}" for key, value in LISTS[name].items())
+            of = get_named_type(fields[name].type)
+            below = f" {{ {self.below(of.name, 2)} }}" if _composite(of) else ""
+            written.append(f"{name}{f'({given})' if given else ''}{below}")
+        used = ALWAYS + " a: viewer { role @include(if: $yes) } "
+        declared = "$yes: Boolean!, $no: Boolean!"
+        variables: dict = {"yes": True, "no": False}
+        joined = " ".join(written)
+        if "$region" in joined:
+            declared, variables = f"{declared}, $region: String!", {**variables, "region": "3607"}
+        if "$case" in joined:
+            declared, variables = f"{declared}, $case: ID!", {**variables, "case": self.dice.choice(CASES)}
+        return Operation(f"query ({declared}) {{ {used}{joined} }}", variables, cases)
 
     def _list(self, cases: tuple[str, ...]) -> Operation:
         chosen: dict = {

@@ -3,18 +3,35 @@
 Written from the rules and not from the gateway: the tables come from the judge, everything else is worked out here.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from hub.auth.decision import DecisionClass, DecisionTable, Effect, Judge, Reach
 from hub.auth.facts import Facts
 from hub.auth.principal import Principal
-from hub.domain.agencies import JUSTICE
-from tests.noninterference.values import Value
-from tests.noninterference.worlds import ELSEWHERE, TERMS, TODAY, Case, Human, Maker, Membership, Record, Rows, World
+from hub.domain.agencies import HUB, JUSTICE
+from hub.domain.catalogue import Catalogue, Field
+from hub.domain.codes import CodeList
+from hub.gateway.predicates import BoundPredicate, Known, answer
+from tests.noninterference.values import Value, canonical
+from tests.noninterference.worlds import (
+    ELSEWHERE,
+    TERMS,
+    TODAY,
+    Case,
+    Duty,
+    Human,
+    Maker,
+    Membership,
+    Record,
+    Rows,
+    World,
+)
 
 OFFICES = {"judicial-office", "county-office", "province-office"}
 RELEASED = {Effect.FULL, Effect.MASKED, Effect.PREDICATE}
+EXISTENCE = ("Person.assistanceStatus", "Person.entitledGroup")  # either tells that the person is in the hub
 TERM_FIELDS = ("assistanceTermStart", "assistanceTermEnd", "assistanceStatus", "entitledGroup")
 
 
@@ -61,15 +78,37 @@ class Sight:
         """Whether the person exists for the asker."""
         human = world.humans[slot]
         if self.reach is Reach.REGISTERS:
-            return self.principal.agency in human.records
+            return any(agency in human.records for agency in self.proving)
         if self.reach is Reach.NOBODY or human.membership is None or human.membership.vaulted:
             return False
-        return self.table(self.facts(world, slot)).decisions["Person.assistanceStatus"].effect in RELEASED
+        decisions = self.table(self.facts(world, slot)).decisions
+        return any(decisions[name].effect in RELEASED for name in EXISTENCE)
+
+    @cached_property
+    def proving(self) -> frozenset[str]:
+        """Whose register says to a register role that somebody exists: its own agency's, else any that is not membership."""
+        if self.reach is not Reach.REGISTERS:
+            return frozenset()
+        registers = {owner for owner in OWNERS.values() if owner not in (JUSTICE, HUB)}
+        return frozenset({self.principal.agency} & registers or registers)
+
+    def answered(self, world: World, slot: int) -> list[BoundPredicate]:
+        """Predicates that the asker is answered of this person."""
+        return [
+            bound
+            for name, bound in PREDICATES.items()
+            if self.effect(world, slot, name) in RELEASED
+            and not (self.reach is Reach.REGISTERS and JUSTICE in bound.agencies)
+        ]
 
     def effect(self, world: World, slot: int, coordinate: str) -> Effect:
         if self.reach is Reach.REGISTERS and OWNERS[coordinate] == JUSTICE:
             return Effect.DENIED  # the register that is membership itself
         return self.table(self.facts(world, slot)).decisions[coordinate].effect
+
+    def minds(self, region: str) -> bool:
+        """Whether a case of a region lies in the asker's."""
+        return self._mine(region)
 
     def _mine(self, region: str) -> bool:
         return any(region.startswith(prefix) for prefix in self.principal.regions)
@@ -90,8 +129,43 @@ class Sight:
         return mine or any(agency == self.principal.agency for agency, _ in world.humans[slot].consents)
 
 
+def _entitled(member: Membership | None) -> bool:
+    return member is not None and not member.vaulted and member.term == "in"
+
+
+def _answer(catalogue: Catalogue, bound: BoundPredicate, records: Mapping[str, Record]) -> object:
+    """What the answer to a predicate is, all agencies answering."""
+    values: dict[str, object] = {}
+    for source in bound.sources:
+        if source.agency not in records:
+            continue
+        held = records[source.agency].rows[source.field]
+        if source.inner:
+            owner = catalogue.fields[source.coordinate].record_type
+            assert isinstance(held, list)
+            values[source.coordinate] = [
+                {name: _known(catalogue.fields[f"{owner}.{name}"], row[name]) for name in source.inner} for row in held
+            ]
+        else:
+            values[source.coordinate] = _known(catalogue.fields[source.coordinate], held)
+    return answer(bound.predicate, Known(values, frozenset()), TODAY)
+
+
+def _known(field: Field, value: object) -> object:
+    """A value as the gateway has it: what does not fit its mapping never arrives, what is sealed arrives sealed."""
+    if not isinstance(value, Value) or (value.broken and field.coordinate not in SEALED):
+        return None
+    return b"sealed" if field.coordinate in SEALED else canonical(field, value, CODES)
+
+
 OWNERS: dict[str, str] = {}
 """Owner agency by coordinate; filled from the catalogue by the harness."""
+SEALED: set[str] = set()
+"""Coordinates whose register holds them sealed; filled by the harness."""
+CODES: dict[str, CodeList] = {}
+"""Code lists by name; filled by the harness."""
+PREDICATES: dict[str, BoundPredicate] = {}
+"""Predicates by coordinate; filled by the harness."""
 
 
 class Blur:
@@ -106,7 +180,17 @@ class Blur:
         humans = [self.human(world, slot) for slot in range(len(world.humans))]
         cases = {name: case for name, case in world.cases.items() if self._keeps(world, case)}
         cases = {name: case for name, case in cases.items() if humans[case.slot].membership is not None}
-        return World(tuple(humans), cases)
+        return World(tuple(humans), cases, tuple(self._duty(duty) for duty in world.docket))
+
+    def _duty(self, duty: Duty) -> Duty:
+        """Another duty of others in place of one of others: what lies in the asker's regions stays, and where it stands.
+
+        Events have numbers over all agencies, so that how many there are of others shows; what they are must not.
+        """
+        if self.sight.minds(duty.region):
+            return duty
+        drawn = self.maker.duty(self.sight.principal.agency)
+        return duty if self.sight.minds(drawn.region) else drawn
 
     def _keeps(self, world: World, case: Case) -> bool:
         """Cases of other agencies may go; those of an unseen person's own must not matter, and go at times."""
@@ -123,7 +207,7 @@ class Blur:
         member = human.membership
         if self.sight.reach is Reach.REGISTERS:
             if not self.sight.named(world, slot):
-                member = self.dice.choice((None, self.maker.membership(vaulted=0.3)))
+                member = self._stranger(world, slot)
             elif member is not None:
                 member = self._term(world, slot, member)
         elif member is not None:
@@ -133,13 +217,14 @@ class Blur:
             record = self._record(world, slot, agency)
             if record is not None:
                 records[agency] = record
+        self._answer_alike(world, slot, records)
         return Human(member, records, human.consents if member is not None else frozenset())
 
     def _unseen(self, world: World, slot: int) -> Human:
         """Somebody quite different whom the asker does not see either."""
         drawn = self.maker.human()
         if self.sight.reach is Reach.REGISTERS:
-            records = {name: record for name, record in drawn.records.items() if name != self.sight.principal.agency}
+            records = {name: record for name, record in drawn.records.items() if name not in self.sight.proving}
             kept = world.humans[slot].membership if self.sight.named(world, slot) else drawn.membership
             return Human(kept, records, world.humans[slot].consents if kept is not None else frozenset())
         before = world.humans[slot]
@@ -155,6 +240,18 @@ class Blur:
             if not self.sight.sees(alone, slot):
                 return moved
         return Human(before.membership, drawn.records)
+
+    def _stranger(self, world: World, slot: int) -> Membership | None:
+        """Somebody else's membership or none, as far as a register role is not told of it."""
+        released = {name for name in TERM_FIELDS if self.sight.effect(world, slot, f"Person.{name}") in RELEASED}
+        before, drawn = world.humans[slot].membership, self.maker.membership(vaulted=0.3)
+        if released > {"entitledGroup"} or (released and "entitledGroup" not in released):
+            return before
+        if not released:
+            return self.dice.choice((None, drawn))
+        if _entitled(before):
+            return replace(drawn, term="in", vaulted=False)
+        return self.dice.choice((None, drawn if not _entitled(drawn) else replace(drawn, term="over")))
 
     def _term(self, world: World, slot: int, member: Membership) -> Membership:
         """Another term with the same facts, where no field tells of it. Jurisdiction and class stay."""
@@ -172,12 +269,28 @@ class Blur:
             for name, owner in OWNERS.items()
             if owner == agency and self.sight.effect(world, slot, name) in RELEASED
         ]
-        own = self.sight.reach is Reach.REGISTERS and agency == self.sight.principal.agency
-        if not seen and not own:
+        proving = agency in self.sight.proving
+        computed = any(agency in bound.agencies for bound in self.sight.answered(world, slot))
+        if not seen and not proving and not computed:
             return self.maker.record(agency) if self.dice.random() < 0.7 else None
         if before is None:
             return None
         return Record(before.days_old, self._rows(world, slot, self.maker.tops[agency].name, before.rows))
+
+    def _answer_alike(self, world: World, slot: int, records: dict[str, Record]) -> None:
+        """Put back what predicates are computed of where the answers, which the asker gets, would differ."""
+        before = world.humans[slot].records
+        differing = True
+        while differing:
+            differing = False
+            for bound in self.sight.answered(world, slot):
+                if _answer(self.maker.catalogue, bound, before) != _answer(self.maker.catalogue, bound, records):
+                    differing = True
+                    for source in bound.sources:
+                        if source.agency in records:
+                            held = records[source.agency]
+                            rows = {**held.rows, source.field: before[source.agency].rows[source.field]}
+                            records[source.agency] = Record(held.days_old, rows)
 
     def _rows(self, world: World, slot: int, type_name: str, rows: Rows) -> Rows:
         fresh: Rows = {}

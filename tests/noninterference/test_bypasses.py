@@ -9,7 +9,8 @@ import pytest
 from tests.noninterference.operations import Named, Operation
 from tests.noninterference.pairs import draw, principal_of, wait
 from tests.noninterference.sight import Sight
-from tests.noninterference.worlds import Human, Maker, Membership, World, number_of, person_id_of
+from tests.noninterference.values import Value
+from tests.noninterference.worlds import Human, Maker, Membership, Record, World, number_of, person_id_of
 
 LIST = """query ($filter: PeopleFilter, $after: String, $offset: Int) {
   list: people(filter: $filter, first: 2, after: $after, offset: $offset) {
@@ -132,14 +133,16 @@ def test_the_same_person_twice_under_other_facts_is_decided_each_time(shop, make
     """De-duplication by person must not carry a decision over: two roles, one person, one process."""
     shop.put(world_of(maker, OVER))
     query = "query ($n: String!) { person(lookup: {identityNumber: $n}) { id justice { prisonerNo } } }"
-    seen = {role: ask(role, query, n=number_of(0))[1] for role in ("county-office", "judicial-office", "tax")}
+    seen = {role: ask(role, query, n=number_of(0))[1] for role in ("county-office", "judicial-office")}
     denied = {role: {one["coordinate"] for one in body["extensions"]["hub"]["denied"]} for role, body in seen.items()}
     assert "JusticeRecord.prisonerNo" not in denied["county-office"]
     assert "JusticeRecord.prisonerNo" in denied["judicial-office"]
-    assert "JusticeRecord.prisonerNo" in denied["tax"]
-    assert (
-        len({body["data"]["person"]["id"] for body in seen.values()}) == 2
-    )  # one id for each agency, not for each role
+    assert len({body["data"]["person"]["id"] for body in seen.values()}) == 1  # one for each agency, not for each role
+    refused = ask("tax", query, n=number_of(0))  # of what its view does not have a role is told that it does not exist
+    assert (refused[0], code(refused)) == (400, "GRAPHQL_VALIDATION_FAILED")
+    assert ask("tax", query.replace(" justice { prisonerNo }", ""), n=number_of(0))[1]["data"]["person"]["id"] not in {
+        body["data"]["person"]["id"] for body in seen.values()
+    }
 
 
 def test_two_names_for_one_person_are_one_read_and_two_answers(shop, maker, ask):
@@ -172,3 +175,31 @@ def test_the_sight_of_a_world_is_not_empty(shop, maker):
     world = world_of(maker, MINE, OVER, THEIRS)
     sight = Sight(shop.rules.judge, principal_of(shop, "judicial-office"), "HANDOVER", ())
     assert [sight.sees(world, slot) for slot in range(3)] == [True, True, False]
+
+
+def test_what_only_an_answer_is_computed_of_stands_in_no_count(shop, maker, ask):
+    """A bank is told whether there is a relief, and not that the register of relief holds a value that fits nothing."""
+    query = """query ($n: String!) { person(lookup: {identityNumber: $n}) {
+      predicates { keyGroupEligible { holds } } sources { agency quarantined } } }"""
+    seen = []
+    for broken in (False, True):
+        world = world_of(maker, MINE)
+        for name, record in world.humans[0].records.items():
+            world.humans[0].records[name] = Record(1, dict.fromkeys(record.rows))
+            for field in shop.catalogue.types[maker.tops[name].name].fields:
+                world.humans[0].records[name].rows[field.name] = [] if field.record_type else None
+        world.humans[0].records["civil-affairs"].rows["lowIncome"] = Value(0, 0, broken=True) if broken else None
+        shop.put(world)
+        seen.append(ask("bank", query, n=number_of(0))[1]["data"])
+    assert seen[0]["person"]["predicates"]["keyGroupEligible"] == {"holds": False}
+    assert seen[0] == seen[1]
+
+
+def test_a_clerk_of_insurance_is_told_the_same_of_a_former_member_and_of_a_stranger(shop, maker, ask):
+    """The clerk's answer is whether a person is entitled: yes or no, and not whether the person ever was a member."""
+    query = "query ($n: String!) { person(lookup: {identityNumber: $n}) { entitledGroup } }"
+    told = []
+    for membership in (MINE, OVER, None):
+        shop.put(world_of(maker, membership))
+        told.append(ask("medical-insurance", query, n=number_of(0))[1]["data"]["person"])
+    assert told == [{"entitledGroup": True}, {"entitledGroup": False}, {"entitledGroup": False}]

@@ -21,6 +21,7 @@ TERMS = {
     "over": (date(2020, 1, 1), date(2023, 1, 1)),
     "not yet": (date(2027, 1, 1), None),
 }
+DUTIES = 4
 CASES = ("C-0", "C-1", "C-2")
 Rows = dict[str, "Value | list[dict] | None"]
 
@@ -62,6 +63,16 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Duty:
+    """A case on the docket of a region with a deadline in `days`, and what was told of it to `told`, an agency."""
+
+    slot: int
+    region: str
+    days: int
+    told: str
+
+
+@dataclass(frozen=True)
 class Human:
     membership: Membership | None
     records: dict[str, Record] = field(default_factory=dict)  # by agency
@@ -72,6 +83,7 @@ class Human:
 class World:
     humans: tuple[Human, ...]
     cases: dict[str, Case]
+    docket: tuple[Duty, ...] = ()
 
 
 class Maker:
@@ -97,7 +109,11 @@ class Maker:
             else human
             for human in humans
         )
-        return World(humans, cases)
+        return World(humans, cases, tuple(self.duty(agency) for _ in range(DUTIES)))
+
+    def duty(self, agency: str) -> Duty:
+        told = self.dice.choice((agency, "justice", "police"))
+        return Duty(self.dice.randrange(SLOTS), self.dice.choice(REGIONS), self.dice.randrange(-20, 40), told)
 
     def human(self) -> Human:
         member = self.membership() if self.dice.random() < 0.75 else None

@@ -42,9 +42,7 @@ class World:
     def __init__(self, store, clock):
         self.store, self.clock, self.rules = store, clock, Rules()
         self.log = AuditLog(store, clock)
-        self.clerk = Clerk(
-            self.log, judge(), CostModel(SCHEMA, Weights(prices={}, sizes={}, asks={}, witnesses={})), clock
-        )
+        self.clerk = Clerk(self.log, CostModel(SCHEMA, Weights(prices={}, sizes={}, asks={}, witnesses={})), clock)
         self.pauses = 0
 
     async def tell(self, kind, *, person="p1", office="judicial-office/360702001", recipient="justice"):
@@ -75,7 +73,7 @@ class World:
         )
         request = GraphQLRequest(query=text, request_id="r", purpose=purpose, incremental=True)
         prepared = DOCUMENTS.prepare(text, None, {})
-        course = Course(principal=principal, request=request, started=0.0, prepared=prepared)
+        course = Course(principal=principal, request=request, started=0.0, prepared=prepared, judge=judge())
 
         async def pause(_seconds):
             self.pauses += 1

@@ -26,6 +26,7 @@ from graphql import (
     visit,
 )
 
+from hub.auditing.access import LOG
 from hub.auth.principal import Principal
 from hub.errors import RequestError
 from hub.gateway.quota import QuotaState
@@ -134,12 +135,18 @@ def test_a_view_is_valid_and_holds_exactly_what_the_role_may_ever_see(role):
     assert coordinates(schema).keys() <= coordinates(rules.schema).keys()
 
 
+OFFICE = {"case", "caseload", "tasks", "changes", "supervisionOrders", "corrections", "myDay", "bases"}
+
+
 @pytest.mark.parametrize(
     ("role", "roots"),
     [
-        ("judicial-office", {"person", "persons", "people", "node", "explainAccess", "viewer", "accessRequests"}),
+        (
+            "judicial-office",
+            {"person", "persons", "people", "node", "explainAccess", "viewer", "accessRequests"} | OFFICE,
+        ),
         ("tax", {"person", "persons", "node", "explainAccess", "viewer", "accessRequests"}),
-        ("auditor", {"viewer", "accessReviews"}),
+        ("auditor", {"viewer", "accessReviews", *LOG}),
         ("developer", {"viewer"}),
     ],
 )
