@@ -31,7 +31,7 @@ async def while_present(receive: Receive, work: Awaitable[Result], *, after_s: f
 
     async def watch() -> None:
         nonlocal gone
-        while (await receive())["type"] != "http.disconnect":
+        while (await receive())["type"] != "http.disconnect":  # noqa: ASYNC110  # no event tells it
             await asyncio.sleep(AGAIN_AFTER_S)  # a server may answer at once, and without end
         gone = True
         mine.cancel()
