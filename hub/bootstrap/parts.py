@@ -8,6 +8,7 @@ from hub.audit.checkpoints import Checkpoints
 from hub.audit.log import AuditLog
 from hub.audit.queries import AuditQueries
 from hub.auditing.office import AuditOffice
+from hub.auth.disabled_clients import DisabledClients
 from hub.auth.issuer import Issuer, IssuerKey
 from hub.auth.policy_holder import PolicyHolder
 from hub.auth.policy_watch import PolicyWatcher
@@ -17,6 +18,7 @@ from hub.clock import Clock
 from hub.connectors.quarantine import StoredQuarantine
 from hub.connectors.replica.copier import Copier
 from hub.crypto.pairwise import PairwiseIds, Pseudonyms
+from hub.gateway.quota import PersonQuota
 from hub.gateway.statutory import StatutoryDesk
 from hub.identity.importer import Importer
 from hub.identity.index import PersonIndex
@@ -44,6 +46,7 @@ class Hub:
     importer: Importer
     linking: Linking
     references: References
+    quota: PersonQuota
     statutory: StatutoryDesk
     sources: Sources
     copier: Copier
@@ -55,6 +58,7 @@ class Hub:
     ids: PairwiseIds
     metrics: Metrics
     policies: PolicyHolder
+    disabled: DisabledClients
     watcher: PolicyWatcher
     service: GraphQLService
     app: ASGIApp

@@ -143,11 +143,22 @@ class Connector(Protocol):
         """Every record the agency holds, in batches, for the person index; only where the mapping allows it."""
         ...
 
+    def scan_vaulted(self, *, batch: int) -> AsyncIterator[Sequence[ScannedRecord]]:
+        """Every record sealed by law that the agency holds, in batches, for the vault; none where it names none."""
+        ...
+
     async def start(self) -> None:
         """Begin, in the background, what the first fetch would have to wait for."""
         ...
 
     async def close(self) -> None: ...
+
+
+async def nothing_vaulted() -> AsyncIterator[Sequence[ScannedRecord]]:
+    """The records sealed by law of a source that has none."""
+    batches: tuple[Sequence[ScannedRecord], ...] = ()
+    for batch in batches:
+        yield batch
 
 
 Stamp = tuple[Any, str]

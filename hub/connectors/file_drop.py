@@ -30,6 +30,7 @@ from hub.connectors.base import (
     SourceFailure,
     SourceRecord,
     SourceState,
+    nothing_vaulted,
 )
 from hub.connectors.coerce import as_of
 from hub.connectors.mapping import AgencyMapping
@@ -152,6 +153,9 @@ class FileDropConnector:
                 )
                 for row in rows
             ]
+
+    def scan_vaulted(self, *, batch: int) -> AsyncIterator[Sequence[ScannedRecord]]:
+        return nothing_vaulted()
 
     async def drops(self) -> Mapping[str, int]:
         """Folder of every drop that is there → when its manifest was written, in nanoseconds."""

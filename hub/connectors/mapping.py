@@ -1,7 +1,7 @@
 """How an agency's own names, codes and formats become canonical: values read off one TOML file per agency."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -97,7 +97,8 @@ class AgencyMapping:
     """One agency's mapping. `rules` and `nested` are keyed by field name of its record type `type_name`.
 
     `variants`: the source may hold identity numbers in any historical form. `index` and `offices` name the columns that
-    the person index is built from; only a mapping that has them can be scanned.
+    the person index is built from; only a mapping that has them can be scanned. `vaulted` is the table of records
+    sealed by law: where it is (`at`), its columns of the main record's id (`key`) and of its own (`record`), others.
     """
 
     agency: str
@@ -115,5 +116,6 @@ class AgencyMapping:
     index: Mapping[str, str]
     offices: Mapping[str, str]
     file: str
+    vaulted: Mapping[str, str] = field(default_factory=dict)
     mode: Mode = Mode.LIVE
     replica: ReplicaTerms = ReplicaTerms()

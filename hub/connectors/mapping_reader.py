@@ -107,10 +107,24 @@ class _Reader:
             nested=nested,
             index=self._data.get("index", {}),
             offices=self._data.get("offices", {}),
+            vaulted=self._vaulted(str(kind)),
             file=self._document.file,
             mode=self._mode(self._data.get("mode", "live"), terms, "mode"),
             replica=terms,
         )
+
+    def _vaulted(self, kind: str) -> Mapping[str, str]:
+        """The table of records sealed by law, if the agency has one; they are found by the number of their bearer."""
+        table = self._data.get("vaulted", {})
+        if not table:
+            return {}
+        if kind != "sql" or "number" not in self._data.get("index", {}):
+            raise self._error("needs a SQL source whose [index] has a number", "vaulted")
+        for needed in ("at", "key", "record"):
+            if needed not in table:
+                raise self._error(f"lacks {needed}", "vaulted")
+        columns: Mapping[str, str] = table
+        return columns
 
     def _mode(self, given: Any, terms: ReplicaTerms, *path: str) -> Mode:
         if given not in set(Mode):

@@ -28,7 +28,7 @@ from hub.demo.cases import open_cases
 from hub.demo.launch import AgencyFleet, NotReadyError
 from hub.demo.population import World, someone
 from hub.demo.progress import Display
-from hub.domain.agencies import JUSTICE
+from hub.domain.agencies import JUSTICE, POLICE
 from hub.domain.identity_number import IdentityNumber
 from hub.errors import SettingsError
 from hub.identity.index import Inquiry
@@ -119,6 +119,8 @@ async def _prepare(settings: Settings, people: int, seed: int) -> Prepared:
         _say(
             f"  {report.members} members, {report.without_number} without a valid number, {report.ambiguous} ambiguous"
         )
+        kept = await hub.importer.keep_vaulted(POLICE, hub.sources[POLICE].connector)
+        _say(f"  {kept} punishments sealed by law are in the vault")
         await _link(hub, people)
         await _copy(hub, people)
         world = World(seed=seed, members=people, today=_made_on(settings) or today(hub.clock))

@@ -107,7 +107,7 @@ class Gateway:
         refs = list({ref.key: ref for item in named for ref in item.refs if ref is not None}.values())
         tables = self._tables(asker, refs)
         visible = {ref.key for ref in refs if through_registers or knows_existence(tables[ref.facts])}
-        self._quota.spend(officer_of(principal), counted(named, visible))
+        await self._quota.spend(officer_of(principal), counted(named, visible))
         plans = [self._plans(asker, item, tables, visible, through_registers=through_registers) for item in named]
         keys = {ref.key: self._keys(ref) for ref in refs if ref.key in visible}
         fetched, layouts = await self._fetch(

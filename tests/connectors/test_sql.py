@@ -1,5 +1,6 @@
 """One fetch of a SQL source, on SQLite and on PostgreSQL alike."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -334,3 +335,26 @@ async def test_changes_are_followed_by_time_stamp_and_then_by_record(execute, co
 def _before(stamp):
     """An earlier stamp of the same kind."""
     return "2026-10-01" if isinstance(stamp, str) else stamp - timedelta(days=40)
+
+
+async def vaulted(connector, batch: int = 2) -> list:
+    return [record async for records in connector.scan_vaulted(batch=batch) for record in records]
+
+
+async def test_records_sealed_by_law_are_read_with_the_number_of_their_bearer(connect, execute):
+    await execute(
+        *TABLES,
+        "CREATE TABLE penalty (of text, no text, cause text)",
+        "INSERT INTO penalty VALUES ('r1', 'p3', 'x'), ('r1', 'p1', NULL), ('r2', 'p2', 'y'), ('r9', 'p4', 'z')",
+    )
+    held = {"at": "penalty", "key": "of", "record": "no", "cause": "cause"}
+    found = await vaulted(connect(replace(MAPPING, index={"number": "id", "called": "name"}, vaulted=held)))
+    assert [(one.key, one.record, one.values) for one in found] == [
+        ("p1", "p1", {"index.number": "a", "index.called": "张三"}),
+        ("p2", "p2", {"index.number": "b", "cause": "y"}),
+        ("p3", "p3", {"index.number": "a", "index.called": "张三", "cause": "x"}),
+    ]
+
+
+async def test_a_source_without_such_a_table_has_none(source):
+    assert await vaulted(source) == []

@@ -116,7 +116,7 @@ def start(directory: Path, people: int = 600, *options: str) -> tuple[subprocess
 
 def _await_promise(process: subprocess.Popen, directory: Path) -> None:
     """Until demo.json names a hub that answers; a file of an earlier run is withdrawn by then."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while "Ctrl-C ends everything" not in (text := (directory.parent / f"{directory.name}.log").read_text()):
         assert process.poll() is None, text
         assert time.monotonic() < end, f"the demo did not start: {text}"
