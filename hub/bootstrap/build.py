@@ -17,6 +17,7 @@ from hub.bootstrap.parts import Hub
 from hub.bootstrap.policies import build_policies, build_watcher
 from hub.bootstrap.reading import build_importer, build_index, build_service, build_sources, build_statutory
 from hub.bootstrap.secrets import build_audit_signer, build_key_ring, build_secrets
+from hub.bootstrap.transport import build_pulse
 from hub.clock import Clock, SystemClock
 from hub.connectors.quarantine import StoredQuarantine
 from hub.errors import RequestError, SettingsError
@@ -50,6 +51,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     proof_key = open_issuer_key(settings.hub_dir / "keys" / "proofs.pem", create=settings.demo)
     prover = ProofSigner(proof_key, url=settings.base_url, clock=clock)
     disabled = DisabledClients(settings.disabled_clients_file, clock)
+    pulse = build_pulse(settings, store, clock)
     hub = Hub(
         settings=settings,
         rules=rules,
@@ -74,9 +76,10 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         metrics=metrics,
         policies=policies,
         disabled=disabled,
+        pulse=pulse,
         watcher=build_watcher(settings, rules, policies, log, metrics, clock),
         service=build_service(
-            settings, rules, secrets, index, sources, log, policies, clock, store, prover, office.desk, disabled
+            settings, rules, secrets, index, sources, log, policies, clock, store, prover, office.desk, disabled, pulse
         ),
         app=_nothing,
     )
