@@ -25,6 +25,7 @@ from hub.identity.index import PersonIndex
 from hub.identity.references import References
 from hub.rules import Rules
 from hub.schema.service import GraphQLService
+from hub.schema.subscription import HeadSource
 from hub.settings import Settings
 from hub.store.engine import Store
 from hub.telemetry import Metrics
@@ -59,11 +60,13 @@ class Hub:
     metrics: Metrics
     policies: PolicyHolder
     disabled: DisabledClients
+    pulse: HeadSource
     watcher: PolicyWatcher
     service: GraphQLService
     app: ASGIApp
 
     async def close(self) -> None:
+        await self.pulse.close()
         await self.log.close()
         await self.quarantine.flush()
         for source in self.sources.values():
