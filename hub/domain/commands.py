@@ -13,6 +13,8 @@ CASE_COMMANDS = tuple(
         " rejectTransfer closeCase recordReoffence recordDeath recordDeparture"
     ).split()
 )
+STATUTORY_COMMANDS = ("requestStatutoryQuery", "approveStatutoryQuery")
+"""Steps towards records sealed by law: they have entries of their own kind."""
 COMMANDS = (
     "requestEmergencyAccess",
     "approveAccess",
@@ -20,6 +22,7 @@ COMMANDS = (
     "closeAccessReview",
     "giveConsent",
     "withdrawConsent",
+    *STATUTORY_COMMANDS,
     *CASE_COMMANDS,
     "issueSupervisionOrder",
     "replySupervisionOrder",
@@ -34,7 +37,11 @@ COMMANDS = (
 LISTS = (
     "accessRequests",
     "accessReviews",
+    "statutoryQueries",
+    "statutoryRecords",
+    "statutoryNotices",
     "case",
+    "handoverForm",
     "caseload",
     "tasks",
     "changes",

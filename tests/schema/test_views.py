@@ -135,7 +135,8 @@ def test_a_view_is_valid_and_holds_exactly_what_the_role_may_ever_see(role):
     assert coordinates(schema).keys() <= coordinates(rules.schema).keys()
 
 
-OFFICE = {"case", "caseload", "tasks", "changes", "supervisionOrders", "corrections", "myDay", "bases"}
+OFFICE = {"case", "handoverForm", "caseload", "tasks", "changes", "supervisionOrders", "corrections", "myDay", "bases"}
+STATUTORY = {"statutoryQueries", "statutoryRecords"}
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ OFFICE = {"case", "caseload", "tasks", "changes", "supervisionOrders", "correcti
     [
         (
             "judicial-office",
-            {"person", "persons", "people", "node", "explainAccess", "viewer", "accessRequests"} | OFFICE,
+            {"person", "persons", "people", "node", "explainAccess", "viewer", "accessRequests"} | OFFICE | STATUTORY,
         ),
         ("tax", {"person", "persons", "node", "explainAccess", "viewer", "accessRequests"}),
         ("auditor", {"viewer", "accessReviews", *LOG}),
