@@ -7,7 +7,7 @@ import msgspec
 
 from hub.audit.entry import Pattern
 from hub.auth.decision import DecisionTable, DenialCode, Effect
-from hub.auth.facts import Facts
+from hub.auth.facts import Facts, ScopedFacts
 from hub.connectors.base import Fetched, SourceState
 from hub.gateway.plan import ClassPlan, pattern_of
 from hub.gateway.reading import Ask, Denied, PersonRef, Reading, SourceUse
@@ -58,6 +58,8 @@ def note(
                     by_person.setdefault(ref.key, (ref, []))[1].append(pattern)
                 continue
             plan = item.plans[ref.facts]
+            if isinstance(ref.facts, ScopedFacts):
+                reading.approvers.update(ref.facts.approved_by)
             plans[id(plan)] = plan
             by_person.setdefault(ref.key, (ref, []))[1].append(plan.pattern)
     for plan in plans.values():
