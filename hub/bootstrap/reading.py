@@ -1,6 +1,6 @@
 """Builds the way of a question: agencies, person index, gateway, engine, service."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import timedelta
 
 from graphql import GraphQLSchema
@@ -8,17 +8,16 @@ from graphql import GraphQLSchema
 from hub.audit.log import AuditLog
 from hub.auditing.desk import AuditDesk
 from hub.auth.clients import read_clients
-from hub.auth.policy_holder import PolicyHolder, RulesInForce
+from hub.auth.policy_holder import PolicyHolder
 from hub.auth.recipients import Recipients
 from hub.bootstrap.desk import build_commands
+from hub.bootstrap.replicas import Sources
 from hub.bootstrap.secrets import Secrets
 from hub.clock import CHINA, Clock
-from hub.connectors.guard import Guard
 from hub.connectors.mapping import AgencyMapping
-from hub.connectors.quarantine import StoredQuarantine
-from hub.connectors.registry import build_connectors, read_endpoints
 from hub.connectors.rows import layout_of
 from hub.events.outbox import Feed
+from hub.events.places import Places
 from hub.gateway.answering import Answering, Prover
 from hub.gateway.fetching import Questions
 from hub.gateway.gateway import Gateway, officer_of
@@ -45,22 +44,14 @@ from hub.schema.operations import Operations, shared_plans
 from hub.schema.service import GraphQLService
 from hub.schema.shapes import PersonShapes
 from hub.schema.statutory import StatutoryFetcher
-from hub.schema.subscription import EventParts
+from hub.schema.subscription import EventParts, Pulse
 from hub.schema.views import View, Views
 from hub.schema.weights import read_weights
 from hub.settings import Settings
 from hub.store.engine import Store
 
 
-def build_sources(settings: Settings, rules: Rules, quarantine: StoredQuarantine, clock: Clock) -> Mapping[str, Guard]:
-    file = settings.hub_dir / "agencies.toml"
-    endpoints = read_endpoints(file) if file.exists() else {}
-    return build_connectors(
-        rules.mappings, endpoints, rules.codes, quarantine, clock, concurrency=settings.agency_concurrency
-    )
-
-
-def build_index(store: Store, secrets: Secrets, sources: Mapping[str, Guard], clock: Clock) -> PersonIndex:
+def build_index(store: Store, secrets: Secrets, sources: Sources, clock: Clock) -> PersonIndex:
     return PersonIndex(
         reader=store.driver,
         opener=secrets.opener,
@@ -125,7 +116,7 @@ def build_service(
     rules: Rules,
     secrets: Secrets,
     index: PersonIndex,
-    sources: Mapping[str, Guard],
+    sources: Sources,
     log: AuditLog,
     policies: PolicyHolder,
     clock: Clock,
@@ -134,6 +125,7 @@ def build_service(
     audit_desk: AuditDesk,
     quota: PersonQuota,
     statutory: StatutoryDesk,
+    disabled: Container[str],
 ) -> GraphQLService:
     survivorship = read_survivorship(rules.catalogue, rules.survivorship_file)
     recipients = Recipients(read_clients(settings.hub_dir / "clients.json"))
@@ -200,6 +192,7 @@ def build_service(
         return View(schema, sight.policy_digest, documents_of, operations)
 
     roles = {role.name: role.agency for role in rules.purposes.roles.values()}
+    feed = Feed(store)
     return GraphQLService(
         views=Views(rules.schema, sights.of, rules.catalogue, make_view, roles=roles),
         costs=CostModel(rules.schema, weights),
@@ -207,7 +200,13 @@ def build_service(
         log=log,
         clock=clock,
         events=EventParts(
-            feed=Feed(store), rules=RulesInForce(policies), clock=clock, purposes=frozenset(rules.purposes.purposes)
+            feed=feed,
+            places=Places(secrets.ids),
+            pulse=Pulse(feed, clock),
+            policies=policies,
+            clock=clock,
+            purposes=frozenset(rules.purposes.purposes),
+            disabled=disabled,
         ),
     )
 
@@ -217,7 +216,7 @@ def _gateway(
     rules: Rules,
     secrets: Secrets,
     index: PersonIndex,
-    sources: Mapping[str, Guard],
+    sources: Sources,
     planner: Planner,
     releaser: Releaser,
     recipients: Recipients,

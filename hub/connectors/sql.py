@@ -21,6 +21,7 @@ from hub.connectors.base import (
     SourceFailure,
     SourceRecord,
     SourceState,
+    Stamp,
 )
 from hub.connectors.coerce import UnfitValueError, as_of, coerce
 from hub.connectors.mapping import AgencyMapping
@@ -99,6 +100,17 @@ class SqlConnector:
         while rows := await self._rows(prepared, {"after": last}):
             yield [self._vaulted(row) for row in rows]
             last = str(rows[-1][0])
+
+    async def newest(self) -> object:
+        """The newest time stamp there is, as the driver gives it."""
+        rows = await self._rows(self._reader.prepare(self._statements.newest()), {})
+        return rows[0][0] if rows else None
+
+    async def changes(self, after: Stamp, *, batch: int) -> tuple[Sequence[str], Stamp | None]:
+        """Keys of the next records by time stamp, then record id, and the place of the last one."""
+        prepared = self._reader.prepare(self._statements.changes(batch))
+        rows = await self._rows(prepared, {"after": after[0], "record": after[1]})
+        return [row[0] or "" for row in rows], (rows[-1][2], str(rows[-1][1])) if rows else None
 
     async def start(self) -> None:
         return None

@@ -214,6 +214,20 @@ class StatementBuilder:
         statement = select(record, stamp, *index, *rest).select_from(self._vaulted.join(self.main, joined))
         return statement.where(record > bindparam("after", type_=Text)).order_by(record).limit(batch)
 
+    def newest(self) -> Select[Any]:
+        """The greatest time stamp, in the source's own type and order."""
+        return select(func.max(self.main.c[self._mapping.as_of.source]))
+
+    def changes(self, batch: int) -> Select[Any]:
+        """Key, record id and time stamp of the next records after the parameters `after` and `record`."""
+        key, record, stamp = (
+            self.main.c[name] for name in (self._mapping.key, self._mapping.record, self._mapping.as_of.source)
+        )
+        after: ColumnElement[Any] = bindparam("after")
+        last = bindparam("record", type_=Text)
+        beyond = or_(stamp > after, and_(stamp == after, record > last))
+        return select(key, record, stamp).where(beyond).order_by(stamp, record).limit(batch)
+
     def _flats(self, layout: Layout, parts: Sequence[frozenset[str]]) -> list[ColumnElement[Any]]:
         columns: list[ColumnElement[Any]] = []
         for number, name in enumerate(layout.fields):

@@ -1,4 +1,4 @@
-"""Names of everything that officers do to the hub's own records: commands, and the lists that belong to them.
+"""Names of everything that officers do to the hub's own records: commands, lists that belong to them, looks at the log.
 
 Policies name them as `Hub::Command`; what each does is `casework`'s business. A name that is not here is no command.
 """
@@ -41,6 +41,7 @@ LISTS = (
     "statutoryRecords",
     "statutoryNotices",
     "case",
+    "handoverForm",
     "caseload",
     "tasks",
     "changes",
@@ -53,3 +54,9 @@ LISTS = (
     "webhooks",
     "webhookDeliveries",
 )
+LOG = ("auditEntries", "auditCheckpoint", "auditProof", "auditStatistics", "auditStatus", "subjectReport")
+"""Root fields that read the audit log."""
+CONSOLE = ("exports", "findings", "reviewFinding", "samples", "policy")
+"""What auditors do in the console besides."""
+NAMES = (*COMMANDS, *LISTS, *LOG, *CONSOLE)
+"""Everything that rules of the action `perform` can be about."""

@@ -8,7 +8,7 @@ import msgspec
 from hub.audit.entry import Pattern
 from hub.auth.decision import DecisionTable, DenialCode, Effect
 from hub.auth.facts import Facts
-from hub.connectors.base import Fetched
+from hub.connectors.base import Fetched, SourceState
 from hub.gateway.plan import ClassPlan, pattern_of
 from hub.gateway.reading import Ask, Denied, PersonRef, Reading, SourceUse
 
@@ -40,7 +40,9 @@ def note(
         nobody: called for each look-up that names nobody, with what was asked for.
     """
     for agency, answer in fetched.items():
-        reading.sources[agency] = _use(answer)
+        before = reading.sources.get(agency)
+        if before is None or before.state is SourceState.OK:
+            reading.sources[agency] = _use(answer)
         reading.calls[agency] = reading.calls.get(agency, 0) + 1
     plans: dict[int, ClassPlan] = {}
     by_person: dict[str, tuple[PersonRef, list[Pattern]]] = {}
@@ -50,9 +52,7 @@ def note(
                 if outsider is not None:
                     reading.denied.add(Denied(coordinate=f"Query.{item.ask.field}", code=outsider))
                 if ref is None:
-                    nobody(
-                        item.ask.coordinates
-                    )  # as long as an entry of somebody takes: which of the two it is must not show in time
+                    nobody(item.ask.coordinates)  # as long as it takes for somebody: time must not tell the two apart
                 else:
                     pattern = all_denied(item.ask.coordinates, held(ref.facts))
                     by_person.setdefault(ref.key, (ref, []))[1].append(pattern)

@@ -104,8 +104,7 @@ class PersonIndex:
         self._reader = reader
         self._statements = Statements(reader, natural)
         self._opener = opener
-        self._open_candidate = opener.of_persons(HUB, person.name, person.c.number_sealed.name)
-        self._open_number = opener.of_persons(HUB, person.name, person.c.number_sealed.name, remember=True)
+        self._open_number = opener.of_persons(HUB, person.name, person.c.number_sealed.name)
         self._key_openers: dict[str, Callable[[object, bytes, bytes], str]] = {}
         self._numbers = numbers
         self._clock = clock
@@ -113,7 +112,7 @@ class PersonIndex:
         self._linked = linked
         self._approvals = approvals
         self._names = names
-        self._decoy = Decoy(sealer, self._open_candidate, number_place(_DECOY), "0" * NUMBER_LENGTH)
+        self._decoy = Decoy(sealer, self._open_number, number_place(_DECOY), "0" * NUMBER_LENGTH)
         self._decoy_link = Decoy(sealer, self._opening(HUB), key_place(HUB, _DECOY), "0" * NUMBER_LENGTH)
 
     async def find(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> Mapping[str, Known]:
@@ -249,7 +248,7 @@ class PersonIndex:
         found: dict[str, Sequence[Any]] = {}
         doubled = set()
         for row in rows:
-            number = self._open_candidate(row[0], row[1], row[12])
+            number = self._open_number(row[0], row[1], row[12])
             if number in found:
                 doubled.add(number)  # while an index is re-keyed, an import may not have seen that two are the same
             elif number in wanted and not row[2]:
@@ -310,7 +309,7 @@ class PersonIndex:
     def _opening(self, agency: str) -> Callable[[object, bytes, bytes], str]:
         opening = self._key_openers.get(agency)
         if opening is None:
-            opening = self._opener.of_persons(agency, link.name, link.c.key_sealed.name, remember=True)
+            opening = self._opener.of_persons(agency, link.name, link.c.key_sealed.name)
             self._key_openers[agency] = opening
         return opening
 

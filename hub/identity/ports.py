@@ -13,9 +13,7 @@ class Sealer(Protocol):
 class Opener(Protocol):
     def open(self, place: Place, sealed: bytes, salt: bytes = b"") -> str: ...
 
-    def of_persons(
-        self, agency: str, table: str, column: str, *, remember: bool = False
-    ) -> Callable[[object, bytes, bytes], str]: ...
+    def of_persons(self, agency: str, table: str, column: str) -> Callable[[object, bytes, bytes], str]: ...
 
 
 class Indexer(Protocol):

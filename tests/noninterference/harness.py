@@ -17,7 +17,7 @@ from graphql import GraphQLSchema, build_schema
 
 from hub.audit.queries import AuditQueries
 from hub.auth.issuer import open_issuer_key
-from hub.auth.policy_holder import Policy, PolicyHolder
+from hub.auth.policy_holder import Policy, PolicyHolder, RulesInForce
 from hub.auth.principal import Principal
 from hub.auth.proofs import ProofSigner
 from hub.bootstrap.build import build_checkpoints
@@ -153,12 +153,15 @@ class Shop:
         log: Any = self.log
         checkpoints = build_checkpoints(self.settings, self.store, self.clock)
         queries = AuditQueries(self.store, checkpoints)
-        office = build_office(self.settings, rules, self.secrets, self.store, log, queries, checkpoints, self.clock)
+        office = build_office(
+            self.settings, rules, RulesInForce(self.policies), self.secrets, self.store, log, queries, checkpoints,
+            self.clock,
+        )  # fmt: skip
         quota = PersonQuota(limit=1000, clock=self.clock)
         statutory = build_statutory(self.store, self.secrets, index, log, quota, self.clock)
         self.service = build_service(
             self.settings, rules, self.secrets, index, guards, log, self.policies, self.clock, self.store, prover,
-            office.desk, quota, statutory,
+            office.desk, quota, statutory, frozenset(),
         )  # fmt: skip
         view = self.service._views.of_role(rules.judge, agency="justice", role="judicial-office")
         self.gateway = view.operations._gateway  # one for all views
