@@ -88,7 +88,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         metrics=metrics,
         policies=policies,
         disabled=disabled,
-<<<<<<< HEAD
+        pulse=pulse,
         watcher=build_watcher(settings, rules, policies, office.policies, log, metrics, clock),
         service=build_service(
             settings,
@@ -101,16 +101,11 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
             clock,
             store,
             prover,
-            office.desk,
-            quota,
-            statutory,
-            disabled,
-=======
-        pulse=pulse,
-        watcher=build_watcher(settings, rules, policies, log, metrics, clock),
-        service=build_service(
-            settings, rules, secrets, index, sources, log, policies, clock, store, prover, office.desk, disabled, pulse
->>>>>>> cases
+            audit_desk=office.desk,
+            quota=quota,
+            statutory=statutory,
+            disabled=disabled,
+            pulse=pulse,
         ),
         app=_nothing,
     )

@@ -43,12 +43,8 @@ from hub.schema.documents import Documents, shared_documents
 from hub.schema.operations import Operations, shared_plans
 from hub.schema.service import GraphQLService
 from hub.schema.shapes import PersonShapes
-<<<<<<< HEAD
 from hub.schema.statutory import StatutoryFetcher
-from hub.schema.subscription import EventParts, Pulse
-=======
 from hub.schema.subscription import EventParts, HeadSource
->>>>>>> cases
 from hub.schema.views import View, Views
 from hub.schema.weights import read_weights
 from hub.settings import Settings
@@ -126,6 +122,7 @@ def build_service(
     clock: Clock,
     store: Store,
     prover: Prover,
+    *,
     audit_desk: AuditDesk,
     quota: PersonQuota,
     statutory: StatutoryDesk,

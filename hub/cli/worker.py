@@ -46,21 +46,14 @@ def worker(
     asyncio.run(work())
 
 
-<<<<<<< HEAD
 def duties_of(parts: Work, hub: Hub) -> tuple[Duty, ...]:
-=======
-def duties_of(parts: Work) -> tuple[Duty, ...]:
     publisher = parts.publisher
     publishing = () if publisher is None else (Duty(name="publish", work=publisher.run, pause_s=0.2),)
->>>>>>> cases
     return (
         Duty(name="sequence", work=parts.sequencer.run, pause_s=0.5),
         Duty(name="deliver", work=parts.deliverer.run, pause_s=0.5),
         Duty(name="supervise", work=parts.supervision.sweep, pause_s=30.0),
         Duty(name="sweep", work=parts.sweeps.run, pause_s=5.0),
-<<<<<<< HEAD
         Duty(name="copy", work=hub.copier.run, pause_s=5.0),
-=======
         *publishing,
->>>>>>> cases
     )

@@ -163,11 +163,8 @@ class Shop:
         statutory = build_statutory(self.store, self.secrets, index, log, quota, self.clock)
         self.service = build_service(
             self.settings, rules, self.secrets, index, guards, log, self.policies, self.clock, self.store, prover,
-<<<<<<< HEAD
-            office.desk, quota, statutory, frozenset(),
-=======
-            office.desk, (), Pulse(Feed(self.store), self.clock),
->>>>>>> cases
+            audit_desk=office.desk, quota=quota, statutory=statutory, disabled=(),
+            pulse=Pulse(Feed(self.store), self.clock),
         )  # fmt: skip
         view = self.service._views.of_role(rules.judge, agency="justice", role="judicial-office")
         self.gateway = view.operations._gateway  # one for all views
