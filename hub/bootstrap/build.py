@@ -38,6 +38,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     store = open_store(settings.store_url, readers=settings.store_readers)
     quarantine = StoredQuarantine(store, secrets.sealer, lambda text: secrets.pseudonyms.of("record", text), clock)
     sources = build_sources(settings, rules, quarantine, clock)
+    linking = build_linking(store, secrets, clock)
     index = build_index(store, secrets, sources, clock)
     log = AuditLog(store, clock)
     checkpoints = build_checkpoints(settings, store, clock)
@@ -52,6 +53,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         settings=settings,
         rules=rules,
         clock=clock,
+        secrets=secrets,
         store=store,
         log=log,
         checkpoints=checkpoints,
@@ -59,7 +61,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         office=office,
         index=index,
         importer=build_importer(store, secrets, clock),
-        linking=build_linking(store, secrets, clock),
+        linking=linking,
         references=References(store, clock),
         statutory=build_statutory(store, secrets, index, log, rules, clock),
         sources=sources,
@@ -73,7 +75,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         policies=policies,
         watcher=build_watcher(settings, rules, policies, log, metrics, clock),
         service=build_service(
-            settings, rules, secrets, index, sources, log, policies, clock, store, prover, office.desk
+            settings, rules, secrets, index, sources, log, policies, clock, store, prover, office.desk, linking
         ),
         app=_nothing,
     )

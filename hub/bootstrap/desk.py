@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from hub.audit.log import AuditLog
 from hub.auth.policy_holder import PolicyHolder, RulesInForce
+from hub.bootstrap.linking import Linking
 from hub.bootstrap.secrets import Secrets
 from hub.casework.bases import BaseDesk
 from hub.casework.calendar_reader import read_calendar
@@ -12,6 +13,7 @@ from hub.casework.case_store import CaseStore
 from hub.casework.consents import ConsentDesk
 from hub.casework.deadline_reader import read_deadlines
 from hub.casework.emergency import EmergencyDesk
+from hub.casework.identity_desk import IdentityDesk
 from hub.casework.oversight import OversightDesk
 from hub.casework.oversight_lists import OversightLists
 from hub.casework.queries import CaseQueries
@@ -34,6 +36,7 @@ from hub.identity.index import PersonIndex
 from hub.rules import Rules
 from hub.schema.case_lists import CaseFetcher
 from hub.schema.commands import CommandFetcher, ListFetcher
+from hub.schema.identity_roots import IdentityFetcher
 from hub.schema.oversight_lists import OversightFetcher
 from hub.store.engine import Store
 
@@ -49,9 +52,10 @@ def build_commands(
     store: Store,
     log: AuditLog,
     clock: Clock,
+    linking: Linking,
     *,
     webhook_hosts: Sequence[str],
-) -> tuple[CommandFetcher, ListFetcher, CaseFetcher, OversightFetcher]:
+) -> tuple[CommandFetcher, ListFetcher, CaseFetcher, OversightFetcher, IdentityFetcher]:
     in_force = RulesInForce(policies)
     owned = owners(rules.catalogue, survivorship)
     access = EmergencyDesk(in_force, owned, below(rules.catalogue, survivorship))
@@ -64,8 +68,9 @@ def build_commands(
     oversight = OversightDesk(cases, in_force, secrets.pseudonyms, owned)
     webhooks = Webhooks(store, secrets.sealer, secrets.opener, clock, hosts=frozenset(webhook_hosts))
     above = (*oversight.commands(), *bases.commands(), *WebhookDesk(webhooks).commands())
+    who = IdentityDesk(linking.reviews).commands()
     runner = Runner(
-        (*access.commands(), *ConsentDesk(purposes).commands(), *desk.commands(), *above),
+        (*access.commands(), *ConsentDesk(purposes).commands(), *desk.commands(), *above, *who),
         store=store,
         log=log,
         rules=in_force,
@@ -81,6 +86,7 @@ def build_commands(
         quota=quota,
         registrars=frozenset({JUSTICE}),
         person_of_case=reads.person_of,
+        person_of_review=linking.accounts.person_of,
     )
     lists = AccessLists(store, secrets.opener, in_force, clock)
     fetcher = CaseFetcher(
@@ -101,7 +107,16 @@ def build_commands(
         names=secrets.pseudonyms,
         today=lambda: today(clock),
     )
-    return CommandFetcher(runner, subjects), ListFetcher(lists, secrets.ids), fetcher, above_cases
+    identity = IdentityFetcher(
+        accounts=linking.accounts,
+        subjects=subjects,
+        people=index,
+        rules=in_force,
+        ids=secrets.ids,
+        names=secrets.pseudonyms,
+        catalogue=rules.catalogue,
+    )
+    return CommandFetcher(runner, subjects), ListFetcher(lists, secrets.ids), fetcher, above_cases, identity
 
 
 def build_case_store() -> CaseStore:

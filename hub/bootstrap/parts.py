@@ -13,6 +13,7 @@ from hub.auth.issuer import Issuer, IssuerKey
 from hub.auth.policy_holder import PolicyHolder
 from hub.auth.policy_watch import PolicyWatcher
 from hub.bootstrap.linking import Linking
+from hub.bootstrap.secrets import Secrets
 from hub.clock import Clock
 from hub.connectors.guard import Guard
 from hub.connectors.quarantine import StoredQuarantine
@@ -35,6 +36,7 @@ class Hub:
     settings: Settings
     rules: Rules
     clock: Clock
+    secrets: Secrets
     store: Store
     log: AuditLog
     checkpoints: Checkpoints

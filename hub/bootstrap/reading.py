@@ -11,6 +11,7 @@ from hub.auth.clients import read_clients
 from hub.auth.policy_holder import PolicyHolder, RulesInForce
 from hub.auth.recipients import Recipients
 from hub.bootstrap.desk import build_commands
+from hub.bootstrap.linking import Linking
 from hub.bootstrap.secrets import Secrets
 from hub.clock import CHINA, Clock
 from hub.connectors.guard import Guard
@@ -124,6 +125,7 @@ def build_service(
     store: Store,
     prover: Prover,
     audit_desk: AuditDesk,
+    linking: Linking,
 ) -> GraphQLService:
     survivorship = read_survivorship(rules.catalogue, rules.survivorship_file)
     recipients = Recipients(read_clients(settings.hub_dir / "clients.json"))
@@ -133,7 +135,7 @@ def build_service(
     quota = PersonQuota(limit=max(1, settings.persons_per_hour // settings.workers), clock=clock)
     planner = Planner(rules.catalogue, survivorship, members_only=MEMBERS_ONLY, combinations=rules.combinations)
     resolver = Resolver(people=index, ids=secrets.ids)
-    commands, lists, cases, oversight = build_commands(
+    commands, lists, cases, oversight, identity = build_commands(
         rules,
         policies,
         secrets,
@@ -144,6 +146,7 @@ def build_service(
         store,
         log,
         clock,
+        linking,
         webhook_hosts=settings.webhook_hosts,
     )
     gateway = _gateway(
@@ -183,6 +186,7 @@ def build_service(
             cases=cases,
             oversight=oversight,
             audit=AuditFetcher(audit_desk),
+            identity=identity,
         )
         documents_of = Documents(schema, CostModel(schema, weights), shared=documents)
         return View(schema, sight.policy_digest, documents_of, operations)

@@ -30,6 +30,7 @@ COMMANDS = (
     "registerWebhook",
     "enableWebhook",
     "replayWebhook",
+    "decideIdentity",
 )
 LISTS = (
     "accessRequests",
@@ -46,4 +47,6 @@ LISTS = (
     "bases",
     "webhooks",
     "webhookDeliveries",
+    "identityReviews",
+    "explainIdentity",
 )

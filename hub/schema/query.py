@@ -9,6 +9,7 @@ from hub.casework.queries import CaseOrder
 from hub.schema.audit_types import audit_fields
 from hub.schema.casework import Case, CaseConnection, CaseFilter, ChangePage, TaskConnection, TaskFilter
 from hub.schema.desk import AccessRequestConnection
+from hub.schema.identity_types import IdentityExplanation, IdentityReviewConnection
 from hub.schema.oversight import (
     Base,
     Correction,
@@ -103,6 +104,14 @@ def build_query(types: RecordTypes, sex: Any) -> Any:
     async def webhook_deliveries(webhook: strawberry.ID) -> Any:
         raise ExecutedElsewhereError
 
+    async def identity_reviews(
+        overdue: bool | None = False, first: int | None = DEFAULT_FIRST, after: str | None = None
+    ) -> Any:
+        raise ExecutedElsewhereError
+
+    async def explain_identity(person: PersonLookup) -> Any:
+        raise ExecutedElsewhereError
+
     def viewer() -> Viewer:
         raise ExecutedElsewhereError
 
@@ -145,6 +154,14 @@ def build_query(types: RecordTypes, sex: Any) -> Any:
         "webhooks": _root(webhooks, list[WebhookEndpoint] | None, "Webhooks of your agency. / 推送端点。"),
         "webhook_deliveries": _root(
             webhook_deliveries, list[WebhookDelivery] | None, "Latest deliveries of a webhook. / 推送记录。"
+        ),
+        "identity_reviews": _root(
+            identity_reviews,
+            IdentityReviewConnection | None,
+            "Open questions of identity in your jurisdiction, the most urgent first. / 辖区待认定的身份疑问。",
+        ),
+        "explain_identity": _root(
+            explain_identity, IdentityExplanation | None, "Why records are this person's. / 身份关联说明。"
         ),
         "viewer": _root(viewer, Viewer, "Who you are. / 当前请求者。"),
         **audit_fields(),
