@@ -33,7 +33,9 @@ def build_linking(store: Store, secrets: Secrets, clock: Clock, model: Model | N
         WeightsError: the file of weights is wrong.
     """
     sealer, opener = secrets.sealer, secrets.opener
-    ledger = Ledger(store=store, sealer=sealer, opener=opener, keys=secrets.keys, clock=clock)
+    ledger = Ledger(
+        store=store, sealer=sealer, opener=opener, keys=secrets.keys, matching=secrets.matching, clock=clock
+    )
     orders = Orders(store=store, sealer=sealer, clock=clock)
     placing = Placing(
         store=store,
