@@ -128,6 +128,7 @@ class ViewBuilder:
             claims(item.providers, [provider.coordinate for provider in item.plan.providers]),
             claims(item.witnesses, [provider.coordinate for provider in item.plan.witnesses]),
             item.plan.choice,
+            lambda value: release_value(item.plan.mask, value),
         )
 
     def _field_provenance(

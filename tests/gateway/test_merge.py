@@ -42,6 +42,13 @@ def test_by_quorum_most_stand_against_the_more_trusted_and_without_one_trust_dec
     assert merge([one, two], [three], Choice.QUORUM).chosen is one
 
 
+def test_a_quorum_is_of_values_as_they_are_seen():
+    """Whether what a mask hides is equal must not show by whose word stands."""
+    said = [claim("police", "赵四"), claim("justice", "李四"), claim("tax", "李肆")]
+    worlds = [said, [said[0], said[1], claim("tax", "李四")]]
+    assert {merge(world, (), Choice.QUORUM, lambda value: value[0]).chosen.agency for world in worlds} == {"justice"}
+
+
 @given(order=st.permutations(("police", "justice", "tax")), choice=st.sampled_from(list(Choice)))
 def test_every_choice_keeps_all_claims_and_stands_by_one_of_them(order, choice):
     said = [claim(agency, agency[0], as_of=place) for place, agency in enumerate(order)]
