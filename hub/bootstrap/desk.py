@@ -13,6 +13,7 @@ from hub.casework.case_store import CaseStore
 from hub.casework.consents import ConsentDesk
 from hub.casework.deadline_reader import read_deadlines
 from hub.casework.emergency import EmergencyDesk
+from hub.casework.handover import HandoverForms
 from hub.casework.identity_desk import IdentityDesk
 from hub.casework.oversight import OversightDesk
 from hub.casework.oversight_lists import OversightLists
@@ -27,6 +28,7 @@ from hub.clock import Clock, today
 from hub.domain.agencies import HUB, JUSTICE
 from hub.domain.catalogue import Catalogue
 from hub.events.outbox import Feed
+from hub.events.places import Places
 from hub.events.webhooks import Webhooks
 from hub.gateway.quota import PersonQuota
 from hub.gateway.resolve import Resolver
@@ -38,6 +40,7 @@ from hub.schema.case_lists import CaseFetcher
 from hub.schema.commands import CommandFetcher, ListFetcher
 from hub.schema.identity_roots import IdentityFetcher
 from hub.schema.oversight_lists import OversightFetcher
+from hub.schema.statutory import StatutoryFetcher
 from hub.store.engine import Store
 
 
@@ -55,6 +58,7 @@ def build_commands(
     linking: Linking,
     *,
     webhook_hosts: Sequence[str],
+    statutory: StatutoryFetcher,
 ) -> tuple[CommandFetcher, ListFetcher, CaseFetcher, OversightFetcher, IdentityFetcher]:
     in_force = RulesInForce(policies)
     owned = owners(rules.catalogue, survivorship)
@@ -67,7 +71,7 @@ def build_commands(
     desk = CaseDesk(cases, read_verbs(cases.workflow), in_force, secrets.pseudonyms, follow=(bases.follow,))
     oversight = OversightDesk(cases, in_force, secrets.pseudonyms, owned)
     webhooks = Webhooks(store, secrets.sealer, secrets.opener, clock, hosts=frozenset(webhook_hosts))
-    above = (*oversight.commands(), *bases.commands(), *WebhookDesk(webhooks).commands())
+    above = (*oversight.commands(), *bases.commands(), *WebhookDesk(webhooks, Places(secrets.ids)).commands())
     who = IdentityDesk(linking.reviews).commands()
     runner = Runner(
         (*access.commands(), *ConsentDesk(purposes).commands(), *desk.commands(), *above, *who),
@@ -92,6 +96,7 @@ def build_commands(
     fetcher = CaseFetcher(
         cases=CaseQueries(store),
         reads=reads,
+        forms=HandoverForms(store, cases, secrets.opener),
         feed=Feed(store),
         rules=in_force,
         ids=secrets.ids,
@@ -116,7 +121,7 @@ def build_commands(
         names=secrets.pseudonyms,
         catalogue=rules.catalogue,
     )
-    return CommandFetcher(runner, subjects), ListFetcher(lists, secrets.ids), fetcher, above_cases, identity
+    return CommandFetcher(runner, subjects, statutory), ListFetcher(lists, secrets.ids), fetcher, above_cases, identity
 
 
 def build_case_store() -> CaseStore:

@@ -16,6 +16,7 @@ from hub.cli.identity import app as identity
 from hub.cli.keys import app as keys
 from hub.cli.person import app as person
 from hub.cli.policy import app as policy
+from hub.cli.replica import app as replica
 from hub.cli.schema import app as schema
 from hub.cli.serve import migrate, serve
 from hub.cli.tokens import token
@@ -42,6 +43,7 @@ app.add_typer(identity, name="identity")
 app.add_typer(keys, name="keys")
 app.add_typer(person, name="person")
 app.add_typer(policy, name="policy")
+app.add_typer(replica, name="replica")
 app.add_typer(schema, name="schema")
 app.add_typer(audit, name="audit")
 

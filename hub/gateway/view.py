@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hub.auth.decision import Judge
-from hub.connectors.base import Fetched, SourceRecord
+from hub.connectors.base import Fetched, SourceRecord, SourceState
 from hub.gateway.merge import Choice, Claim, Merged, merge
 from hub.gateway.plan import ACCESS, CONFLICTS, ID, PROVENANCE, SOURCES, BoundMerge, BoundPlan, ClassPlan
 from hub.gateway.ports import Pseudonyms
@@ -147,7 +147,8 @@ class ViewBuilder:
             agency=agency,
             record=self._record_name(asker, agency, record),
             as_of=record.as_of,
-            received_at=fetched[agency].received_at,
+            received_at=record.received_at or fetched[agency].received_at,
+            stale=fetched[agency].state is SourceState.STALE,
             verified_by=_verified_by(item, merged, merged.chosen),
         )
 
@@ -170,7 +171,7 @@ class ViewBuilder:
                     value=_shown(release_value(item.plan.mask, claim.value)),
                     record=self._record_name(asker, claim.agency, record),
                     as_of=claim.as_of,
-                    received_at=fetched[claim.agency].received_at,
+                    received_at=record.received_at or fetched[claim.agency].received_at,
                     verified_by=_verified_by(item, merged, claim),
                     chosen=claim is merged.chosen,
                 )
@@ -184,7 +185,8 @@ class ViewBuilder:
             agency=agency,
             record=self._record_name(asker, agency, record),
             as_of=record.as_of,
-            received_at=fetched[agency].received_at,
+            received_at=record.received_at or fetched[agency].received_at,
+            stale=fetched[agency].state is SourceState.STALE,
         )
 
     def _record_name(self, asker: Asker, agency: str, record: SourceRecord) -> str:

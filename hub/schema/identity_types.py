@@ -2,11 +2,12 @@
 
 from datetime import date, datetime
 from enum import Enum
+from typing import Any
 
 import strawberry
 
 from hub.identity.reviews import Choice
-from hub.schema.structure import PageInfo
+from hub.schema.structure import PageInfo, PersonLookup
 from hub.schema.verb import Verb
 
 strawberry.enum(
@@ -109,6 +110,33 @@ class IdentityReviewReceipt:
     id: strawberry.ID = strawberry.field(description="The question. / 疑问标识。")
     choice: Choice = strawberry.field(description="What you decided. / 认定结论。")
     state: IdentityReviewState = strawberry.field(description="Whether it is carried out. / 状态。")
+
+
+class AskedElsewhereError(TypeError):
+    """A declared field was called as a resolver: queries run in the engine, which calls none."""
+
+
+def identity_fields() -> dict[str, Any]:
+    """The root fields about who is who, by name; `schema.identity_roots` answers them."""
+
+    async def reviews(overdue: bool | None = False, first: int | None = 20, after: str | None = None) -> Any:
+        raise AskedElsewhereError
+
+    async def explained(person: PersonLookup) -> Any:
+        raise AskedElsewhereError
+
+    declared: dict[str, tuple[Any, Any, str]] = {
+        "identityReviews": (
+            reviews,
+            IdentityReviewConnection,
+            "Open questions of identity in your jurisdiction, the most urgent first. / 辖区待认定的身份疑问。",
+        ),
+        "explainIdentity": (explained, IdentityExplanation, "Why records are this person's. / 身份关联说明。"),
+    }
+    return {
+        name: strawberry.field(name=name, resolver=resolver, graphql_type=result | None, description=text)
+        for name, (resolver, result, text) in declared.items()
+    }
 
 
 IDENTITY = (
