@@ -5,7 +5,7 @@ refused if a later change has touched what it would put back.
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -39,7 +39,7 @@ from hub.store.engine import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A link as it stands, opened."""
+    """A link as it stands, opened. `salt`: its person's, where it was read."""
 
     person_id: str
     agency: str
@@ -48,6 +48,7 @@ class Held:
     traits: Traits
     anchor: bool
     state: LinkState
+    salt: bytes = field(default=b"", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +172,7 @@ class Ledger:
         """Take a link away; the event keeps what is needed to put it back."""
         if held.anchor:
             raise LinkError("an anchor is not unlinked; persons are merged")
-        salt = await self._salt(change.connection, held.person_id)
+        salt = held.salt or await self._salt(change.connection, held.person_id)
         await self._delete(change.connection, held)
         removed = held.key, written(held.traits, anchor=held.anchor), salt
         before = state_text(held.state)
@@ -307,7 +308,7 @@ class Ledger:
         key = self._opener.open(key_place(row.agency, row.person_id), row.key_sealed, row.salt)
         return Held(
             person_id=row.person_id, agency=row.agency, record=row.record, key=key, traits=read(text),
-            anchor=is_anchor(text), state=state,
+            anchor=is_anchor(text), state=state, salt=row.salt,
         )  # fmt: skip
 
     def rows(self, held: Held, salt: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
