@@ -183,7 +183,16 @@ def conflicts_are_found_in_what_masks_hide(patch, shop):
         if not merged.conflicting:
             return None
         values = tuple(
-            ConflictValue(agency=claim.agency, value="", as_of=claim.as_of, chosen=False) for claim in merged.claims
+            ConflictValue(
+                agency=claim.agency,
+                value="",
+                record="",
+                as_of=claim.as_of,
+                received_at=claim.as_of,
+                verified_by=(),
+                chosen=False,
+            )
+            for claim in merged.claims
         )
         return Conflict(coordinate=item.plan.coordinate, values=values)
 
