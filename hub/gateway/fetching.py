@@ -2,15 +2,24 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
-from hub.connectors.base import Fetch, Fetched, Layout, Part
+from hub.connectors.base import Fetch, Fetched, Layout, Part, SourceState
 from hub.gateway.plan import BoundPlan, ClassPlan, bind
 
 LayoutOf = Callable[[str, frozenset[str]], Layout]
 """(agency, coordinates) → the layout of rows that hold exactly these."""
 MAX_KEPT = 4096
+
+
+class _Bound(NamedTuple):
+    """A bound plan with the layouts that it was asked for by: while it is kept, nothing else has their ids."""
+
+    plan: BoundPlan
+    given: tuple[Layout, ...]
 
 
 class Questions:
@@ -23,7 +32,7 @@ class Questions:
         self._layout_of = layout_of
         self._deadline_s = deadline_s
         self._layouts: OrderedDict[tuple[str, frozenset[str]], Layout] = OrderedDict()
-        self._bound: OrderedDict[tuple[int, tuple[int, ...]], BoundPlan] = OrderedDict()
+        self._bound: OrderedDict[tuple[int, tuple[int, ...]], _Bound] = OrderedDict()
 
     def fetch(self, agency: str, by_key: Mapping[str, frozenset[str]]) -> Fetch:
         """One question for all keys, in parts of keys that are asked for the same."""
@@ -37,13 +46,23 @@ class Questions:
         )
 
     def bind(self, plan: ClassPlan, layouts: Mapping[str, Layout]) -> BoundPlan:
-        key = (id(plan), tuple(id(layouts[agency]) for agency in plan.agencies))
-        bound = self._bound.get(key)
-        if bound is None:
-            bound = self._bound[key] = bind(plan, layouts)
+        """`plan` tied to the layouts of the request's questions.
+
+        A layout that lacks some of the plan's coordinates is of a question about others: nobody of the plan's class has
+        a key at that agency, which may not even be connected. All rows there are empty, and any layout of the plan does.
+        """
+        given = tuple(layouts[agency] for agency in plan.agencies)
+        key = (id(plan), tuple(map(id, given)))
+        kept = self._bound.get(key)
+        if kept is None:
+            fitting = {
+                agency: layout if layout.covers(own := self._layout(agency, share.fetch)) else own
+                for (agency, share), layout in zip(plan.agencies.items(), given, strict=True)
+            }
+            kept = self._bound[key] = _Bound(bind(plan, fitting), given)
             if len(self._bound) > MAX_KEPT:
                 self._bound.popitem(last=False)
-        return bound
+        return kept.plan
 
     def _layout(self, agency: str, coordinates: frozenset[str]) -> Layout:
         layout = self._layouts.get((agency, coordinates))
@@ -52,6 +71,11 @@ class Questions:
             if len(self._layouts) > MAX_KEPT:
                 self._layouts.popitem(last=False)
         return layout
+
+
+def unconnected(agency: str, now: datetime) -> Fetched:
+    """What is said of an agency that this deployment has no connector for, whoever is asked about."""
+    return Fetched(agency=agency, state=SourceState.DOWN, as_of=None, received_at=now, latency_ms=0, records={})
 
 
 def uncounted(answer: Fetched) -> Fetched:

@@ -20,7 +20,7 @@ from hub.connectors.base import Fetched, KeyKind, Layout
 from hub.domain.identity_number import IdentityNumber
 from hub.gateway.answering import Answering
 from hub.gateway.compose import compose
-from hub.gateway.fetching import Questions, narrowed, uncounted
+from hub.gateway.fetching import Questions, narrowed, unconnected, uncounted
 from hub.gateway.noting import Noted, note
 from hub.gateway.plan import ClassPlan, Planner
 from hub.gateway.ports import People, Pseudonyms, Scope, Source
@@ -280,10 +280,15 @@ class Gateway:
         for agency, persons in asked.items():
             reading.asked[agency] = reading.asked.get(agency, 0) + len(persons)
         questions = {agency: self._questions.fetch(agency, by_key) for agency, by_key in wanted.items()}
-        calls = [self._sources[agency].ask(question) for agency, question in questions.items() if question.parts]
+        absent = [unconnected(agency, self._clock.now()) for agency in questions if agency not in self._sources]
+        calls = [
+            self._sources[agency].ask(question)
+            for agency, question in questions.items()
+            if question.parts and agency in self._sources
+        ]
         answers = [await calls[0]] if len(calls) == 1 else await asyncio.gather(*calls)
         layouts = {agency: question.layout for agency, question in questions.items()}
-        return {answer.agency: answer for answer in answers}, layouts
+        return {answer.agency: answer for answer in (*answers, *absent)}, layouts
 
     def _keys(self, ref: PersonRef) -> Mapping[str, tuple[str, ...]]:
         """The keys to ask each agency with; a register role's person is asked for by identity number alone."""
