@@ -48,8 +48,9 @@ class Questions:
     def bind(self, plan: ClassPlan, layouts: Mapping[str, Layout]) -> BoundPlan:
         """`plan` tied to the layouts of the request's questions.
 
-        A layout that lacks some of the plan's coordinates is of a question about others: nobody of the plan's class has
-        a key at that agency, which may not even be connected. All rows there are empty, and any layout of the plan does.
+        A layout that lacks some of the plan's coordinates is of a question about others: nobody of the plan's class
+        has a key at that agency, which may not even be connected. All rows there are empty, and any layout of the plan
+        does.
         """
         given = tuple(layouts[agency] for agency in plan.agencies)
         key = (id(plan), tuple(map(id, given)))

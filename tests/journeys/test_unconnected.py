@@ -10,7 +10,7 @@ from hub.schema.service import GraphQLRequest
 from hub.settings import load_settings
 
 QUERY = """query ($n: String!) { person(lookup: {identityNumber: $n}) {
-    name birthDate justice { releaseDate } police { householdStatus } 
+    name birthDate justice { releaseDate } police { householdStatus }
     socialSecurity { lastPaidMonth } sources { agency status } } }"""
 
 
