@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from hub.audit.entry import EFFECTS
+from hub.auditing.pdf import FONT, FormatUnavailableError, register_font
 from hub.clock import CHINA
 from hub.errors import HubError
 
@@ -24,12 +25,6 @@ COLUMNS = (
 ).split()
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 PDF_ENTRIES = 5_000
-
-
-class FormatUnavailableError(HubError):
-    """This format needs a package that is not installed."""
-
-    code = "FORMAT_UNAVAILABLE"
 
 
 class TooManyEntriesError(HubError):
@@ -161,14 +156,10 @@ def write_pdf(path: Path, entries: Iterable[Shown], about: About) -> None:
     Raises:
         TooManyEntriesError: more than `PDF_ENTRIES`. FormatUnavailableError: reportlab is not installed.
     """
-    try:
-        from reportlab.lib.pagesizes import A4, landscape  # noqa: PLC0415  # an extra
-        from reportlab.pdfbase.cidfonts import UnicodeCIDFont  # noqa: PLC0415
-        from reportlab.pdfbase.pdfmetrics import registerFont  # noqa: PLC0415
-        from reportlab.pdfgen.canvas import Canvas  # noqa: PLC0415
-    except ImportError as exc:
-        raise FormatUnavailableError("reportlab is not installed") from exc
-    registerFont(UnicodeCIDFont("STSong-Light"))
+    register_font()
+    from reportlab.lib.pagesizes import A4, landscape  # noqa: PLC0415  # an extra
+    from reportlab.pdfgen.canvas import Canvas  # noqa: PLC0415
+
     width, height = landscape(A4)
     held = io.BytesIO()
     canvas = Canvas(held, pagesize=(width, height), invariant=1)
@@ -208,9 +199,9 @@ def _statement(entries: Iterable[Shown]) -> list[tuple[str, ...]]:
 
 
 def _page(canvas: Any, rows: Sequence[tuple[str, ...]], about: About, number: int, height: float) -> None:
-    canvas.setFont("STSong-Light", 14)
+    canvas.setFont(FONT, 14)
     canvas.drawString(40, height - 40, "审计日志证明  Statement of the audit log")
-    canvas.setFont("STSong-Light", 8)
+    canvas.setFont(FONT, 8)
     wanted = "; ".join(f"{name}={text}" for name, text in sorted(about.wanted.items())) or "全部 all"
     canvas.drawString(40, height - 56, f"条件 Filter: {wanted[:160]}")
     canvas.drawString(

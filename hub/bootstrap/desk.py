@@ -12,6 +12,7 @@ from hub.casework.case_store import CaseStore
 from hub.casework.consents import ConsentDesk
 from hub.casework.deadline_reader import read_deadlines
 from hub.casework.emergency import EmergencyDesk
+from hub.casework.handover import HandoverForms
 from hub.casework.oversight import OversightDesk
 from hub.casework.oversight_lists import OversightLists
 from hub.casework.queries import CaseQueries
@@ -25,6 +26,7 @@ from hub.clock import Clock, today
 from hub.domain.agencies import HUB, JUSTICE
 from hub.domain.catalogue import Catalogue
 from hub.events.outbox import Feed
+from hub.events.places import Places
 from hub.events.webhooks import Webhooks
 from hub.gateway.quota import PersonQuota
 from hub.gateway.resolve import Resolver
@@ -35,6 +37,7 @@ from hub.rules import Rules
 from hub.schema.case_lists import CaseFetcher
 from hub.schema.commands import CommandFetcher, ListFetcher
 from hub.schema.oversight_lists import OversightFetcher
+from hub.schema.statutory import StatutoryFetcher
 from hub.store.engine import Store
 
 
@@ -51,6 +54,7 @@ def build_commands(
     clock: Clock,
     *,
     webhook_hosts: Sequence[str],
+    statutory: StatutoryFetcher,
 ) -> tuple[CommandFetcher, ListFetcher, CaseFetcher, OversightFetcher]:
     in_force = RulesInForce(policies)
     owned = owners(rules.catalogue, survivorship)
@@ -63,7 +67,7 @@ def build_commands(
     desk = CaseDesk(cases, read_verbs(cases.workflow), in_force, secrets.pseudonyms, follow=(bases.follow,))
     oversight = OversightDesk(cases, in_force, secrets.pseudonyms, owned)
     webhooks = Webhooks(store, secrets.sealer, secrets.opener, clock, hosts=frozenset(webhook_hosts))
-    above = (*oversight.commands(), *bases.commands(), *WebhookDesk(webhooks).commands())
+    above = (*oversight.commands(), *bases.commands(), *WebhookDesk(webhooks, Places(secrets.ids)).commands())
     runner = Runner(
         (*access.commands(), *ConsentDesk(purposes).commands(), *desk.commands(), *above),
         store=store,
@@ -86,6 +90,7 @@ def build_commands(
     fetcher = CaseFetcher(
         cases=CaseQueries(store),
         reads=reads,
+        forms=HandoverForms(store, cases, secrets.opener),
         feed=Feed(store),
         rules=in_force,
         ids=secrets.ids,
@@ -101,7 +106,7 @@ def build_commands(
         names=secrets.pseudonyms,
         today=lambda: today(clock),
     )
-    return CommandFetcher(runner, subjects), ListFetcher(lists, secrets.ids), fetcher, above_cases
+    return CommandFetcher(runner, subjects, statutory), ListFetcher(lists, secrets.ids), fetcher, above_cases
 
 
 def build_case_store() -> CaseStore:

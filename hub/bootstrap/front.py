@@ -5,8 +5,9 @@ import gc
 import json
 import resource
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
@@ -14,33 +15,36 @@ from hub.audit.entry import Draft, Outcome
 from hub.audit.kinds import Kind
 from hub.audit.refusals import RefusalSummary
 from hub.auth.clients import read_clients
-from hub.auth.disabled_clients import DisabledClients
 from hub.auth.issuer import TokenEndpoint
 from hub.auth.token import TokenVerifier
 from hub.bootstrap.console import build_console
 from hub.bootstrap.parts import Hub
+from hub.crypto.pairwise import subject_of
 from hub.errors import StoreError
 from hub.settings import Settings
 from hub.store.migration import is_current
 from hub.telemetry import configure_logging
 from hub.web.app import WebParts, create_app
+from hub.web.forms import HandoverFormEndpoint
 from hub.web.graphql_endpoint import GraphQLEndpoint
+from hub.web.socket_endpoint import SocketEndpoint
 
 
 def build_front(hub: Hub) -> ASGIApp:
     settings = hub.settings
     metadata = _protected_resource(settings)
-    disabled = DisabledClients(settings.disabled_clients_file, hub.clock)
     verifier = TokenVerifier(
         issuer=settings.issuer_url,
         audience=settings.audience,
         keys=hub.issuer_key.public_keys,
         agency_of={role.name: role.agency for role in hub.rules.purposes.roles.values()},
         clock=hub.clock,
-        disabled=disabled,
+        disabled=hub.disabled,
+        person_of=lambda agency, text: subject_of(hub.ids, agency, text),
     )
+    challenge = f'Bearer error="invalid_token", resource_metadata="{metadata["resource_metadata"]}"'
     refusals = RefusalSummary(hub.log)
-    endpoint = TokenEndpoint(hub.issuer, read_clients(settings.hub_dir / "clients.json"), disabled)
+    endpoint = TokenEndpoint(hub.issuer, read_clients(settings.hub_dir / "clients.json"), hub.disabled)
 
     def count_refusal(code: str) -> None:
         refusals.count(code)
@@ -55,6 +59,21 @@ def build_front(hub: Hub) -> ASGIApp:
                 count_refusal=count_refusal,
                 observe=hub.metrics.observe,
             ),
+            socket=SocketEndpoint(
+                verifier=verifier,
+                service=hub.service,
+                clock=hub.clock,
+                challenge=challenge,
+                count_refusal=count_refusal,
+                origins=frozenset({_origin(settings.base_url), *settings.cors_origins}),
+            ),
+            handover_form=HandoverFormEndpoint(
+                verifier=verifier,
+                service=hub.service,
+                clock=hub.clock,
+                challenge=challenge,
+                count_refusal=count_refusal,
+            ).answer,
             verifier=verifier,
             sdl=hub.service.sdl,
             readiness=lambda: _readiness(hub),
@@ -68,6 +87,11 @@ def build_front(hub: Hub) -> ASGIApp:
             lifespan=lambda _app: lifespan(hub, refusals),
         )
     )
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _protected_resource(settings: Settings) -> Mapping[str, Any]:
@@ -89,7 +113,7 @@ async def lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
         raise StoreError("the database is not at this program's schema; run `hub migrate`")
     digest = hub.policies.current.policy_digest
     await hub.log.append(Draft(kind=Kind.STARTUP, request_id="startup", policy_digest=digest, outcome=Outcome.OK))
-    await hub.office.policies.keep()
+    await hub.office.policies.start(digest, hub.policies.policy.files)
     await hub.checkpoints.make(force=True)
     for source in hub.sources.values():
         await source.start()
@@ -101,6 +125,7 @@ async def lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
         hub.checkpoints.run(),
         hub.audit.keep_up(),
         hub.office.exports.run(),
+        hub.quota.run(),
     )
     tasks = [asyncio.create_task(work) for work in running]
     try:
@@ -110,7 +135,14 @@ async def lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await refusals.flush()
+        await give_quota_back(hub)
         await hub.close()
+
+
+async def give_quota_back(hub: Hub) -> None:
+    """What this server did not use is the other ones'; without a store it stays taken for its time."""
+    with suppress(StoreError):
+        await hub.quota.give_back(everything=True)
 
 
 def forbid_core_dumps() -> None:

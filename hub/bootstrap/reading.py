@@ -1,6 +1,6 @@
 """Builds the way of a question: agencies, person index, gateway, engine, service."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import timedelta
 
 from graphql import GraphQLSchema
@@ -8,17 +8,16 @@ from graphql import GraphQLSchema
 from hub.audit.log import AuditLog
 from hub.auditing.desk import AuditDesk
 from hub.auth.clients import read_clients
-from hub.auth.policy_holder import PolicyHolder, RulesInForce
+from hub.auth.policy_holder import PolicyHolder
 from hub.auth.recipients import Recipients
 from hub.bootstrap.desk import build_commands
+from hub.bootstrap.replicas import Sources
 from hub.bootstrap.secrets import Secrets
 from hub.clock import CHINA, Clock
-from hub.connectors.guard import Guard
 from hub.connectors.mapping import AgencyMapping
-from hub.connectors.quarantine import StoredQuarantine
-from hub.connectors.registry import build_connectors, read_endpoints
 from hub.connectors.rows import layout_of
 from hub.events.outbox import Feed
+from hub.events.places import Places
 from hub.gateway.answering import Answering, Prover
 from hub.gateway.fetching import Questions
 from hub.gateway.gateway import Gateway, officer_of
@@ -26,6 +25,7 @@ from hub.gateway.plan import Planner
 from hub.gateway.quota import PersonQuota
 from hub.gateway.release import Releaser, SealedColumn
 from hub.gateway.resolve import Resolver
+from hub.gateway.shared_quota import SharedQuota
 from hub.gateway.sight import Sight, Sights
 from hub.gateway.statutory import StatutoryDesk
 from hub.gateway.survivorship import read_survivorship
@@ -43,22 +43,15 @@ from hub.schema.documents import Documents, shared_documents
 from hub.schema.operations import Operations, shared_plans
 from hub.schema.service import GraphQLService
 from hub.schema.shapes import PersonShapes
-from hub.schema.subscription import EventParts
+from hub.schema.statutory import StatutoryFetcher
+from hub.schema.subscription import EventParts, Pulse
 from hub.schema.views import View, Views
 from hub.schema.weights import read_weights
 from hub.settings import Settings
 from hub.store.engine import Store
 
 
-def build_sources(settings: Settings, rules: Rules, quarantine: StoredQuarantine, clock: Clock) -> Mapping[str, Guard]:
-    file = settings.hub_dir / "agencies.toml"
-    endpoints = read_endpoints(file) if file.exists() else {}
-    return build_connectors(
-        rules.mappings, endpoints, rules.codes, quarantine, clock, concurrency=settings.agency_concurrency
-    )
-
-
-def build_index(store: Store, secrets: Secrets, sources: Mapping[str, Guard], clock: Clock) -> PersonIndex:
+def build_index(store: Store, secrets: Secrets, sources: Sources, clock: Clock) -> PersonIndex:
     return PersonIndex(
         reader=store.driver,
         opener=secrets.opener,
@@ -81,8 +74,14 @@ def build_vault(secrets: Secrets, clock: Clock) -> Vault:
     )
 
 
+def build_quota(settings: Settings, store: Store, secrets: Secrets, clock: Clock) -> PersonQuota:
+    """The quota that all servers on this store keep together."""
+    shared = SharedQuota(store, secrets.pseudonyms, clock)
+    return PersonQuota(limit=settings.persons_per_hour, clock=clock, shared=shared)
+
+
 def build_statutory(
-    store: Store, secrets: Secrets, index: PersonIndex, log: AuditLog, rules: Rules, clock: Clock
+    store: Store, secrets: Secrets, index: PersonIndex, log: AuditLog, quota: PersonQuota, clock: Clock
 ) -> StatutoryDesk:
     return StatutoryDesk(
         store=store,
@@ -92,7 +91,7 @@ def build_statutory(
         sealer=secrets.sealer,
         opener=secrets.opener,
         pseudonyms=secrets.pseudonyms,
-        policy_digest=rules.judge.policy_digest,
+        quota=quota,
         clock=clock,
     )
 
@@ -117,22 +116,25 @@ def build_service(
     rules: Rules,
     secrets: Secrets,
     index: PersonIndex,
-    sources: Mapping[str, Guard],
+    sources: Sources,
     log: AuditLog,
     policies: PolicyHolder,
     clock: Clock,
     store: Store,
     prover: Prover,
     audit_desk: AuditDesk,
+    quota: PersonQuota,
+    statutory: StatutoryDesk,
+    disabled: Container[str],
 ) -> GraphQLService:
     survivorship = read_survivorship(rules.catalogue, rules.survivorship_file)
     recipients = Recipients(read_clients(settings.hub_dir / "clients.json"))
     releaser = Releaser(secrets.opener, sealed_columns(rules.mappings), recipients)
     weights = read_weights(rules.catalogue, rules.mappings, survivorship)
     sights = rules.sights
-    quota = PersonQuota(limit=max(1, settings.persons_per_hour // settings.workers), clock=clock)
     planner = Planner(rules.catalogue, survivorship, members_only=MEMBERS_ONLY, combinations=rules.combinations)
     resolver = Resolver(people=index, ids=secrets.ids)
+    asked_by_law = StatutoryFetcher(statutory)
     commands, lists, cases, oversight = build_commands(
         rules,
         policies,
@@ -145,6 +147,7 @@ def build_service(
         log,
         clock,
         webhook_hosts=settings.webhook_hosts,
+        statutory=asked_by_law,
     )
     gateway = _gateway(
         settings,
@@ -183,11 +186,13 @@ def build_service(
             cases=cases,
             oversight=oversight,
             audit=AuditFetcher(audit_desk),
+            statutory=asked_by_law,
         )
         documents_of = Documents(schema, CostModel(schema, weights), shared=documents)
         return View(schema, sight.policy_digest, documents_of, operations)
 
     roles = {role.name: role.agency for role in rules.purposes.roles.values()}
+    feed = Feed(store)
     return GraphQLService(
         views=Views(rules.schema, sights.of, rules.catalogue, make_view, roles=roles),
         costs=CostModel(rules.schema, weights),
@@ -195,7 +200,13 @@ def build_service(
         log=log,
         clock=clock,
         events=EventParts(
-            feed=Feed(store), rules=RulesInForce(policies), clock=clock, purposes=frozenset(rules.purposes.purposes)
+            feed=feed,
+            places=Places(secrets.ids),
+            pulse=Pulse(feed, clock),
+            policies=policies,
+            clock=clock,
+            purposes=frozenset(rules.purposes.purposes),
+            disabled=disabled,
         ),
     )
 
@@ -205,7 +216,7 @@ def _gateway(
     rules: Rules,
     secrets: Secrets,
     index: PersonIndex,
-    sources: Mapping[str, Guard],
+    sources: Sources,
     planner: Planner,
     releaser: Releaser,
     recipients: Recipients,

@@ -24,6 +24,7 @@ from hub.crypto.sealing import Sealer
 from hub.domain.agencies import HUB, JUSTICE
 from hub.events.deliverer import Deliverer
 from hub.events.outbox import Sequencer, put
+from hub.events.places import Places
 from hub.events.webhooks import Webhooks
 from hub.identity.index import Inquiry
 
@@ -77,7 +78,7 @@ def build_work(hub: Hub) -> Work:
     cases = build_case_store()
     return Work(
         sequencer=Sequencer(hub.store),
-        deliverer=Deliverer(hub.store, webhooks, hub.clock, source=hub.settings.base_url),
+        deliverer=Deliverer(hub.store, webhooks, Places(hub.ids), hub.clock, source=hub.settings.base_url),
         supervision=Supervision(hub.store, cases, tell, hub.clock, record=record),
         sweeps=_sweeps(hub, cases, tell),
         webhooks=webhooks,

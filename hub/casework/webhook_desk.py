@@ -5,12 +5,14 @@ from typing import Any
 
 from hub.casework.commands import Command, ProblemCode, Refusal, Work
 from hub.errors import WebhookError
+from hub.events.places import Places
 from hub.events.webhooks import Webhooks
 
 
 class WebhookDesk:
-    def __init__(self, webhooks: Webhooks) -> None:
+    def __init__(self, webhooks: Webhooks, places: Places) -> None:
         self._webhooks = webhooks
+        self._places = places
 
     def commands(self) -> Sequence[Command]:
         handlers = {
@@ -44,10 +46,10 @@ class WebhookDesk:
 
     async def _replay(self, work: Work) -> Mapping[str, Any]:
         webhook_id, agency = str(work.call.given["webhook"]), work.call.principal.agency
-        after = str(work.call.given["after"])
-        if not (after.isascii() and after.isdigit() and len(after) < 19):
-            raise Refusal(ProblemCode.INVALID_INPUT, "A place in the feed is a number.", field="after")
+        after = self._places.open(agency, str(work.call.given["after"]))
+        if after is None:
+            raise Refusal(ProblemCode.INVALID_INPUT, "This place does not belong to your feed.", field="after")
         if agency not in {each.agency for each in await self._webhooks.endpoints_in(work.connection, webhook_id)}:
             raise Refusal(ProblemCode.NOT_FOUND, "Your agency has no such webhook.", field="webhook")
-        count = await self._webhooks.replay_in(work.connection, webhook_id, agency=agency, after=int(after))
+        count = await self._webhooks.replay_in(work.connection, webhook_id, agency=agency, after=after)
         return {"id": webhook_id, "count": count}

@@ -17,6 +17,7 @@ from standardwebhooks import Webhook
 
 from hub.clock import Clock
 from hub.events.outbox import Event, event_of, put
+from hub.events.places import Places
 from hub.events.tables import delivery, outbox, webhook
 from hub.events.webhooks import Endpoint, Webhooks
 from hub.failpoints import failpoint
@@ -35,9 +36,10 @@ _log = structlog.get_logger(__name__)
 class Deliverer:
     """`source` is the URL of this hub, as events state it."""
 
-    def __init__(self, store: Store, webhooks: Webhooks, clock: Clock, *, source: str) -> None:
+    def __init__(self, store: Store, webhooks: Webhooks, places: Places, clock: Clock, *, source: str) -> None:
         self._store = store
         self._webhooks = webhooks
+        self._places = places
         self._clock = clock
         self._source = source
         self._session: aiohttp.ClientSession | None = None
@@ -105,8 +107,9 @@ class Deliverer:
 
     async def _send(self, endpoint: Endpoint, secret: str, event: Event) -> str:
         """The status of the answer, or the name of what went wrong."""
-        body = orjson.dumps(self._cloud_event(endpoint, event)).decode()
-        message_id = f"{endpoint.webhook_id}.{event.position}"
+        place = self._places.seal(endpoint.agency, event.position)
+        message_id = f"{endpoint.webhook_id}.{place}"
+        body = orjson.dumps(self._cloud_event(message_id, place, event)).decode()
         now = self._clock.now()
         headers = {
             "content-type": "application/cloudevents+json",
@@ -125,17 +128,17 @@ class Deliverer:
         except (aiohttp.ClientError, OSError) as exc:
             return type(exc).__name__[:40]
 
-    def _cloud_event(self, endpoint: Endpoint, event: Event) -> dict[str, Any]:
+    def _cloud_event(self, message_id: str, place: str, event: Event) -> dict[str, Any]:
         """Source: CloudEvents 1.0.2, JSON format. `subject` is the case; persons are not named."""
         return {
             "specversion": "1.0",
-            "id": f"{endpoint.webhook_id}.{event.position}",
+            "id": message_id,
             "source": self._source,
             "type": f"hub.{event.kind}",
             "subject": event.body.get("case"),
             "time": datetime.fromtimestamp(event.happened_us / 1_000_000, UTC).isoformat(),
             "datacontenttype": "application/json",
-            "sequence": str(event.position),
+            "place": place,
             "data": {**event.body, "office": event.office},
         }
 

@@ -1,14 +1,16 @@
 """From the keys and coordinates that plans want of an agency to its one question, and the layout of its rows."""
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from hub.connectors.base import Fetch, Fetched, Layout, Part, SourceState
+from hub.connectors.base import Fetch, Fetched, Layout, Moment, Part, SourceState
 from hub.gateway.plan import BoundPlan, ClassPlan, bind
+from hub.gateway.ports import Source, Together
 
 LayoutOf = Callable[[str, frozenset[str]], Layout]
 """(agency, coordinates) → the layout of rows that hold exactly these."""
@@ -34,7 +36,7 @@ class Questions:
         self._layouts: OrderedDict[tuple[str, frozenset[str]], Layout] = OrderedDict()
         self._bound: OrderedDict[tuple[int, tuple[int, ...]], _Bound] = OrderedDict()
 
-    def fetch(self, agency: str, by_key: Mapping[str, frozenset[str]]) -> Fetch:
+    def fetch(self, agency: str, by_key: Mapping[str, frozenset[str]], at: Moment | None = None) -> Fetch:
         """One question for all keys, in parts of keys that are asked for the same."""
         by_coordinates: dict[frozenset[str], list[str]] = {}
         for key, coordinates in by_key.items():
@@ -43,6 +45,7 @@ class Questions:
             parts=tuple(Part(keys=tuple(keys), coordinates=names) for names, keys in by_coordinates.items()),
             layout=self._layout(agency, frozenset().union(*by_coordinates)),
             timeout_s=self._deadline_s,
+            at=at,
         )
 
     def bind(self, plan: ClassPlan, layouts: Mapping[str, Layout]) -> BoundPlan:
@@ -74,8 +77,38 @@ class Questions:
         return layout
 
 
-def unconnected(agency: str, now: datetime) -> Fetched:
-    """What is said of an agency that this deployment has no connector for, whoever is asked about."""
+async def ask_all(
+    sources: Mapping[str, Source], questions: Mapping[str, Fetch], now: Callable[[], datetime]
+) -> dict[str, Fetched]:
+    """The answers by agency, all asked for at the same time; what can be asked together is.
+
+    An agency of whom nobody is asked does not answer; one that is not connected is down, whoever is asked about.
+    """
+
+    async def ask(agency: str) -> Mapping[str, Fetched]:
+        return {agency: await sources[agency].ask(questions[agency])}
+
+    calls: list[Coroutine[Any, Any, Mapping[str, Fetched]]] = []
+    together: dict[Together, dict[str, Fetch]] = {}
+    absent: dict[str, Fetched] = {}
+    for agency, question in questions.items():
+        if agency not in sources:
+            absent[agency] = _unconnected(agency, now())
+            continue
+        if not question.parts:
+            continue
+        shared = sources[agency].shared(question)
+        if shared is None:
+            calls.append(ask(agency))
+        else:
+            together.setdefault(shared, {})[agency] = question
+    calls += [shared.ask(held) for shared, held in together.items()]
+    answers = [await calls[0]] if len(calls) == 1 else await asyncio.gather(*calls)
+    return {agency: answer for part in (*answers, absent) for agency, answer in part.items()}
+
+
+def _unconnected(agency: str, now: datetime) -> Fetched:
+    """What is said of an agency that this deployment has no connector for."""
     return Fetched(agency=agency, state=SourceState.DOWN, as_of=None, received_at=now, latency_ms=0, records={})
 
 

@@ -289,7 +289,8 @@ class PersonIndex:
             key_person=bool(row[5]),
             responsible_region=row[10],
         )
-        facts = _facts(*map(bool, row[6:9]), own, bool(row[9]), bool(row[5]))
+        subject = number is not None and number == inquiry.principal.subject
+        facts = _facts(*map(bool, row[6:9]), own, bool(row[9]), bool(row[5]), subject)
         approved = frozenset[str]() if standing is None else standing.of(member=row[0], number=number)
         return Known(member=member, facts=_scoped(facts, row[9], approved))
 
@@ -313,9 +314,19 @@ class PersonIndex:
 
 
 @lru_cache(maxsize=128)
-def _facts(jurisdiction: bool, term: bool, case: bool, own: bool, consent: bool, key_person: bool) -> Facts:
+def _facts(
+    jurisdiction: bool, term: bool, case: bool, own: bool, consent: bool, key_person: bool, subject: bool
+) -> Facts:
     """One value for each vector, so that persons of one class share it."""
-    return Facts(jurisdiction=jurisdiction, term=term, case=case, own=own, consent=consent, key_person=key_person)
+    return Facts(
+        jurisdiction=jurisdiction,
+        term=term,
+        case=case,
+        own=own,
+        consent=consent,
+        key_person=key_person,
+        subject=subject,
+    )
 
 
 def _scoped(facts: Facts, scope: Any, approved: frozenset[str]) -> Facts:
@@ -329,6 +340,7 @@ def _scoped(facts: Facts, scope: Any, approved: frozenset[str]) -> Facts:
         own=facts.own,
         consent=facts.consent,
         key_person=facts.key_person,
+        subject=facts.subject,
         approved=bool(approved),
         approved_for=approved,
         consent_for=None if not facts.consent or scope == EVERYTHING else frozenset(orjson.loads(scope)),
@@ -339,8 +351,8 @@ def _register_facts(row: Sequence[Any] | None, number: str, standing: Standing |
     """An approval stands for whoever bears the number, a member or not."""
     approved = frozenset[str]() if standing is None else standing.of(member="", number=number)
     if row is None:
-        return _scoped(_facts(False, False, False, True, False, False), EVERYTHING, approved)
-    return _scoped(_facts(False, False, bool(row[8]), True, bool(row[9]), False), row[9], approved)
+        return _scoped(_facts(False, False, False, True, False, False, False), EVERYTHING, approved)
+    return _scoped(_facts(False, False, bool(row[8]), True, bool(row[9]), False, False), row[9], approved)
 
 
 def _leading(mine: tuple[str, ...], region: str | None) -> tuple[tuple[str, ...], bool]:

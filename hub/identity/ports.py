@@ -50,6 +50,12 @@ class IndexSource(Protocol):
     def scan(self, coordinates: frozenset[str], *, batch: int) -> AsyncIterator[Sequence[IndexRecord]]: ...
 
 
+class VaultSource(Protocol):
+    """Records sealed by law of an agency, read from beginning to end."""
+
+    def scan_vaulted(self, *, batch: int) -> AsyncIterator[Sequence[IndexRecord]]: ...
+
+
 def number_place(person_id: str) -> Place:
     return Place(agency="hub", table="person", column="number_sealed", row=person_id)
 

@@ -12,9 +12,11 @@ from hub.auth.facts import Facts
 from hub.auth.principal import Principal
 from hub.casework.case_view import CaseView
 from hub.casework.deadline import Light
+from hub.casework.handover import HandoverForm
 from hub.casework.queries import CaseFilter, CaseOrder, CaseRow, TaskFilter, TaskRow
 from hub.engine.execute import FieldCall
 from hub.events.outbox import Event
+from hub.events.places import BEGINNING, Places
 from hub.gateway.reading import Denied
 from hub.schema.context import OperationContext
 from hub.schema.roots import DEFAULT_FIRST, MAX_PERSONS, ArgumentError
@@ -39,6 +41,12 @@ class Cases(Protocol):
 class Reads(Protocol):
     async def case(self, principal: Principal, case_id: str) -> tuple[str, CaseView] | None:
         """The person's id and the case, if it is the caller's."""
+        ...
+
+
+class Forms(Protocol):
+    async def form(self, principal: Principal, case_id: str) -> tuple[str, HandoverForm] | None:
+        """The person's id and the form of the hand-over, if the case is the caller's and is so far."""
         ...
 
 
@@ -71,16 +79,27 @@ class Today(Protocol):
 class CaseFetcher:
     """`case`, `caseload`, `tasks` and `changes`; each person in a list stands in the audit entry."""
 
-    FIELDS = ("case", "caseload", "tasks", "changes")
+    FIELDS = ("case", "handoverForm", "caseload", "tasks", "changes")
 
     def __init__(
-        self, *, cases: Cases, reads: Reads, feed: Feeds, rules: Rules, ids: Ids, names: Names, today: Today
+        self,
+        *,
+        cases: Cases,
+        reads: Reads,
+        forms: Forms,
+        feed: Feeds,
+        rules: Rules,
+        ids: Ids,
+        names: Names,
+        today: Today,
     ) -> None:
+        self._forms = forms
         self._cases = cases
         self._reads = reads
         self._feed = feed
         self._rules = rules
         self._ids = ids
+        self._places = Places(ids)
         self._names = names
         self._today = today
 
@@ -110,6 +129,7 @@ class CaseFetcher:
         context.reading.policies.update(policies)
         handlers: dict[str, Any] = {
             "case": self._case,
+            "handoverForm": self._form,
             "caseload": self._caseload,
             "tasks": self._tasks,
             "changes": self._changes,
@@ -118,6 +138,13 @@ class CaseFetcher:
 
     async def _case(self, context: OperationContext, call: FieldCall) -> CaseView | None:
         found = await self._reads.case(context.asker.principal, str(call.arguments["id"]).partition(".")[0])
+        if found is None:
+            return None
+        self._note(context, call, [found[0]])
+        return found[1]
+
+    async def _form(self, context: OperationContext, call: FieldCall) -> HandoverForm | None:
+        found = await self._forms.form(context.asker.principal, str(call.arguments["case"]).partition(".")[0])
         if found is None:
             return None
         self._note(context, call, [found[0]])
@@ -183,16 +210,16 @@ class CaseFetcher:
 
     async def _changes(self, context: OperationContext, call: FieldCall) -> Any:
         principal = context.asker.principal
-        after = call.arguments.get("after") or "0"
-        if not (after.isascii() and after.isdigit() and len(after) < 19):
-            raise ArgumentError("A place in the feed is a number.")
+        after = self._places.open(principal.agency, call.arguments.get("after") or BEGINNING)
+        if after is None:
+            raise ArgumentError("This place does not belong to this feed.")
         events = await self._feed.after(
-            int(after), recipient=principal.agency, regions=principal.regions, first=_first(call)
+            after, recipient=principal.agency, regions=principal.regions, first=_first(call)
         )
         return {
             "changes": [
                 {
-                    "position": str(event.position),
+                    "position": self._places.seal(principal.agency, event.position),
                     "kind": event.kind,
                     "case": event.body.get("case"),
                     "office": event.office,
@@ -200,7 +227,7 @@ class CaseFetcher:
                 }
                 for event in events
             ],
-            "position": str(events[-1].position) if events else after,
+            "position": self._places.seal(principal.agency, events[-1].position if events else after),
         }
 
     def _note(self, context: OperationContext, call: FieldCall, persons: Sequence[str]) -> None:

@@ -85,6 +85,25 @@ class Case:
     deadlines: list[Deadline] = strawberry.field(description="Every deadline. / 时限。")
 
 
+@strawberry.type(description="What stands in the form of a hand-over. / 《必接必送人员衔接登记表》。")
+class HandoverForm:
+    case: strawberry.ID = strawberry.field(description="Case. / 案件编号。")
+    key_person: bool = strawberry.field(description="重点帮教对象。 / Key person, to be fetched in any case.")
+    office: str | None = strawberry.field(description="Office that says so, or answers. / 填报单位。")
+    planned_release: date | None = strawberry.field(description="Planned release. / 预计释放日。")
+    released: date | None = strawberry.field(description="Release. / 释放日。")
+    certificate: str | None = strawberry.field(description="Release certificate. / 释放证明书编号。")
+    refused: bool = strawberry.field(description="Whether the person refuses to be fetched. / 是否拒绝接送。")
+    day: date | None = strawberry.field(description="Planned day. / 接送日期。")
+    mode: str | None = strawberry.field(description="Who fetches, as planned. / 接送方式。")
+    escorts: str | None = strawberry.field(description="Who comes, and how to reach them. / 接送人员及电话。")
+    outcome: str | None = strawberry.field(description="How it went. / 衔接情况。")
+    happened_at: datetime | None = strawberry.field(description="When. / 衔接时间。")
+    persons: int | None = strawberry.field(description="How many came. / 总人数。")
+    present: str | None = strawberry.field(description="Relatives and staff who came. / 随从亲属、工作人员。")
+    remarks: str | None = strawberry.field(description="Remarks. / 情况说明。")
+
+
 @strawberry.type(description="A case in a list. / 案件列表项。")
 class CaseItem:
     id: strawberry.ID = strawberry.field(description="Id; cite it in Hub-Case. / 案件编号。")

@@ -14,6 +14,7 @@ from hub.casework.oversight_lists import OversightLists, TooManyError
 from hub.casework.queries import CaseQueries, TaskFilter, TaskRow
 from hub.casework.reach import reference
 from hub.engine.execute import FieldCall
+from hub.events.places import Places
 from hub.events.webhooks import Webhooks
 from hub.gateway.reading import Denied
 from hub.schema.case_lists import MEMBER_KIND, Ids, Names, Rules, Today
@@ -53,6 +54,7 @@ class OversightFetcher:
         self._webhooks = webhooks
         self._rules = rules
         self._ids = ids
+        self._places = Places(ids)
         self._names = names
         self._today = today
 
@@ -174,7 +176,7 @@ class OversightFetcher:
         logged = await self._webhooks.log(str(call.arguments["webhook"]), agency=principal.agency, first=MAX_PERSONS)
         return [
             {
-                "position": str(each.position),
+                "position": self._places.seal(principal.agency, each.position),
                 "kind": each.kind,
                 "attempts": each.attempts,
                 "delivered_at": _moment(each.delivered_us),

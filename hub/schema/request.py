@@ -7,7 +7,10 @@ import msgspec
 
 
 class GraphQLRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Media types and sizes are checked. `incremental`: the caller takes later parts of an answer as they come."""
+    """Media types and sizes are checked.
+
+    `incremental`: the caller takes later parts of an answer as they come; `events`: the events of a subscription.
+    """
 
     query: str
     operation_name: str | None = None
@@ -16,3 +19,4 @@ class GraphQLRequest(msgspec.Struct, frozen=True, kw_only=True):
     cases: tuple[str, ...] = ()
     request_id: str
     incremental: bool = False
+    events: bool = False

@@ -35,7 +35,7 @@ from hub.schema.views import View, Views
 
 class SubscriptionStreamError(RequestError):
     code = "BAD_REQUEST"
-    public = "A subscription is answered as a stream: accept text/event-stream."
+    public = "A subscription is answered as a stream: accept text/event-stream, or use a WebSocket."
 
 
 class SubscriptionForbiddenError(RequestError):
@@ -174,19 +174,24 @@ class GraphQLService:
 
     def _subscription(self, course: Course) -> Events:
         """Raises RequestError: the caller takes no stream, or has no purpose for it."""
-        if self._events is None or not course.request.incremental:
+        if self._events is None or not course.request.events:
             raise SubscriptionStreamError("a subscription without a stream")
         events = Events(self._views.of(course.principal, course.judge).schema, self._events, self._clerk, course)
         events.check()
         if not events.permitted():
             raise SubscriptionForbiddenError("no rule permits it")
+        events.open()
         return events
 
     async def _subscribed(self, course: Course, events: Events) -> Answer:
         try:
             events.start(await self._clerk.record(course, Outcome.OK, None))
         except AuditUnavailableError as error:
+            await events.aclose()
             return self._refusal(course, error, None)
+        except BaseException:
+            await events.aclose()
+            raise
         return Answer(status=200, body=b"", well_formed=True, later=events)
 
     def _later(self, course: Course, answering: Answering) -> LaterParts:

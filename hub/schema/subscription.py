@@ -5,8 +5,8 @@ of the subscription, is durable before the event is handed out. graphql-core exe
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from inspect import isawaitable
 from typing import Any, Protocol
@@ -17,17 +17,24 @@ from graphql import ExecutionResult, GraphQLSchema, subscribe
 
 from hub.audit.entry import Outcome, Pattern
 from hub.auth.facts import Facts
+from hub.auth.policy_holder import PolicyHolder
 from hub.clock import Clock
-from hub.errors import AuditUnavailableError, PurposeNotAllowedError, PurposeRequiredError
+from hub.errors import AuditUnavailableError, PurposeNotAllowedError, PurposeRequiredError, StoreError
 from hub.events.outbox import Event
+from hub.events.places import Places
 from hub.gateway.reading import Reading
-from hub.schema.case_lists import Feeds, Rules
+from hub.schema.case_lists import Feeds
 from hub.schema.casework import Change
 from hub.schema.course import Clerk, Course
 from hub.schema.errors import request_error
+from hub.schema.roots import ArgumentError
+from hub.schema.seats import Seats
 
 POLL_S = 0.5
 PAGE = 100
+STREAMS_PER_OFFICER = 20
+STREAMS = 2_000
+"""Open subscriptions of one process."""
 CHANGES = "changes"
 """The rule that lets an agency read what concerns it; a subscription is another way to read the same."""
 
@@ -36,14 +43,36 @@ class Heads(Feeds, Protocol):
     async def head(self) -> int: ...
 
 
+class Pulse:
+    """How far the feed has come, looked up once for all subscriptions of a process."""
+
+    def __init__(self, feed: Heads, clock: Clock) -> None:
+        self._feed = feed
+        self._clock = clock
+        self._looking = asyncio.Lock()
+        self._seen: tuple[datetime, int] | None = None
+
+    async def head(self) -> int:
+        """The last place that is given out, at most half a `POLL_S` ago."""
+        async with self._looking:
+            now = self._clock.now()
+            if self._seen is None or abs((now - self._seen[0]).total_seconds()) >= POLL_S / 2:
+                self._seen = (now, await self._feed.head())
+            return self._seen[1]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventParts:
-    """What subscriptions need; `pause` waits for the next look at the feed."""
+    """What subscriptions need: `disabled` clients are served no more; `pause` waits for the next look at the feed."""
 
     feed: Heads
-    rules: Rules
+    places: Places
+    policies: PolicyHolder
     clock: Clock
     purposes: frozenset[str]
+    pulse: Pulse
+    disabled: Container[str] = ()
+    seats: Seats = field(default_factory=lambda: Seats(each=STREAMS_PER_OFFICER, total=STREAMS))
     pause: Callable[[float], Any] = asyncio.sleep
 
 
@@ -77,7 +106,9 @@ class Events:
         self._course = course
         self._parent: str | None = None
         self._event: Event | None = None
+        self._judge = course.judge
         self._policies: tuple[str, ...] = ()
+        self._seated = False
 
     def check(self) -> None:
         """Raises PurposeRequiredError or PurposeNotAllowedError."""
@@ -88,8 +119,10 @@ class Events:
             raise PurposeNotAllowedError("purpose is unknown or not in the token")
 
     def permitted(self) -> bool:
+        """Whether the rules in force permit it."""
         principal = self._course.principal
-        self._policies = self._parts.rules.may(
+        self._judge = self._parts.policies.current
+        self._policies = self._judge.may(
             CHANGES,
             agency=principal.agency,
             role=principal.role,
@@ -98,6 +131,11 @@ class Events:
             own=True,
         )
         return bool(self._policies)
+
+    def open(self) -> None:
+        """Take a seat, which `aclose` gives back. Raises RateLimitedError."""
+        self._parts.seats.take(self._course.principal)
+        self._seated = True
 
     def pending(self) -> list[dict[str, Any]]:
         return []
@@ -108,18 +146,29 @@ class Events:
     async def changes(self, kinds: tuple[str, ...], after: str | None) -> AsyncIterator[Change]:
         """Events of these kinds, in order of their places, each once."""
         parts, principal = self._parts, self._course.principal
-        given = after is not None and after.isascii() and after.isdigit() and len(after) < 19
-        position = int(after or 0) if given else await parts.feed.head()
+        position = await parts.feed.head() if after is None else parts.places.open(principal.agency, after)
+        if position is None:
+            raise ArgumentError("This place does not belong to this feed.")
         while self._holds():
-            page = await parts.feed.after(position, recipient=principal.agency, regions=principal.regions, first=PAGE)
+            try:
+                head = await parts.pulse.head()
+                page: Sequence[Event] = ()
+                if head > position:
+                    page = await parts.feed.after(
+                        position, recipient=principal.agency, regions=principal.regions, first=PAGE
+                    )
+            except StoreError:  # nothing is lost: the next look begins at the same place
+                await parts.pause(POLL_S)
+                continue
             for event in page:
                 position = event.position
                 if event.kind.startswith(kinds):
                     if not (self._holds() and self.permitted()):
                         return
                     self._event = event
-                    yield _change(event)
-            if not page:
+                    yield _change(event, parts.places.seal(principal.agency, position))
+            if len(page) < PAGE:
+                position = max(position, head)  # what lies between is for others
                 await parts.pause(POLL_S)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -136,20 +185,24 @@ class Events:
         if isinstance(results, ExecutionResult):
             yield orjson.dumps({"data": None, "errors": [{"message": "The subscription cannot be served."}]})
             return
-        async for result in results:
-            try:
+        try:
+            async for result in results:
                 entry = await self._record(result)
-            except AuditUnavailableError as error:
-                yield orjson.dumps({"data": None, "errors": [request_error(error)]})
-                return
-            hub = {"requestId": request.request_id, "auditEntry": entry}
-            yield orjson.dumps({"data": result.data, "extensions": {"hub": hub}})
+                hub = {"requestId": request.request_id, "auditEntry": entry}
+                yield orjson.dumps({"data": result.data, "extensions": {"hub": hub}})
+        except (ArgumentError, AuditUnavailableError) as error:
+            yield orjson.dumps({"data": None, "errors": [request_error(error)]})
 
     async def aclose(self) -> None:
-        return
+        if self._seated:
+            self._seated = False
+            self._parts.seats.leave(self._course.principal)
 
     def _holds(self) -> bool:
-        return self._parts.clock.now().timestamp() < self._course.principal.expires_at
+        """Whether the token is still good."""
+        principal = self._course.principal
+        in_time = self._parts.clock.now().timestamp() < principal.expires_at
+        return in_time and principal.client not in self._parts.disabled
 
     async def _record(self, result: ExecutionResult) -> str:
         reading = Reading()
@@ -160,7 +213,7 @@ class Events:
             principal=self._course.principal,
             request=self._course.request,
             started=self._clerk.now(),
-            judge=self._course.judge,
+            judge=self._judge,
             reading=reading,
             prepared=self._course.prepared,
             parent=self._parent,
@@ -168,9 +221,9 @@ class Events:
         return await self._clerk.record(course, Outcome.FAILED if result.errors else Outcome.OK, None)
 
 
-def _change(event: Event) -> Change:
+def _change(event: Event, place: str) -> Change:
     return Change(
-        position=str(event.position),
+        position=place,
         kind=event.kind,
         case=event.body.get("case"),
         office=event.office,

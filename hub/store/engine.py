@@ -8,10 +8,14 @@ from typing import Any
 
 from sqlalchemy import event, make_url, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from hub.errors import StoreError
 from hub.store.reader import PRAGMAS, Reader, open_reader
+
+POOL_WAIT_S = 30.0
+_BROKEN = (DBAPIError, PoolTimeoutError, OSError)
 
 
 class Store:
@@ -36,7 +40,7 @@ class Store:
         try:
             async with self._reader.connect() as connection:
                 yield connection
-        except (DBAPIError, OSError) as exc:
+        except _BROKEN as exc:
             raise StoreError("database does not answer") from exc
 
     @asynccontextmanager
@@ -49,7 +53,7 @@ class Store:
         try:
             async with self.engine.begin() as connection:
                 yield connection
-        except (DBAPIError, OSError) as exc:
+        except _BROKEN as exc:
             raise StoreError("database does not answer") from exc
 
     async def settle(self) -> None:
@@ -71,10 +75,10 @@ class Store:
         await self.engine.dispose()
 
 
-def open_store(url: str, *, readers: int = 8, create: bool = True) -> Store:
+def open_store(url: str, *, readers: int = 8, create: bool = True, wait_s: float = POOL_WAIT_S) -> Store:
     """The database at `url`; connects only when first used. A SQLite file is created with mode 0600.
 
-    `readers` is how many connections the read path may keep.
+    `readers` is how many connections the read path may keep; `wait_s` how long anyone waits for one of the others.
 
     Raises:
         StoreError: there is no such file and `create` is false.
@@ -87,11 +91,11 @@ def open_store(url: str, *, readers: int = 8, create: bool = True) -> Store:
             raise StoreError("there is no database here; run `hub migrate`")
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        engine = create_async_engine(parsed, pool_size=8, max_overflow=0)
+        engine = create_async_engine(parsed, pool_size=8, max_overflow=0, pool_timeout=wait_s)
         event.listen(engine.sync_engine, "connect", _set_pragmas)
         event.listen(engine.sync_engine, "begin", _begin_immediate)
     else:
-        engine = create_async_engine(parsed, pool_size=8, max_overflow=4, pool_pre_ping=True)
+        engine = create_async_engine(parsed, pool_size=8, max_overflow=4, pool_pre_ping=True, pool_timeout=wait_s)
     return Store(engine, open_reader(url, size=readers))
 
 

@@ -22,6 +22,7 @@ from hub.errors import HubError, UnauthenticatedError
 from hub.schema.errors import request_error
 from hub.web.graphql_endpoint import GraphQLEndpoint, Verifier
 from hub.web.headers import SECURITY_HEADERS
+from hub.web.socket_endpoint import SocketEndpoint
 
 ASSETS = Path(__file__).with_name("assets") / "built"
 _MAX_FORM_BYTES = 16 * 1024
@@ -32,6 +33,8 @@ class WebParts:
     """What the front is made of. `personas` is set in demo mode only and opens /graphiql."""
 
     endpoint: GraphQLEndpoint
+    socket: SocketEndpoint
+    handover_form: Callable[[Request], Awaitable[Response]]
     verifier: Verifier
     sdl: Callable[[Principal], str]
     readiness: Callable[[], Awaitable[Mapping[str, bool]]]
@@ -50,6 +53,7 @@ def create_app(parts: WebParts) -> ASGIApp:
     routes: list[BaseRoute] = [
         Route("/graphql", parts.endpoint),
         Route("/schema.graphql", _sdl(parts)),
+        Route("/cases/{case}/handover-form", parts.handover_form, methods=["GET"]),
         Route("/healthz", _health),
         Route("/readyz", _ready(parts)),
         Route("/metrics", _metrics(parts)),
@@ -79,15 +83,17 @@ def create_app(parts: WebParts) -> ASGIApp:
         lifespan=parts.lifespan,
         exception_handlers={404: _not_found, 405: _not_found, 500: _crashed},
     )
-    return starlette if parts.cors_origins else _straight(parts.endpoint, starlette)
+    return _straight(starlette if parts.cors_origins else parts.endpoint, parts.socket, starlette)
 
 
-def _straight(endpoint: ASGIApp, others: ASGIApp) -> ASGIApp:
+def _straight(endpoint: ASGIApp, socket: ASGIApp, others: ASGIApp) -> ASGIApp:
     """Requests of the API past router and middleware, which cost it more than reading its headers does."""
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/graphql":
             await endpoint(scope, receive, send)
+        elif scope["type"] == "websocket" and scope["path"] == "/graphql":
+            await socket(scope, receive, send)
         else:
             await others(scope, receive, send)
 

@@ -4,8 +4,6 @@ Token, then method and headers, then media types, then the body, cut at 256 KiB;
 """
 
 import asyncio
-import re
-import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -18,7 +16,7 @@ from hub.errors import DeadlineExceededError, HubError, RequestError, Unauthenti
 from hub.schema.errors import STATUS, request_error
 from hub.schema.request import GraphQLRequest
 from hub.schema.service import Answer
-from hub.web.headers import SECURITY_HEADERS, RequestHeaders
+from hub.web.headers import SECURITY_HEADERS, RequestHeaders, cases_of, purpose_of, request_id_of
 from hub.web.negotiation import EVENT_STREAM, LEGACY, RESPONSE, accepts, is_json, streams
 from hub.web.presence import CallerGoneError, while_present
 from hub.web.streaming import FRAMINGS, stream
@@ -28,10 +26,6 @@ MAX_BODY_BYTES = 256 * 1024
 MAX_DISCARDED_BYTES = 16 * 1024 * 1024
 BODY_WITHIN_S = 5.0
 MAX_HEADERS = 100
-MAX_CASES = 100
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_CASE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_PURPOSE = re.compile(r"[A-Z_]{1,40}")
 
 _CONTENT_TYPES = {
     media_type: (b"content-type", f"{media_type}; charset=utf-8".encode()) for media_type in (RESPONSE, LEGACY)
@@ -89,14 +83,14 @@ class GraphQLEndpoint:
         self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = RequestHeaders(scope)
-        request_id = _request_id(headers)
+        headers = RequestHeaders(scope["headers"])
+        request_id = request_id_of(headers)
         media_type = accepts(headers.get("accept")) or RESPONSE
         try:
             principal = self._verifier.verify(headers.single("authorization"))
         except UnauthenticatedError as error:
             self._count_refusal(error.code)
-            body = _error_body(error, request_id)
+            body = error_body(error, request_id)
             extra = {"WWW-Authenticate": self._challenge, "Connection": "close"}
             await self._send(send, 401, body, media_type, request_id, extra)
             return
@@ -111,11 +105,11 @@ class GraphQLEndpoint:
             return  # its entry says ABORTED
         except HubError as error:
             logger.error("request.failed", code=error.code, request_id=request_id)
-            await self._send(send, 500, _error_body(HubError(), request_id), media_type, request_id, {})
+            await self._send(send, 500, error_body(HubError(), request_id), media_type, request_id, {})
             return
         except Exception as error:  # the last line of defence: nothing of it may leave
             logger.error("request.crashed", kind=type(error).__name__, request_id=request_id, exc_info=True)
-            await self._send(send, 500, _error_body(HubError(), request_id), media_type, request_id, {})
+            await self._send(send, 500, error_body(HubError(), request_id), media_type, request_id, {})
             return
         if answer.later is not None or (answer.status == 200 and _events_only(headers)):
             await self._stream(receive, send, headers, answer, request_id)
@@ -137,7 +131,7 @@ class GraphQLEndpoint:
             raise NotAcceptableError("accept")
         if not is_json(headers.get("content-type")) or headers.get("content-encoding") not in (None, "identity"):
             raise UnsupportedMediaTypeError("content type")
-        purpose, cases = _purpose(headers), _cases(headers)
+        purpose, cases = purpose_of(headers), cases_of(headers)
         body = parse_body(await _read(receive, headers))
         request = _request(body, purpose, cases, request_id, incremental=incremental)
         return await while_present(receive, self._service.answer(principal, request))
@@ -194,6 +188,7 @@ def _request(
         cases=cases,
         request_id=request_id,
         incremental=incremental,
+        events=incremental,
     )
 
 
@@ -228,29 +223,5 @@ async def _read(receive: Receive, headers: RequestHeaders) -> bytes:
             return bytes(body)
 
 
-def _request_id(headers: RequestHeaders) -> str:
-    given = headers.single("x-request-id")
-    return given if given is not None and _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
-
-
-def _purpose(headers: RequestHeaders) -> str | None:
-    values = headers.all("hub-purpose")
-    if not values:
-        return None
-    if len(values) > 1 or not _PURPOSE.fullmatch(values[0]):
-        return "?"  # unknown: refused where a purpose is needed
-    return values[0]
-
-
-def _cases(headers: RequestHeaders) -> tuple[str, ...]:
-    values = headers.all("hub-case")
-    if not values:
-        return ()
-    named = [case for value in values for case in map(str.strip, value.split(",")) if case]
-    if len(named) > MAX_CASES or not all(_CASE.fullmatch(case) for case in named):
-        raise MalformedBodyError("Hub-Case")
-    return tuple(dict.fromkeys(named))
-
-
-def _error_body(error: HubError, request_id: str) -> bytes:
+def error_body(error: HubError, request_id: str) -> bytes:
     return orjson.dumps({"errors": [request_error(error)], "extensions": {"hub": {"requestId": request_id}}})

@@ -31,11 +31,9 @@ async def while_present(receive: Receive, work: Awaitable[Result], *, after_s: f
 
     async def watch() -> None:
         nonlocal gone
-        while not gone:
-            message = await receive()
-            gone = message["type"] == "http.disconnect"
-            if not gone:
-                await asyncio.sleep(AGAIN_AFTER_S)  # a server may answer at once, and without end
+        while (await receive())["type"] != "http.disconnect":  # noqa: ASYNC110  # no event tells it
+            await asyncio.sleep(AGAIN_AFTER_S)  # a server may answer at once, and without end
+        gone = True
         mine.cancel()
 
     timer = loop.call_later(after_s, lambda: watchers.append(loop.create_task(watch())))

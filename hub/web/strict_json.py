@@ -9,7 +9,7 @@ from hub.errors import RequestError
 
 MAX_DEPTH = 32
 MAX_DIGITS = 300
-_MEMBERS = frozenset({"query", "operationName", "variables", "extensions"})
+MEMBERS = frozenset({"query", "operationName", "variables", "extensions"})
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _NUMBER = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
 _NO_BRACKET = bytes(byte for byte in range(256) if byte not in b"{}[]")
@@ -20,8 +20,8 @@ class MalformedBodyError(RequestError):
     public = "The request body is not well-formed."
 
 
-def parse_body(raw: bytes) -> dict[str, Any]:
-    """The top-level object of a GraphQL request.
+def parse_body(raw: bytes, members: frozenset[str] = MEMBERS) -> dict[str, Any]:
+    """The top-level object of a GraphQL request, or of something else that may have these members.
 
     Refused: anything but UTF-8 without a byte order mark, duplicate member names at any depth, NaN and Infinity,
     nesting deeper than 32, numbers longer than 300 digits, unknown top-level members.
@@ -33,7 +33,7 @@ def parse_body(raw: bytes) -> dict[str, Any]:
         body = orjson.loads(raw)  # refuses invalid UTF-8, NaN, lone surrogates, nesting beyond its own bound
     except orjson.JSONDecodeError as exc:
         raise MalformedBodyError("not strict JSON") from exc
-    if not isinstance(body, dict) or body.keys() - _MEMBERS:
+    if not isinstance(body, dict) or body.keys() - members:
         raise MalformedBodyError("not a GraphQL request")
     bare = _STRING.sub(b"", raw)  # of valid JSON (every string ends): brackets, colons, commas, literals, numbers
     _check(bare)

@@ -14,13 +14,15 @@ from hub.casework.reviews import AccessLists
 from hub.casework.runner import Done, Runner
 from hub.crypto.keyring import KeyRing
 from hub.crypto.opener import Opener
-from hub.crypto.pairwise import Pseudonyms
+from hub.crypto.pairwise import PairwiseIds, Pseudonyms
 from hub.crypto.sealing import Sealer
+from hub.events.places import Places
 from hub.gateway.survivorship import read_survivorship
 from hub.identity.approvals import Approvals
 from tests.auth.parts import catalogue, judge, purposes
 
 RING = KeyRing(keys={"seal:hub:3": {1: bytes(32)}})
+PLACES = Places(PairwiseIds(b"p" * 32))
 NAMES = Pseudonyms(b"p" * 32)
 NUMBER = "360702199001011234"
 COORDINATES = ["Person.name", "JusticeRecord.riskClass"]

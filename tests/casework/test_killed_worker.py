@@ -27,7 +27,7 @@ from hub.events.outbox import Sequencer, put
 from hub.events.tables import outbox
 from hub.events.webhooks import Webhooks
 from tests.casework.cases import COUNTY, OFFICE, PRISON, event
-from tests.casework.parts import RING
+from tests.casework.parts import PLACES, RING
 from tests.conftest import FULL
 
 KILLS = 50 if FULL else 2
@@ -82,7 +82,7 @@ async def work(store, moment):
     async def record(_person, kind):
         return f"entry-of-{kind}"
 
-    deliverer = Deliverer(store, webhooks_of(store, clock), clock, source="http://hub")
+    deliverer = Deliverer(store, webhooks_of(store, clock), PLACES, clock, source="http://hub")
     supervision = Supervision(store, case_store(), tell, clock, record=record)
     for _ in range(2):
         await supervision.sweep()
@@ -160,7 +160,7 @@ def check_order(events):
 def check_deliveries(events, seen):
     """Everything arrived; what arrived twice bears the same id; first arrivals of a person are in order."""
     first = dict.fromkeys(name for name, _ in seen)
-    positions = [int(name.rpartition(".")[2]) for name in first]
+    positions = [PLACES.open("justice", name.rpartition(".")[2]) for name in first]
     assert sorted(positions) == [each.position for each in events]
     person = {each.position: each.person_key for each in events}
     for key in set(person.values()):

@@ -34,7 +34,7 @@ from hub.gateway.survivorship import read_survivorship
 from hub.identity.tables import case_reference
 from tests.auth.parts import catalogue, judge
 from tests.casework.cases import COUNTY, OFFICE, OTHER, PRISON, event
-from tests.casework.parts import NAMES, RING, code, officer
+from tests.casework.parts import NAMES, PLACES, RING, code, officer
 
 WORKFLOW = read_workflow()
 OFFICER = officer(regions=("360702001",))
@@ -63,7 +63,7 @@ class World:
             *desk.commands(),
             *bases.commands(),
             *OversightDesk(self.cases, judge(), NAMES, told).commands(),
-            *WebhookDesk(self.webhooks).commands(),
+            *WebhookDesk(self.webhooks, PLACES).commands(),
         )
         log = AuditLog(store, self.clock)
         self.runner = Runner(

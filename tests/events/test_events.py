@@ -12,9 +12,11 @@ from sqlalchemy import select, update
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from hub.clock import FixedClock
+from hub.crypto.pairwise import PairwiseIds
 from hub.errors import WebhookError
 from hub.events.deliverer import DISABLED_AFTER, RETRY_AFTER_S, Deliverer
 from hub.events.outbox import Feed, Sequencer, put
+from hub.events.places import Places
 from hub.events.tables import event_head, outbox, webhook
 from hub.events.webhooks import Webhooks
 
@@ -72,12 +74,15 @@ async def receiver():
     await runner.cleanup()
 
 
+PLACES = Places(PairwiseIds(b"p" * 32))
+
+
 class Side:
     """Everything of one worker."""
 
     def __init__(self, store, clock):
         self.webhooks = Webhooks(store, Plain(), Plain(), clock, hosts=frozenset({"127.0.0.1", "agency.example"}))
-        self.deliverer = Deliverer(store, self.webhooks, clock, source="http://127.0.0.1/")
+        self.deliverer = Deliverer(store, self.webhooks, PLACES, clock, source="http://127.0.0.1/")
         self.sequencer = Sequencer(store)
 
     async def work(self):
@@ -200,13 +205,14 @@ async def test_later_events_of_a_person_wait_and_others_do_not(side, ready, rece
         await tell(ready, person)
     answers.append(500)
     await side.work()
-    subjects = [json.loads(body)["sequence"] for _, body in seen]
+    subjects = [json.loads(body)["place"] for _, body in seen]
     kinds = [json.loads(body)["subject"] for _, body in seen]
     assert kinds == ["case-of-p", "case-of-q"]
     side.clock.advance(RETRY_AFTER_S[0])
     await side.work()
     assert [json.loads(body)["subject"] for _, body in seen][2:] == ["case-of-p", "case-of-p"]
-    assert subjects[0] == json.loads(seen[2][1])["sequence"]
+    assert subjects[0] == json.loads(seen[2][1])["place"]
+    assert [PLACES.open("justice", place) for place in subjects] == [1, 3]
 
 
 async def test_two_workers_send_nothing_twice(ready, receiver, side):

@@ -28,4 +28,9 @@ def test_every_example_does_what_the_page_says(demo):
     assert answers["Day"]["steps"]
     assert answers["Reply"]["order"]["state"] == "REPLIED"
     assert answers["Right"]["correction"]["state"] == "CORRECTED"
+    assert answers["Form"]["mode"] == "OFFICE"
+    token = demo.held["personas"]["judicial-office"]["token"]
+    headers = {"Authorization": f"Bearer {token}", "Hub-Purpose": "PICKUP"}
+    page = demo.send(f"/cases/{variables['case']}/handover-form", headers=headers)
+    assert page.raw.startswith(b"%PDF-")
     assert len(answers) == PAGE.read_text("utf-8").count("```graphql")

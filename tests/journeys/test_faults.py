@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 import time
+from contextlib import AsyncExitStack
 
 import aiohttp
 import psutil
@@ -18,6 +19,7 @@ from hub.connectors.registry import Endpoint, build_connectors
 from hub.connectors.rows import MAX_NESTED
 from hub.demo.launch import AgencyFleet
 from hub.demo.run import _write_endpoints
+from hub.errors import StoreError
 from hub.identity.importer import ImportReport
 from hub.rules import read_rules
 from hub.schema.request import GraphQLRequest
@@ -243,3 +245,18 @@ async def test_a_first_drop_that_fails_its_manifest_is_invalid(fleet, tmp_path):
     part = Part(keys=("360700194001011018",), coordinates=frozenset({"CivilAffairsRecord.name"}))
     answer = await built["civil-affairs"].ask(Fetch(parts=(part,), layout=Layout(fields=("name",)), timeout_s=5))
     assert answer.state is SourceState.INVALID
+
+
+async def test_a_pool_that_has_no_connection_left_refuses_and_heals(hub):
+    """What reads over SQLAlchemy's pool fails with a stable code while the pool is held, and answers afterwards."""
+    hub.store.engine.sync_engine.pool._timeout = 0.05
+    office = hub.issuer.principal_of(hub.rules.personas["judicial-office"])
+    request = GraphQLRequest(query="{ changes(first: 1) { position } }", purpose="HANDOVER", request_id="pool")
+    async with AsyncExitStack() as held:
+        for _ in range(8):
+            await held.enter_async_context(hub.store.engine.connect())
+        with pytest.raises(StoreError) as refused:  # INTERNAL over HTTP
+            await hub.service.answer(office, request)
+    assert refused.value.code == "STORE_UNAVAILABLE"
+    answered = await hub.service.answer(office, request)
+    assert json.loads(answered.body)["data"] == {"changes": {"position": "0"}}

@@ -34,8 +34,11 @@ def test_a_missed_pickup_climbs_to_the_province(demo):
     raised = {each["office"] for each in mine if each["kind"] == "deadline.escalated"}
     assert {"province-office/360000"} <= raised
     assert "case.UNCONNECTED" in {each["kind"] for each in mine}
-    positions = [int(each["position"]) for each in everything(demo, "province-office")]
-    assert positions == sorted(set(positions))
+    places = [each["position"] for each in everything(demo, "province-office")]
+    assert len(places) == len(set(places))
+    assert {len(place) for place in places} == {len(places[0])}  # no place tells how far it is from another
+    query = '{ changes(after: "7") { position } }'
+    assert demo.ask("province-office", query).json["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
     police = [each for each in everything(demo, "police-station") if each["case"] == f"{case}.police-station"]
     assert {each["kind"] for each in police} <= {"case.RELEASED", "case.UNCONNECTED"}
     query = "query ($id: ID!) { case(id: $id) { state } }"

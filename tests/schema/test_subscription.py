@@ -9,30 +9,45 @@ import pytest
 from hub.audit.log import AuditLog
 from hub.audit.reader import dump
 from hub.auth.principal import Principal
+from hub.crypto.pairwise import PairwiseIds
 from hub.domain.catalogue_reader import read_catalogue
 from hub.domain.codes_reader import read_codes
-from hub.errors import AuditUnavailableError, PurposeNotAllowedError, PurposeRequiredError
+from hub.errors import (
+    AuditUnavailableError,
+    PurposeNotAllowedError,
+    PurposeRequiredError,
+    RateLimitedError,
+    StoreError,
+)
 from hub.events.outbox import Feed, Sequencer, put
+from hub.events.places import Places
 from hub.rules import build_schema
 from hub.schema.cost import CostModel
 from hub.schema.course import Clerk, Course
 from hub.schema.documents import Documents
 from hub.schema.request import GraphQLRequest
-from hub.schema.subscription import EventParts, Events
+from hub.schema.seats import Seats
+from hub.schema.subscription import EventParts, Events, Pulse
 from hub.schema.weights import Weights
 from tests.auth.parts import judge
 
 SCHEMA = build_schema(read_catalogue(read_codes()), read_codes())
 DOCUMENTS = Documents(SCHEMA, CostModel(SCHEMA, Weights(prices={}, sizes={}, asks={}, witnesses={})))
+PLACES = Places(PairwiseIds(b"p" * 32))
 CASES = "subscription { caseEvents { kind case office position } }"
 TASKS = "subscription { taskEvents { kind case } }"
 
 
 class Rules:
-    """The shipped rules, until a test takes them away."""
+    """The shipped rules as a judge of their own, until a test takes them away."""
 
     def __init__(self):
         self.closed = False
+        self.policy_digest = judge().policy_digest
+
+    @property
+    def current(self):
+        return self
 
     def may(self, *given, **more):
         return () if self.closed else judge().may(*given, **more)
@@ -44,6 +59,8 @@ class World:
         self.log = AuditLog(store, clock)
         self.clerk = Clerk(self.log, CostModel(SCHEMA, Weights(prices={}, sizes={}, asks={}, witnesses={})), clock)
         self.pauses = 0
+        self.disabled = set()
+        self.seats = Seats(each=2, total=3)
 
     async def tell(self, kind, *, person="p1", office="judicial-office/360702001", recipient="justice"):
         async with self.store.write() as connection:
@@ -71,7 +88,7 @@ class World:
             token_id="t",
             expires_at=int(self.clock.now().timestamp()) + expires,
         )
-        request = GraphQLRequest(query=text, request_id="r", purpose=purpose, incremental=True)
+        request = GraphQLRequest(query=text, request_id="r", purpose=purpose, events=True)
         prepared = DOCUMENTS.prepare(text, None, {})
         course = Course(principal=principal, request=request, started=0.0, prepared=prepared, judge=judge())
 
@@ -80,8 +97,17 @@ class World:
             self.clock.advance(60)
             await asyncio.sleep(0)
 
+        feed = Feed(self.store)
         parts = EventParts(
-            feed=Feed(self.store), rules=self.rules, clock=self.clock, purposes=frozenset({"HANDOVER"}), pause=pause
+            feed=feed,
+            places=PLACES,
+            pulse=Pulse(feed, self.clock),
+            policies=self.rules,
+            clock=self.clock,
+            purposes=frozenset({"HANDOVER"}),
+            disabled=self.disabled,
+            seats=self.seats,
+            pause=pause,
         )
         return Events(SCHEMA, parts, self.clerk, course)
 
@@ -162,14 +188,70 @@ async def test_the_end_of_the_token_ends_it(world):
     assert await payloads(world.events('subscription { caseEvents(after: "0") { kind } }', expires=0)) == []
 
 
+async def test_a_client_that_is_switched_off_is_told_no_more(world):
+    await world.tell("case.VISITED")
+    await world.tell("case.PLACED")
+    events = world.events('subscription { caseEvents(after: "0") { kind } }')
+    events.start("first")
+    stream = aiter(events)
+    await anext(stream)
+    world.disabled.add("c")
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+
+
+async def test_an_officer_has_so_many_subscriptions_and_gets_a_seat_back(world):
+    held = [world.events() for _ in range(2)]
+    for each in held:
+        each.open()
+    with pytest.raises(RateLimitedError):
+        world.events().open()
+    await held[0].aclose()
+    await held[0].aclose()
+    world.events().open()
+
+
+async def test_a_store_that_does_not_answer_for_a_while_loses_no_event(world):
+    await world.tell("case.VISITED")
+    events = world.events('subscription { caseEvents(after: "0") { kind } }')
+    whole, failed = events._parts.feed.after, []
+
+    async def after(*given, **more):
+        if len(failed) < 3:
+            failed.append(1)
+            raise StoreError("does not answer")
+        return await whole(*given, **more)
+
+    events._parts.feed.after = after
+    (only,) = await payloads(events, 1)
+    assert (only["data"]["caseEvents"]["kind"], len(failed)) == ("case.VISITED", 3)
+
+
+async def test_a_subscription_goes_on_after_a_place_of_its_reader_and_after_no_other(world):
+    await world.tell("case.VISITED")
+    await world.tell("case.PLACED")
+    text = 'subscription { caseEvents(after: "%s") { kind position } }'
+    first, _ = await payloads(world.events(text % "0"), 2)
+    place = first["data"]["caseEvents"]["position"]
+    (second,) = await payloads(world.events(text % place), 1)
+    assert second["data"]["caseEvents"]["kind"] == "case.PLACED"
+    for foreign in ("1", "x", PLACES.seal("police", 1)):
+        (refused,) = await payloads(world.events(text % foreign), 1)
+        assert refused["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+
+
 async def test_rules_are_asked_again_before_each_event(world):
     await world.tell("case.VISITED")
     await world.tell("case.PLACED")
+    await world.tell("case.ENDED")
     events = world.events('subscription { caseEvents(after: "0") { kind } }')
     assert events.permitted()
     events.start("first")
     stream = aiter(events)
     assert json.loads(await anext(stream))["data"]["caseEvents"]["kind"] == "case.VISITED"
+    world.rules.policy_digest = "later"
+    changed = json.loads(await anext(stream))["extensions"]["hub"]["auditEntry"]
+    assert [each["policyDigest"] async for each in dump(world.store) if each["id"] == changed] == ["later"]
     world.rules.closed = True
     with pytest.raises(StopAsyncIteration):
         await anext(stream)

@@ -1,4 +1,5 @@
 import stat
+from contextlib import AsyncExitStack
 
 import pytest
 from sqlalchemy import func, insert, select
@@ -43,3 +44,19 @@ async def test_a_database_that_is_not_there_is_a_store_error(opened):
     with pytest.raises(StoreError):
         async with store.read():
             pass
+
+
+async def test_a_pool_that_has_no_connection_left_is_a_store_error(store_url):
+    store = open_store(store_url, wait_s=0.05)
+    try:
+        async with AsyncExitStack() as held:
+            for _ in range(8 if store.dialect == "sqlite" else 12):
+                await held.enter_async_context(store.read())
+            for way in (store.read, store.write):
+                with pytest.raises(StoreError):
+                    async with way():
+                        pass
+            assert not await store.ping()
+        assert await store.ping()
+    finally:
+        await store.close()

@@ -1,0 +1,240 @@
+"""One connection of the protocol graphql-transport-ws: operations of one caller, until the token ends.
+
+Strawberry's handler keeps the protocol (order of messages, ids, close codes); this gives it strict messages, the
+hub's own service for every operation, and a caller who is looked at again as long as the connection stands.
+Source: GraphQL over WebSocket Protocol (graphql-transport-ws).
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
+
+import orjson
+import structlog
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http.async_base_view import AsyncWebSocketAdapter
+from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived, WebSocketDisconnected
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
+from strawberry.types.unset import UNSET
+
+from hub.auth.principal import Principal
+from hub.clock import Clock
+from hub.errors import HubError, RateLimitedError, RequestError, UnauthenticatedError
+from hub.schema.errors import request_error
+from hub.schema.request import GraphQLRequest
+from hub.schema.service import Answer
+from hub.web.graphql_endpoint import Service
+from hub.web.strict_json import MEMBERS, MalformedBodyError, parse_body
+
+INIT_WITHIN = timedelta(seconds=3)
+OPERATIONS = 10
+"""Operations that one connection may have under way."""
+LOOK_AGAIN_S = 1.0
+FORBIDDEN = 4403
+TRY_AGAIN_LATER = 1013
+MAX_ID = 64
+_PARTS: Mapping[str, frozenset[str]] = {
+    "connection_init": frozenset(),
+    "ping": frozenset(),
+    "pong": frozenset(),
+    "subscribe": frozenset({"id", "payload"}),
+    "complete": frozenset({"id"}),
+}
+"""Messages of a client, and what each must hold beside its type."""
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who a connection is for. `verify` raises UnauthenticatedError once the token is good no more."""
+
+    principal: Principal
+    purpose: str | None
+    cases: tuple[str, ...]
+    verify: Callable[[], Principal]
+
+
+def message_of(text: str) -> dict[str, Any]:
+    """A message of a client, complete and of the right types.
+
+    Raises:
+        MalformedBodyError: it is anything else.
+    """
+    message = parse_body(text.encode(), frozenset({"type", "id", "payload"}))
+    kind, payload = message.get("type"), message.get("payload")
+    if not isinstance(kind, str) or kind not in _PARTS or _PARTS[kind] - message.keys():
+        raise MalformedBodyError("no message of the protocol")
+    if not isinstance(payload, dict | None):
+        raise MalformedBodyError("payload")
+    if payload is None:
+        message.pop("payload", None)
+    name = message.get("id", "-")
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_ID or not (name.isascii() and name.isprintable()):
+        raise MalformedBodyError("id")
+    if kind == "subscribe" and not _asks(payload or {}):
+        raise MalformedBodyError("subscribe")
+    return message
+
+
+def _asks(payload: Mapping[str, Any]) -> bool:
+    """Whether it is a GraphQL request."""
+    known = payload.keys() <= MEMBERS and isinstance(payload.get("query"), str)
+    objects = all(isinstance(payload.get(name), dict | None) for name in ("variables", "extensions"))
+    return known and objects and isinstance(payload.get("operationName"), str | None)
+
+
+class _Socket(AsyncWebSocketAdapter):
+    """The handler's way to the wire."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
+
+    async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
+        while self._open():
+            received = await self._websocket.receive()
+            if received["type"] == "websocket.disconnect":
+                return
+            text = received.get("text")
+            if text is None:
+                raise NonTextMessageReceived
+            try:
+                message = message_of(text)
+            except MalformedBodyError as exc:
+                raise NonJsonMessageReceived from exc
+            yield message
+
+    async def send_json(self, message: Mapping[str, object]) -> None:
+        if not self._open():
+            raise WebSocketDisconnected
+        try:
+            await self._websocket.send_text(orjson.dumps(message).decode())
+        except (WebSocketDisconnect, RuntimeError) as exc:
+            raise WebSocketDisconnected from exc
+
+    async def close(self, code: int, reason: str) -> None:
+        if self._open():
+            with suppress(WebSocketDisconnect, RuntimeError):  # the other side was faster
+                await self._websocket.close(code, reason)
+
+    def _open(self) -> bool:
+        return self._websocket.application_state is not WebSocketState.DISCONNECTED
+
+
+class _Said:
+    """Where the handler puts what `connection_init` says."""
+
+    def __init__(self) -> None:
+        self.connection_params: dict[str, Any] = {}
+
+
+class Connection(BaseGraphQLTransportWSHandler[_Said, None]):
+    """`admit` makes a caller of what `connection_init` says; `on_named` is told when there is one."""
+
+    def __init__(
+        self, websocket: WebSocket, service: Service, clock: Clock, admit: Callable[[Mapping[str, Any]], Caller]
+    ) -> None:
+        super().__init__(
+            view=cast(Any, self),  # it is asked for `on_ws_connect` alone
+            websocket=_Socket(websocket),
+            context=_Said(),
+            root_value=None,
+            schema=cast(Any, None),  # operations are the service's
+            connection_init_wait_timeout=INIT_WITHIN,
+            max_subscriptions_per_connection=OPERATIONS,
+        )
+        self.caller: Caller | None = None
+        self.on_named: Callable[[], None] = lambda: None
+        self._service = service
+        self._clock = clock
+        self._admit = admit
+        self._watch: asyncio.Task[None] | None = None
+
+    async def on_ws_connect(self, context: _Said) -> Any:
+        """Raises ConnectionRejectionError: nobody whom the hub serves."""
+        try:
+            self.caller = self._admit(context.connection_params)
+        except RateLimitedError as error:
+            await self.websocket.close(TRY_AGAIN_LATER, error.public)
+            raise ConnectionRejectionError from error
+        except RequestError as error:
+            raise ConnectionRejectionError from error
+        self.on_named()
+        self._watch = asyncio.create_task(self._until_forbidden())
+        return UNSET
+
+    async def shutdown(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        await super().shutdown()
+
+    async def run_operation(self, operation: Operation[_Said, None]) -> None:
+        caller = self.caller
+        assert caller is not None
+        request = GraphQLRequest(
+            query=operation.query,
+            operation_name=operation.operation_name,
+            variables=operation.variables or {},
+            purpose=caller.purpose,
+            cases=caller.cases,
+            request_id=secrets.token_hex(16),
+            events=True,
+        )
+        try:
+            if not self._holds():
+                await self.websocket.close(FORBIDDEN, "Forbidden")
+                return
+            await self._send(operation, await self._service.answer(caller.principal, request))
+        except WebSocketDisconnected:
+            return
+        except Exception as error:  # the last line of defence: nothing of it may leave
+            known = error.code if isinstance(error, HubError) else type(error).__name__
+            logger.error("operation.crashed", kind=known, request_id=request.request_id, exc_info=True)
+            with suppress(WebSocketDisconnected):
+                await self._refuse(operation, [request_error(HubError())])
+
+    async def _send(self, operation: Operation[_Said, None], answer: Answer) -> None:
+        if answer.later is not None:
+            try:
+                async for payload in answer.later:
+                    await self._next(operation, payload)
+            finally:
+                await answer.later.aclose()
+            if not self._holds():
+                await self.websocket.close(FORBIDDEN, "Forbidden")
+                return
+        elif answer.status == 200:
+            await self._next(operation, answer.body)
+        else:
+            await self._refuse(operation, orjson.loads(answer.body)["errors"])
+            return
+        await operation.send_operation_message({"id": operation.id, "type": "complete"})
+
+    async def _next(self, operation: Operation[_Said, None], payload: bytes) -> None:
+        message = {"id": operation.id, "type": "next", "payload": orjson.Fragment(payload)}
+        await operation.send_operation_message(cast(Any, message))
+
+    async def _refuse(self, operation: Operation[_Said, None], errors: list[Any]) -> None:
+        await operation.send_operation_message({"id": operation.id, "type": "error", "payload": errors})
+
+    def _holds(self) -> bool:
+        """Whether the token is still good, to the second: no leeway for what lasts."""
+        assert self.caller is not None
+        try:
+            self.caller.verify()
+        except UnauthenticatedError:
+            return False
+        return self._clock.now().timestamp() < self.caller.principal.expires_at
+
+    async def _until_forbidden(self) -> None:
+        """Ends the connection with the token."""
+        assert self.caller is not None
+        while self._holds():
+            left = self.caller.principal.expires_at - self._clock.now().timestamp()
+            await asyncio.sleep(max(0.01, min(LOOK_AGAIN_S, left)))
+        await self.websocket.close(FORBIDDEN, "Forbidden")

@@ -1,0 +1,125 @@
+"""GraphQL over WebSocket at /graphql: who may open a connection, and how one is told apart from a flood.
+
+A wrong token in the handshake's headers is 401 there; browsers, which cannot set headers, say it in `connection_init`.
+Everything after is `web.socket_connection`'s.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from hub.clock import Clock
+from hub.errors import ForbiddenError, RateLimitedError, RequestError, UnauthenticatedError
+from hub.schema.errors import STATUS
+from hub.schema.seats import Seats
+from hub.web.graphql_endpoint import MAX_HEADERS, Service, Verifier, error_body
+from hub.web.headers import SECURITY_HEADERS, RequestHeaders, cases_of, purpose_of, request_id_of
+from hub.web.negotiation import LEGACY
+from hub.web.socket_connection import Caller, Connection
+from hub.web.strict_json import MalformedBodyError
+
+SUBPROTOCOL = "graphql-transport-ws"
+SUBPROTOCOL_NOT_ACCEPTABLE = 4406
+MAX_MESSAGE_BYTES = 256 * 1024
+SOCKETS_PER_OFFICER = 10
+SOCKETS = 2_000
+MAX_WAITING = 200
+"""Connections whose callers have not yet said who they are."""
+_GIVEN = frozenset({"authorization", "hub-purpose", "hub-case"})
+
+
+class SocketEndpoint:
+    """A plain ASGI handler. `origins`: pages that may connect; callers without `Origin` are no pages."""
+
+    def __init__(
+        self,
+        *,
+        verifier: Verifier,
+        service: Service,
+        clock: Clock,
+        challenge: str,
+        count_refusal: Callable[[str], None],
+        origins: frozenset[str],
+    ) -> None:
+        self._verifier = verifier
+        self._service = service
+        self._clock = clock
+        self._challenge = challenge
+        self._count_refusal = count_refusal
+        self._origins = origins
+        self._seats = Seats(each=SOCKETS_PER_OFFICER, total=SOCKETS)
+        self._waiting: set[Connection] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        websocket = WebSocket(scope, receive, send)
+        headers = RequestHeaders(scope["headers"])
+        try:
+            self._check(headers, len(scope["headers"]))
+        except RequestError as error:
+            self._count_refusal(error.code)
+            await websocket.send_denial_response(self._denial(error, request_id_of(headers)))
+            return
+        if SUBPROTOCOL not in scope["subprotocols"]:
+            await websocket.accept()
+            await websocket.close(SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable")
+            return
+        await websocket.accept(SUBPROTOCOL)
+        connection = Connection(websocket, self._service, self._clock, lambda given: self._admit(scope, given))
+        self._waiting.add(connection)
+        connection.on_named = lambda: self._waiting.discard(connection)
+        try:
+            await connection.handle()
+        finally:
+            self._waiting.discard(connection)
+            if connection.caller is not None:
+                self._seats.leave(connection.caller.principal)
+
+    def _check(self, headers: RequestHeaders, count: int) -> None:
+        """Raises RequestError: the handshake is refused, before anything of it costs anything."""
+        if count > MAX_HEADERS:
+            raise MalformedBodyError("too many headers")
+        if headers.all("authorization"):
+            self._verifier.verify(headers.single("authorization"))
+        origin = headers.get("origin")
+        if origin is not None and origin not in self._origins:
+            raise ForbiddenError("a page of another origin")
+        if len(self._waiting) >= MAX_WAITING:
+            raise RateLimitedError("too many who have not said who they are", retry_after_s=5)
+
+    def _admit(self, scope: Scope, given: Mapping[str, Any]) -> Caller:
+        """Who says so in headers or `connection_init`; what stands in both is as good as wrong.
+
+        Raises:
+            UnauthenticatedError: no token, or one that is wrong in any way. MalformedBodyError, RateLimitedError.
+        """
+        said = [(name.lower().encode(), value) for name, value in given.items() if name.lower() in _GIVEN]
+        if not all(isinstance(value, str) and value.isascii() for _, value in said):
+            raise MalformedBodyError("connection_init")
+        headers = RequestHeaders([*scope["headers"], *((name, value.encode()) for name, value in said)])
+        authorization = headers.single("authorization")
+        try:
+            principal = self._verifier.verify(authorization)
+        except UnauthenticatedError as error:
+            self._count_refusal(error.code)
+            raise
+        caller = Caller(
+            principal=principal,
+            purpose=purpose_of(headers),
+            cases=cases_of(headers),
+            verify=lambda: self._verifier.verify(authorization),
+        )
+        self._seats.take(principal)
+        return caller
+
+    def _denial(self, error: RequestError, request_id: str) -> Response:
+        extra: dict[str, str] = {}
+        if isinstance(error, UnauthenticatedError):
+            extra["WWW-Authenticate"] = self._challenge
+        if isinstance(error, RateLimitedError):
+            extra["Retry-After"] = str(error.retry_after_s)
+        secure = {name.decode(): value.decode() for name, value in SECURITY_HEADERS}
+        headers = {**secure, "X-Request-Id": request_id, **extra}
+        return Response(error_body(error, request_id), STATUS[error.code], headers, LEGACY)
