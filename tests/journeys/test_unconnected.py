@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hub.bootstrap import reading
+from hub.bootstrap import replicas
 from hub.bootstrap.build import build_hub
 from hub.schema.service import GraphQLRequest
 from hub.settings import load_settings
@@ -15,12 +15,12 @@ QUERY = """query ($n: String!) { person(lookup: {identityNumber: $n}) {
 
 
 def without(agency, monkeypatch):
-    every = reading.read_endpoints
+    every = replicas.read_endpoints
 
     def fewer(file):
         return {name: endpoint for name, endpoint in every(file).items() if name != agency}
 
-    monkeypatch.setattr(reading, "read_endpoints", fewer)
+    monkeypatch.setattr(replicas, "read_endpoints", fewer)
 
 
 @pytest.mark.parametrize("agency", ["justice", "police", "social-security"])
