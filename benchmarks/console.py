@@ -54,7 +54,7 @@ async def timed(rounds: int, ask: Callable[[], Awaitable[None]]) -> list[float]:
 async def run(given: argparse.Namespace, folder: Path) -> None:
     hub = build_hub(load_settings(data_dir=folder, demo=True))
     await migrate(hub.store)
-    await hub.office.policies.keep()
+    await hub.office.policies.start(hub.policies.current.policy_digest, hub.policies.policy.files)
     await fill(hub.store, given.entries)
     await hub.audit.find(EntryFilter(), first=1)  # the index follows the log
     principal = hub.issuer.principal_of(hub.rules.personas["auditor"])

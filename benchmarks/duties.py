@@ -22,7 +22,7 @@ import orjson
 from benchmarks.server import running_demo
 from hub.audit.entry import Draft
 from hub.audit.log import Receipt, Waiting
-from hub.auth.decision import Decision, DecisionClass, DecisionTable, Effect, Reach
+from hub.auth.decision import Decision, DecisionClass, DecisionTable, DenialCode, Effect, Reach
 from hub.auth.issuer import Issuer, open_issuer_key
 from hub.auth.principal import Principal
 from hub.auth.token import TokenVerifier
@@ -66,9 +66,12 @@ class Allowing:
     edition = "bench"
     rule_count = 0
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    tells_remedies = False
+
+    def __init__(self, catalogue: Catalogue, purposes: frozenset[str]) -> None:
         full = Decision(effect=Effect.FULL, policies=(), denial=None)
         self._decisions: Mapping[str, Decision] = dict.fromkeys(catalogue.fields, full)
+        self._purposes = purposes
         self._tables: dict[DecisionClass, DecisionTable] = {}
 
     def table(self, decision_class: DecisionClass) -> DecisionTable:
@@ -81,6 +84,24 @@ class Allowing:
 
     def reach(self, **_class: str) -> Reach:
         return Reach.MEMBERS
+
+    def best(self, **_class: str) -> Mapping[str, Decision]:
+        return self._decisions
+
+    def ruling(self, *_asked: object, **_owner: str) -> Decision:
+        return Decision(effect=Effect.DENIED, policies=(), denial=DenialCode.FIELD_DENIED)
+
+    def rule_text(self, _rule_id: str) -> None:
+        return None
+
+    def may(self, _command: str, **_class: object) -> tuple[str, ...]:
+        return ()
+
+    def role_purposes(self, _role: str) -> frozenset[str]:
+        return self._purposes
+
+    def reads_approved(self, _role: str) -> bool:
+        return False
 
     def reads_consent(self, _role: str) -> bool:
         return False
@@ -186,8 +207,12 @@ class Step:
         ]
         sent: list[bytes] = []
 
+        pending = [{"type": "http.request", "body": body}]
+
         async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body}
+            if not pending:
+                await asyncio.Event().wait()  # the caller stays
+            return pending.pop()
 
         async def send(message: Any) -> None:
             if message["type"] == "http.response.body":
@@ -213,7 +238,7 @@ def build_step(name: str, settings: Settings, rules: Rules, held: dict[str, Any]
     builds: dict[str, Any] = {}
     fronts: dict[str, Any] = {}
     if "policy" not in on:
-        rules = replace(rules, judge=Allowing(rules.catalogue))  # type: ignore[arg-type]  # a stand-in
+        rules = replace(rules, judge=Allowing(rules.catalogue, frozenset(rules.purposes.purposes)))  # type: ignore[arg-type]  # a stand-in
     if "audit" not in on:
         builds["AuditLog"] = Forgetting
     if "token never seen" in on:

@@ -1,4 +1,4 @@
-"""What the audit log can carry: durable entries a second, latency, verification, auditors' queries, bytes an entry.
+"""What the audit log can carry: durable entries a second, latency, verification, queries, memory, bytes an entry.
 
 `python -m benchmarks.ledger [--entries 1000000] [--postgres URL]`; the log alone, in this process, files under a
 temporary directory (give `--dir` for another disk). Prints one line of JSON a figure.
@@ -35,7 +35,7 @@ from hub.store.migration import migrate
 NAMES = [f"{kind}.field{number}" for kind in ("Person", "TaxRecord", "PoliceRecord") for number in range(12)]
 chance = random.Random(6)
 PATTERNS = [
-    Pattern(full=tuple(sorted(chance.sample(NAMES, 9))), denied=tuple(sorted(chance.sample(NAMES, 3))))
+    Pattern(full=tuple(sorted(chance.sample(NAMES, 9))), denied=tuple(sorted(chance.sample(NAMES, 3))), facts="case")
     for _ in range(200)
 ]
 AGENCIES = ("justice", "police", "social-security", "civil-affairs", "tax")
@@ -68,6 +68,13 @@ def entry(number: int) -> Draft:
 
 def say(name: str, **figures: Any) -> None:
     print(json.dumps({"figure": name, **figures}), flush=True)
+
+
+def peak_mb(phase: str) -> None:
+    """Say the most memory that this process has held since it was last asked (Linux)."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    say("memory", of=phase, peak_mb=round(int(status["VmHWM"].split()[0]) / 1024))
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
 
 
 def rate(count: int, took_s: float, cpu_s: float) -> dict[str, float]:
@@ -205,19 +212,26 @@ async def verification(store: Store, database: str, folder: Path) -> None:
     assert json.loads(done.stdout)["entries"] == found.entries
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    say("hub_verify.py", database=database, entries=found.entries, **rate(found.entries, took, used))
+    figures = rate(found.entries, took, used)
+    say("hub_verify.py", database=database, entries=found.entries, peak_mb=round(after.ru_maxrss / 1024), **figures)
 
 
 async def run(url: str, database: str, given: argparse.Namespace, folder: Path) -> None:
     store = open_store(url)
     await migrate(store)
     try:
+        peak_mb("start")
         await throughput(store, database, given.seconds)
+        peak_mb("writers")
         await fill(store, given.entries)
         count = (await Checkpoints(store, _signer(), SystemClock()).tree.head())[0]
+        peak_mb("filling")
         await index(store, database, count)
+        peak_mb("index")
         await queries(store, database, given.rounds)
+        peak_mb("queries")
         await verification(store, database, folder)
+        peak_mb("verification")
     finally:
         await store.close()
 

@@ -4,6 +4,7 @@ import time
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Protocol
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CHINA = timezone(timedelta(hours=8), "Asia/Shanghai")  # no daylight saving since 1991
 
 
@@ -45,7 +46,12 @@ class FixedClock:
 
 def microseconds(moment: datetime) -> int:
     """Microseconds since the epoch, as times are stored that are compared with now."""
-    return int(moment.timestamp() * 1_000_000)
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def moment_of(us: int) -> datetime:
+    """The time of so many microseconds since the epoch, UTC."""
+    return _EPOCH + timedelta(microseconds=us)
 
 
 def today(clock: Clock) -> date:

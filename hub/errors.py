@@ -143,3 +143,9 @@ class ErasureError(HubError):
     """An erasure is refused: the person is unknown, or the second approval is not another officer's."""
 
     code = "ERASURE_REFUSED"
+
+
+class ReplicaError(HubError):
+    """A copy of an agency's records did not end well; the text names the agency and the trouble."""
+
+    code = "REPLICA_TROUBLE"

@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     request_deadline_s: float = Field(default=5.0, gt=0, le=60)
     agency_deadline_s: float = Field(default=1.5, gt=0, le=30)
     agency_concurrency: int = Field(default=8, ge=1, le=256)
+    replica_batch: int = Field(default=200, ge=1, le=500)
+    """Records that are copied at a time; with all their lists they must fit in an agency's answer."""
     store_readers: int = Field(default=8, ge=1, le=64)
     """Connections that the read path keeps to the hub's own database."""
     webhook_hosts: tuple[str, ...] = ()

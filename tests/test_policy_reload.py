@@ -85,6 +85,7 @@ async def test_requests_in_flight_keep_their_version_and_the_next_ones_get_the_n
     async with lifespan(hub, RefusalSummary(hub.log)):
         number = await known_number(hub)
         old = hub.policies.current.policy_digest
+        assert (await hub.office.policies.of([old]))[old]["hub.cedar"] == RULE.format(action="readFull")
         stop = asyncio.Event()
         answers = []
 
@@ -105,6 +106,10 @@ async def test_requests_in_flight_keep_their_version_and_the_next_ones_get_the_n
         stop.set()
         await asyncio.gather(*askers)
         new = hub.policies.current.policy_digest
+        texts = await hub.office.policies.of([old, new])  # evidence packages hold both
+        assert [texts[digest]["hub.cedar"] for digest in (old, new)] == [
+            RULE.format(action=action) for action in ("readFull", "readMasked")
+        ]
         full, masked = answers[0]["data"]["person"], answers[-1]["data"]["person"]
         assert "*" in masked["civilAffairs"]["name"]
         assert full != masked

@@ -17,6 +17,7 @@ from hub.identity.importer import Importer, MemberRows
 from hub.identity.tables import jurisdiction, link, person, person_salt
 
 BATCH = 20_000
+TABLES = (person, link, person_salt, jurisdiction)
 KEY_PERSONS_PERCENT = 9
 TERM_BEFORE_DAYS, TERM_AFTER_DAYS = 400, 1_400  # in force for every person, whenever the bench runs
 
@@ -26,9 +27,8 @@ async def import_members(
 ) -> int:
     """Replace all members by the persons of the peers' household register, in one transaction. Returns their number."""
     registered = await source.fetch("SELECT resident_id, county_code, sex FROM police.hukou ORDER BY resident_id")
-    tables = (person, link, person_salt, jurisdiction)
     async with store.transaction():
-        await store.execute(f"TRUNCATE {', '.join(table.name for table in tables)}")
+        await store.execute(f"TRUNCATE {', '.join(table.name for table in TABLES)}")
         for start in range(0, len(registered), BATCH):
             batch = registered[start : start + BATCH]
             members = [_member(importer, start + place, row, now, today) for place, row in enumerate(batch)]
@@ -36,9 +36,13 @@ async def import_members(
             await _copy(store, link, [member.link for member in members])
             await _copy(store, person_salt, [member.salt for member in members])
             await _copy(store, jurisdiction, [office for member in members for office in member.offices])
-    for table in tables:
-        await store.execute(f"VACUUM ANALYZE {table.name}")
     return len(registered)
+
+
+async def tidy(store: asyncpg.Connection) -> None:
+    """What autovacuum, which the bench's server runs without, would do: statistics and visibility of rows."""
+    for table in TABLES:
+        await store.execute(f"VACUUM ANALYZE {table.name}")
 
 
 def member_id(rank: int) -> str:
@@ -76,4 +80,4 @@ async def _copy(store: asyncpg.Connection, table: Table, rows: Sequence[dict[str
 
 def _records(columns: Sequence[str], rows: Sequence[dict[str, object]]) -> Iterator[tuple[object, ...]]:
     for row in rows:
-        yield tuple(row[column] for column in columns)
+        yield tuple(row.get(column) for column in columns)  # a column that the importer leaves out is null

@@ -87,17 +87,18 @@ SIDE_TABLES = (
         main=True,
     ),
 )
-FILES = ("justice_file", "social_file", "civil_file")
-"""Main records of the agencies whose tables have many rows a person, or whose one row is a nested record."""
+FILES = {"justice_file": ("sex",), "social_file": (), "civil_file": ()}
+"""Main records, and what they hold, of agencies whose tables have many rows a person, or whose one row is nested."""
 
 
 async def build_sealed(connection: asyncpg.Connection, sealer: Sealer, as_of: datetime) -> int:
     """Make all side tables anew, in one transaction. Returns the number of values sealed."""
     async with connection.transaction():
         await connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; CREATE SCHEMA {SCHEMA}")
-        for name in FILES:
+        for name, columns in FILES.items():
+            held = ", ".join(("resident_id", *columns))
             await connection.execute(
-                f"CREATE TABLE {SCHEMA}.{name} AS SELECT resident_id, timestamptz '{as_of.isoformat()}' AS as_of "
+                f"CREATE TABLE {SCHEMA}.{name} AS SELECT {held}, timestamptz '{as_of.isoformat()}' AS as_of "
                 f"FROM police.hukou ORDER BY resident_id"
             )
             await connection.execute(f"ALTER TABLE {SCHEMA}.{name} ADD PRIMARY KEY (resident_id)")

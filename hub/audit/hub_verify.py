@@ -278,7 +278,8 @@ def index_line(seq: int, time: int, kind: int, body: bytes, known: dict[int, set
     said = json.loads(body)
     numbers = [pattern_number(pattern) for pattern in said["patterns"]]
     for number, pattern in zip(numbers, said["patterns"], strict=True):
-        if known.get(number, set()) != {(e, c) for e, names in zip(EFFECTS, pattern, strict=True) for c in names}:
+        lists = zip(EFFECTS, pattern[: len(EFFECTS)], strict=True)  # behind them may stand the facts
+        if known.get(number, set()) != {(effect, name) for effect, names in lists for name in names}:
             raise Bad(seq, "index differs from the entry")
     persons = {item[0][:64]: numbers[item[1]] for item in reversed(said["persons"])}
     return {
@@ -350,7 +351,7 @@ def check_proof(seq: int, one: dict[str, object], shown: dict[str, object], note
     if hashlib.sha256(b"\0" + header + body).digest() != leaf:
         raise Bad(seq, "entry is not the one that was proven")
     said, fields = json.loads(body), HEADER.unpack(header)
-    patterns = [dict(zip(EFFECTS, pattern, strict=True)) for pattern in said.pop("patterns")]
+    patterns = [dict(zip((*EFFECTS, "facts"), pattern, strict=False)) for pattern in said.pop("patterns")]
     said["persons"] = [{"person": person, **patterns[number]} for person, number in said["persons"]]
     for name, value in said.items():
         if shown.get(name) != value and (name != "note" or value):

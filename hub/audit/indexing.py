@@ -141,9 +141,10 @@ class Indexer:
 
 
 def pattern_rows(number: int, pattern: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+    """Where rules were asked, the facts stand behind the lists of coordinates: they are no coordinates."""
     return [
         {"coordinate": coordinate, "decision": effect, "pattern_id": number}
-        for effect, coordinates in zip(EFFECTS, pattern, strict=True)
+        for effect, coordinates in zip(EFFECTS, pattern[: len(EFFECTS)], strict=True)
         for coordinate in coordinates
     ]
 

@@ -5,6 +5,7 @@ fork. The head holds the tree's frontier, so that an append hashes its own leave
 """
 
 import asyncio
+import re
 import secrets
 import time
 from base64 import urlsafe_b64encode
@@ -31,6 +32,8 @@ MAX_WAITING = 10_000
 MAX_BATCH = 500
 COMMIT_S = 4.0  # a database that hangs becomes an error inside the request's deadline
 
+_ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{24}")
+
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """What the log says of a durable entry."""
@@ -54,6 +57,11 @@ class Waiting:
             AuditUnavailableError: the log cannot be written; the entry is not known to be in it.
         """
         return await asyncio.shield(self.done)
+
+
+def is_entry_id(text: str) -> bool:
+    """Whether `text` has the form of `new_entry_id`; what else a caller sends as an id stays out of the log."""
+    return _ENTRY_ID.fullmatch(text) is not None
 
 
 def new_entry_id() -> str:

@@ -1,29 +1,25 @@
-"""Who may look at the audit log: one question with one answer, no unless said otherwise."""
+"""Who may look at the audit log: the rules in force decide, and what they do not permit is refused."""
 
-from collections.abc import Mapping
+from typing import Protocol
 
+from hub.auth.facts import Facts
 from hub.auth.principal import Principal
 
-LOG = frozenset({"auditEntries", "auditCheckpoint", "auditProof", "auditStatistics", "auditStatus", "subjectReport"})
-"""Fields of the API."""
-CONSOLE = frozenset({"exports", "findings", "reviewFinding", "samples", "policy"})
-"""What the console can do besides."""
-NAMES = LOG | CONSOLE
 
-_ALLOWED: Mapping[tuple[str, str], frozenset[str]] = {
-    ("auditor", "AUDIT"): NAMES,
-    ("county-office", "SUPERVISION"): frozenset({"auditStatus", "auditCheckpoint", "policy"}),
-    ("province-office", "SUPERVISION"): frozenset({"auditStatus", "auditCheckpoint", "policy"}),
-}
+class Rules(Protocol):
+    """The rules in force when they are asked."""
+
+    def may(
+        self, command: str, *, agency: str, role: str, purpose: str, facts: Facts, own: bool
+    ) -> tuple[str, ...]: ...
 
 
-def may_audit(principal: Principal, purpose: str | None, name: str) -> bool:
-    """Whether `principal` may do `name` (of `NAMES`) for `purpose`, which must be one of the token's own."""
+def may_audit(rules: Rules, principal: Principal, purpose: str | None, name: str) -> tuple[str, ...]:
+    """Ids of the rules that permit `name` (`LOG` and `CONSOLE` of domain/commands); none: it is refused.
+
+    The log is nobody's own and about no one person, so no fact holds. `purpose` must be one of the token's own.
+    """
     if purpose is None or purpose not in principal.purposes:
-        return False
-    return name in _ALLOWED.get((principal.role, purpose), frozenset())
-
-
-def may_ever(role: str, name: str) -> bool:
-    """Whether the role may do `name` for some purpose."""
-    return any(name in names for (allowed, _), names in _ALLOWED.items() if allowed == role)
+        return ()
+    asked = {"agency": principal.agency, "role": principal.role, "purpose": purpose}
+    return rules.may(name, **asked, facts=Facts(), own=False)

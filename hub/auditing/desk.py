@@ -13,7 +13,7 @@ from hub.audit.entry import EFFECTS, Outcome, Pattern
 from hub.audit.kinds import Kind
 from hub.audit.queries import AuditQueries, EntryFilter, Inclusion, Page, Status
 from hub.audit.reader import show
-from hub.auditing.access import may_audit
+from hub.auditing.access import Rules, may_audit
 from hub.auditing.subject import Access, Delayed, Words, accesses
 from hub.auth.principal import Principal
 from hub.clock import Clock
@@ -82,6 +82,7 @@ class AuditDesk:
     def __init__(
         self,
         *,
+        rules: Rules,
         queries: AuditQueries,
         checkpoints: Checkpoints,
         pseudonyms: Pseudonyms,
@@ -89,6 +90,7 @@ class AuditDesk:
         words: Words,
         clock: Clock,
     ) -> None:
+        self._rules = rules
         self._queries = queries
         self._checkpoints = checkpoints
         self._pseudonyms = pseudonyms
@@ -96,8 +98,9 @@ class AuditDesk:
         self._clock = clock
         self.words = words
 
-    def allows(self, reader: Reader, name: str) -> bool:
-        return may_audit(reader.principal, reader.purpose, name)
+    def allows(self, reader: Reader, name: str) -> tuple[str, ...]:
+        """Ids of the rules that let `reader` do `name`; none: it is refused."""
+        return may_audit(self._rules, reader.principal, reader.purpose, name)
 
     def demand(self, reader: Reader, name: str) -> None:
         """Raises ForbiddenError: `reader` may not do `name`."""

@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import and_, func, insert, or_, select, update
 
-from hub.audit.entry import Draft, Outcome, spell_out
+from hub.audit.entry import EFFECTS, Draft, Outcome, spell_out
 from hub.audit.kinds import NUMBERS, Kind
 from hub.audit.log import AuditLog
 from hub.audit.tables import audit_entry
 from hub.auditing.desk import AuditArgumentError, Reader
-from hub.auditing.misuse import Facts, Found, Read, Rule, detect
+from hub.auditing.misuse import DAY_US, Facts, Found, Read, Rule, Use, detect
 from hub.auditing.tables import audit_finding, audit_finding_step
 from hub.clock import Clock
+from hub.domain.grants import Grant
 from hub.errors import ForbiddenError, StoreError
+from hub.identity.grants import Grants
 from hub.store.engine import Store
 
 ACTIONS = {"assign": "ASSIGNED", "note": None, "conclude": "CONCLUDED", "return": "ASSIGNED", "sign-off": "CLOSED"}
@@ -29,6 +31,9 @@ FROM = {
 }
 MOST_TEXT = 2_000
 PAGE = 2_000
+APPROVED = "approved"
+"""The fact that an approval stood, as entries name it."""
+GIVEN = tuple(effect for effect in EFFECTS if effect != "denied")
 
 
 class StaleFindingError(AuditArgumentError):
@@ -60,8 +65,11 @@ class Step:
 
 
 class Findings:
-    def __init__(self, *, store: Store, log: AuditLog, clock: Clock, rules: Sequence[Rule], facts: Facts) -> None:
+    def __init__(
+        self, *, store: Store, log: AuditLog, clock: Clock, rules: Sequence[Rule], facts: Facts, grants: Grants
+    ) -> None:
         self._store = store
+        self._grants = grants
         self._log = log
         self._clock = clock
         self._facts = facts
@@ -77,15 +85,19 @@ class Findings:
         return sum([await self._enter(one) for one in found])
 
     async def reads(self, *, from_us: int, to_us: int) -> list[Read]:
-        """Operations of the period, in the order of the log, with the reviews of what was read in an emergency."""
+        """Operations of the period, in the order of the log, with the grants behind what was read under an approval.
+
+        A grant counts if both say so: its row, and the entry of the second officer's approval in the log.
+        """
         table = audit_entry.c
-        kinds = (NUMBERS[Kind.OPERATION], NUMBERS[Kind.APPROVAL])
+        reading = and_(table.kind == NUMBERS[Kind.OPERATION], table.time_us >= from_us)
+        approving = and_(table.kind == NUMBERS[Kind.APPROVAL], table.time_us >= from_us - DAY_US)
         after, reads = 0, []
-        reviewed: dict[str | None, int] = {}
+        approved: set[str] = set()
         while True:
             chosen = (
                 select(table.seq, table.entry_id, table.time_us, table.kind, table.body)
-                .where(table.seq > after, table.time_us >= from_us, table.kind.in_(kinds), table.body.is_not(None))
+                .where(table.seq > after, table.time_us < to_us, or_(reading, approving), table.body.is_not(None))
                 .order_by(table.seq)
                 .limit(PAGE)
             )
@@ -94,12 +106,14 @@ class Findings:
             for seq, entry_id, time_us, kind, body in rows:
                 after = seq
                 said = spell_out(seq=seq, entry_id=entry_id, time_us=time_us, kind=kind, body=body)
-                if kind == NUMBERS[Kind.APPROVAL]:
-                    reviewed.setdefault(said.get("lookedAt", {}).get("entry"), time_us)
-                elif time_us < to_us:
+                if kind == NUMBERS[Kind.OPERATION]:
                     reads.append((said, time_us))
+                elif said.get("lookedAt", {}).get("decision") == "APPROVE":
+                    approved.add(said["lookedAt"]["request"])
             if len(rows) < PAGE:
-                return [read_of(said, time_us, reviewed.get(said["id"])) for said, time_us in reads]
+                break
+        grants = [one for one in await self._grants.between(from_us, to_us) if one.request in approved]
+        return [read_of(said, time_us, grants) for said, time_us in reads]
 
     async def _enter(self, found: Found) -> bool:
         row = {
@@ -202,19 +216,27 @@ class Findings:
         return int(self._clock.now().timestamp() * 1_000_000)
 
 
-def read_of(said: dict[str, Any], time_us: int, reviewed_us: int | None = None) -> Read:
+def read_of(said: dict[str, Any], time_us: int, grants: Sequence[Grant] = ()) -> Read:
     """An entry of kind `operation` as rules see it."""
+    persons = said.get("persons", ())
+    asker = {name: said.get(name) or "" for name in ("agency", "officer", "role", "purpose")}
     return Read(
         entry=said["id"],
         seq=said["seq"],
         time_us=time_us,
-        officer=said.get("officer", ""),
-        purpose=said.get("purpose") or "",
+        officer=asker["officer"],
+        purpose=asker["purpose"],
         cases=tuple(said.get("case", ())),
-        persons=tuple(one["person"] for one in said.get("persons", ())),
+        persons=tuple(one["person"] for one in persons),
         denied=said.get("outcome") == Outcome.DENIED,
-        policies=tuple(said.get("policies", ())),
-        reviewed_us=reviewed_us,
+        uses=tuple(
+            Use(
+                person=one["person"],
+                grants=tuple(grant for grant in grants if grant.covers(**asker, person=one["person"], time_us=time_us)),
+            )
+            for one in persons
+            if APPROVED in (one.get("facts") or "").split() and any(one[effect] for effect in GIVEN)
+        ),
     )
 
 

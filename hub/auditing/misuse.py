@@ -16,6 +16,7 @@ from statistics import median
 from typing import Any, Protocol
 
 from hub.clock import CHINA
+from hub.domain.grants import Grant
 from hub.errors import StartupError
 
 RULES_FILE = Path(__file__).with_name("misuse.toml")
@@ -25,8 +26,16 @@ WEEKEND = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """A person who was read under an approval, as the entry says, and the grants that it can have been."""
+
+    person: str
+    grants: tuple[Grant, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """One entry of kind `operation`. Time in microseconds. `reviewed_us`: when an emergency read was reviewed."""
+    """One entry of kind `operation`. Time in microseconds. `uses`: where an approval was what let the officer see."""
 
     entry: str
     seq: int
@@ -36,8 +45,7 @@ class Read:
     cases: tuple[str, ...]
     persons: tuple[str, ...]
     denied: bool
-    policies: tuple[str, ...] = ()
-    reviewed_us: int | None = None
+    uses: tuple[Use, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,12 +253,19 @@ def _burst(seen: _Seen) -> Iterator[Found]:
             run = []
 
 
-def _emergency(seen: _Seen) -> Iterator[Found]:
-    within, prefix = seen.limit("days") * DAY_US, seen.limit("policy")
+def _unreviewed(seen: _Seen) -> Iterator[Found]:
+    """A finding for each grant that was used and whose review came after its day, or has not come."""
+    used: dict[Grant, list[Read]] = defaultdict(list)
     for read in seen.reads:
-        is_late = (read.reviewed_us or seen.now_us) > read.time_us + within
-        if is_late and any(policy.startswith(prefix) for policy in read.policies):
-            yield seen.found(read.entry, [read])
+        for grant in dict.fromkeys(grant for use in read.uses for grant in use.grants):
+            used[grant].append(read)
+    for grant, reads in used.items():
+        if (grant.reviewed_us or seen.now_us) > grant.due_us:
+            yield seen.found(grant.request, reads)
+
+
+def _ungranted(seen: _Seen) -> Iterator[Found]:
+    yield from seen.by_day(lambda read: any(not use.grants for use in read.uses))
 
 
 def _days(reads: Iterable[Read]) -> dict[date, list[Read]]:
@@ -274,6 +289,7 @@ CHECKS: Mapping[str, Callable[[_Seen], Iterator[Found]]] = {
     "volume": _volume,
     "burst": _burst,
     "mark": _mark,
-    "emergency": _emergency,
+    "unreviewed": _unreviewed,
+    "ungranted": _ungranted,
     "denied": _denied,
 }

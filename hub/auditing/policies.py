@@ -16,36 +16,40 @@ from hub.store.engine import Store
 
 
 class PolicyTexts:
-    """`digest` and `files` (name → text) are of the policy that is in force now."""
-
-    def __init__(self, store: Store, log: AuditLog, clock: Clock, *, digest: str, files: Mapping[str, str]) -> None:
+    def __init__(self, store: Store, log: AuditLog, clock: Clock) -> None:
         self._store = store
         self._log = log
         self._clock = clock
-        self.digest = digest
-        self.files = files
 
-    async def keep(self) -> None:
-        """Store the texts in force. Where others were before, that they changed is an entry.
+    async def start(self, digest: str, files: Mapping[str, str]) -> None:
+        """Keep the texts that a process starts with. Where others were before, that they changed is an entry.
 
         Raises:
             StoreError: the database does not answer. AuditUnavailableError: the log cannot be written.
         """
         known = await self.versions()
-        if any(digest == self.digest for digest, _ in known):
-            return
+        if await self.keep(digest, files) and known:
+            draft = Draft(kind=Kind.POLICY, request_id="startup", policy_digest=digest, outcome=Outcome.OK)
+            await self._log.append(draft)
+
+    async def keep(self, digest: str, files: Mapping[str, str]) -> bool:
+        """Store texts (name → text), before anything is decided by them; whether they were not there yet.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        if await self.of([digest]):
+            return False
         since = int(self._clock.now().timestamp() * 1_000_000)
-        row = {"digest": self.digest, "since_us": since, "files": orjson.dumps(dict(self.files)).decode()}
+        row = {"digest": digest, "since_us": since, "files": orjson.dumps(dict(files)).decode()}
         try:
             async with self._store.write() as connection:
                 await connection.execute(insert(audit_policy).values(row))
         except StoreError:
-            if not await self.of([self.digest]):
+            if not await self.of([digest]):
                 raise
-            return  # another process was faster
-        if known:
-            draft = Draft(kind=Kind.POLICY, request_id="startup", policy_digest=self.digest, outcome=Outcome.OK)
-            await self._log.append(draft)
+            return False  # another process was faster
+        return True
 
     async def versions(self) -> Sequence[tuple[str, int]]:
         """Digest and first use (microseconds) of every policy, oldest first."""

@@ -10,7 +10,7 @@ from hub.auth.facts import Facts
 from hub.auth.purposes import Purposes
 from hub.domain.catalogue import Catalogue
 from hub.domain.catalogue_reader import FACETS
-from hub.domain.commands import COMMANDS, LISTS
+from hub.domain.commands import NAMES
 
 ACTIONS = ("readFull", "readMasked", "readPredicate", "readSealed")
 FACT_NAMES = tuple(field.name for field in fields(Facts))
@@ -38,7 +38,7 @@ def cedar_schema(catalogue: Catalogue, purposes: Purposes) -> str:
             f"  }};"
             for action in ACTIONS
         ),
-        f"  entity Command enum [{_names((*COMMANDS, *LISTS))}];",
+        f"  entity Command enum [{_names(NAMES)}];",
         "  action perform appliesTo {",
         "    principal: [Role],",
         "    resource: [Command],",

@@ -9,7 +9,7 @@ import cedarpy
 
 from hub.auth.facts import Facts
 from hub.auth.purposes import Purposes
-from hub.domain.commands import COMMANDS, LISTS
+from hub.domain.commands import NAMES
 
 ACTION = "perform"
 
@@ -36,7 +36,7 @@ class CommandRules:
         known = self._purposes.roles.get(role)
         if known is None or known.agency != agency or purpose not in known.purposes:
             return ()
-        if command not in (*COMMANDS, *LISTS):
+        if command not in NAMES:
             return ()
         request: dict[str, Any] = {
             "principal": f'Hub::Role::"{role}"',

@@ -89,7 +89,9 @@ class Issuer:
         regions: tuple[str, ...],
         purposes: tuple[str, ...],
         cases: tuple[str, ...] | None = None,
+        person: str | None = None,
     ) -> str:
+        """A signed token. `person`: the id, as the token's agency knows it, of the person whose own token it is."""
         now = int(self._clock.now().timestamp())
         claims: dict[str, Any] = {
             "iss": self._url,
@@ -108,6 +110,8 @@ class Issuer:
         }
         if cases is not None:
             claims["cases"] = list(cases)
+        if person is not None:
+            claims["person"] = person
         header = {"alg": "ES256", "typ": "at+jwt", "kid": self._key.kid}
         return jwt.encode(header, claims, self._key.key, algorithms=["ES256"])
 
@@ -132,6 +136,7 @@ class Issuer:
         officer: str | None = None,
         purposes: tuple[str, ...] | None = None,
         cases: tuple[str, ...] | None = None,
+        person: str | None = None,
     ) -> str:
         return self.mint(
             officer=officer or persona.officer,
@@ -141,6 +146,7 @@ class Issuer:
             regions=persona.regions,
             purposes=purposes if purposes is not None else persona.purposes,
             cases=cases,
+            person=person,
         )
 
 

@@ -24,7 +24,7 @@ from hub.auth.rule_match import applies, kinds_of
 from hub.auth.rule_scope import Rule, actions_of, covers_field, is_permit
 from hub.auth.survey import survey
 from hub.domain.catalogue import Catalogue
-from hub.domain.commands import COMMANDS, LISTS
+from hub.domain.commands import NAMES
 from hub.domain.located import load_toml
 from hub.errors import PolicyError
 
@@ -195,7 +195,7 @@ def _commanding(bundle: Bundle, loader: PolicyLoader, today: date) -> set[str]:
     found: set[str] = set()
     vectors = favourable({name: rule for name, rule in in_force.items() if PERFORM in actions_of(rule)})
     for role in loader.purposes.roles.values():
-        for purpose, command, facts, own in product(role.purposes, (*COMMANDS, *LISTS), vectors, (True, False)):
+        for purpose, command, facts, own in product(role.purposes, NAMES, vectors, (True, False)):
             asked = {"agency": role.agency, "role": role.name, "purpose": purpose}
             found.update(rules.may(command, **asked, facts=facts, own=own))
     return found

@@ -4,8 +4,8 @@ An operation takes `current` once, at its start, and keeps it to its end; the ne
 then. What lives longer than an operation (subscriptions) asks to be told.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -17,11 +17,15 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A judge with where its rules come from. `version` is 0 and `signer` None for the rules of the program's tree."""
+    """A judge with where its rules come from. `version` is 0 and `signer` None for the rules of the program's tree.
+
+    `files`: name → text of what was read, as auditors are shown it.
+    """
 
     judge: CedarJudge
     version: int = 0
     signer: str | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 Told = Callable[[Policy], None]

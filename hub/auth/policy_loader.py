@@ -56,7 +56,7 @@ class PolicyLoader:
                 raise PolicyError("a bundle needs cases")
             if wrong := run_cases(judge, cases):
                 raise PolicyError(f"{len(wrong)} cases do not hold, first {wrong[0]}")
-        return Policy(judge=judge, version=bundle.version, signer=bundle.signer)
+        return Policy(judge=judge, version=bundle.version, signer=bundle.signer, files=bundle.files)
 
     def _purposes(self, directories: Sequence[Path], *, own: bool) -> Purposes:
         file = next((path for path in (item / "purposes.toml" for item in directories) if path.exists()), None)

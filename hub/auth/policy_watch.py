@@ -8,7 +8,7 @@ The last bundle that came into force is kept beside it, so that a restart neithe
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -29,12 +29,16 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What became of a published bundle. `refused` is None for one that comes into force, else why it does not."""
+    """What became of a published bundle. `refused` is None for one that comes into force, else why it does not.
+
+    `files`: name → text of the policy of `digest`.
+    """
 
     digest: str
     version: int
     previous: int
     refused: str | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 Announce = Callable[[Change], Awaitable[None]]
@@ -149,7 +153,11 @@ class PolicyWatcher:
         if policy is not None or refused is not None:
             now = policy or before
             change = Change(
-                digest=now.judge.policy_digest, version=now.version, previous=before.version, refused=refused
+                digest=now.judge.policy_digest,
+                version=now.version,
+                previous=before.version,
+                refused=refused,
+                files=now.files,
             )
             try:
                 await self._announce(change)

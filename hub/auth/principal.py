@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Principal:
     """The officer behind a request and the client that carries it, from one verified token.
 
-    `regions` are GB/T 2260 prefixes; `cases` is None unless the token is bound to named cases.
+    `regions` are GB/T 2260 prefixes; `cases` is None unless the token is bound to named cases. `subject` is the
+    identity number (canonical) of the person concerned whose token this is, None for everybody else.
     """
 
     agency: str
@@ -19,3 +20,4 @@ class Principal:
     cases: frozenset[str] | None
     token_id: str
     expires_at: int  # seconds since the epoch
+    subject: str | None = None

@@ -26,7 +26,8 @@ _TEXT = re.compile(r"[\x21-\x7e]{1,200}")
 
 class TokenVerifier:
     """Verifies bearer tokens of one issuer. `keys` gives the issuer's keys by kid; `agency_of` the agency of a role.
-    Tokens of a client in `disabled` are refused, however valid.
+    Tokens of a client in `disabled` are refused, however valid. `person_of` opens the claim `person`, which names the
+    person concerned by the id that the hub gives to the agency of the token; None for an id that names nobody.
 
     Verified tokens are remembered by hash until they expire, at most `remembered` of them.
     """
@@ -41,6 +42,7 @@ class TokenVerifier:
         clock: Clock,
         is_revoked: Callable[[str], bool] = lambda _jti: False,
         disabled: Container[str] = (),
+        person_of: Callable[[str, str], str | None] = lambda _agency, _id: None,
         remembered: int = 10_000,
     ) -> None:
         self._issuer = issuer
@@ -50,6 +52,7 @@ class TokenVerifier:
         self._clock = clock
         self._is_revoked = is_revoked
         self._disabled = disabled
+        self._person_of = person_of
         self._remembered = remembered
         self._seen: OrderedDict[bytes, tuple[Principal, int]] = OrderedDict()
 
@@ -125,8 +128,18 @@ class TokenVerifier:
             cases=None if cases is None else frozenset(cases),
             token_id=_claim(claims, "jti"),
             expires_at=claims["exp"],
+            subject=self._subject(claims, agency),
         )
         return principal, claims["nbf"]
+
+    def _subject(self, claims: Mapping[str, Any], agency: str) -> str | None:
+        """Whose own token this is. A claim that names nobody spoils the token: it was meant for somebody."""
+        if "person" not in claims:
+            return None
+        subject = self._person_of(agency, _claim(claims, "person"))
+        if subject is None:
+            raise UnauthenticatedError("person")
+        return subject
 
     def _check_times(self, claims: Mapping[str, Any], now: int) -> None:
         for name in ("exp", "nbf", "iat"):

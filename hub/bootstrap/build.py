@@ -9,13 +9,21 @@ from hub.audit.tiles import TileFiles
 from hub.audit.witnessing import read_witnesses
 from hub.auth.disabled_clients import DisabledClients
 from hub.auth.issuer import Issuer, open_issuer_key
+from hub.auth.policy_holder import RulesInForce
 from hub.auth.proofs import ProofSigner
 from hub.bootstrap.front import build_front
 from hub.bootstrap.linking import build_linking
 from hub.bootstrap.office import build_office
 from hub.bootstrap.parts import Hub
 from hub.bootstrap.policies import build_policies, build_watcher
-from hub.bootstrap.reading import build_importer, build_index, build_service, build_sources, build_statutory
+from hub.bootstrap.reading import (
+    build_importer,
+    build_index,
+    build_quota,
+    build_service,
+    build_statutory,
+)
+from hub.bootstrap.replicas import build_copier, build_sources
 from hub.bootstrap.secrets import build_audit_signer, build_key_ring, build_secrets
 from hub.bootstrap.transport import build_pulse
 from hub.clock import Clock, SystemClock
@@ -39,15 +47,17 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     secrets = build_secrets(build_key_ring(settings, rules.catalogue))
     store = open_store(settings.store_url, readers=settings.store_readers)
     quarantine = StoredQuarantine(store, secrets.sealer, lambda text: secrets.pseudonyms.of("record", text), clock)
-    sources = build_sources(settings, rules, quarantine, clock)
+    sources = build_sources(settings, rules, store, secrets, quarantine, clock)
     index = build_index(store, secrets, sources, clock)
     log = AuditLog(store, clock)
     checkpoints = build_checkpoints(settings, store, clock)
     queries = AuditQueries(store, checkpoints)
-    office = build_office(settings, rules, secrets, store, log, queries, checkpoints, clock)
+    policies = build_policies(settings, rules)
+    office = build_office(settings, rules, RulesInForce(policies), secrets, store, log, queries, checkpoints, clock)
+    quota = build_quota(settings, store, secrets, clock)
+    statutory = build_statutory(store, secrets, index, log, quota, clock)
     issuer_key = open_issuer_key(settings.hub_dir / "keys" / "issuer.pem", create=settings.demo)
     metrics = Metrics()
-    policies = build_policies(settings, rules)
     proof_key = open_issuer_key(settings.hub_dir / "keys" / "proofs.pem", create=settings.demo)
     prover = ProofSigner(proof_key, url=settings.base_url, clock=clock)
     disabled = DisabledClients(settings.disabled_clients_file, clock)
@@ -65,8 +75,10 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         importer=build_importer(store, secrets, clock),
         linking=build_linking(store, secrets, clock),
         references=References(store, clock),
-        statutory=build_statutory(store, secrets, index, log, rules, clock),
+        quota=quota,
+        statutory=statutory,
         sources=sources,
+        copier=build_copier(settings, rules, store, secrets, quarantine, clock),
         quarantine=quarantine,
         issuer=Issuer(issuer_key, url=settings.issuer_url, audience=settings.audience, clock=clock),
         issuer_key=issuer_key,
@@ -77,9 +89,23 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         policies=policies,
         disabled=disabled,
         pulse=pulse,
-        watcher=build_watcher(settings, rules, policies, log, metrics, clock),
+        watcher=build_watcher(settings, rules, policies, office.policies, log, metrics, clock),
         service=build_service(
-            settings, rules, secrets, index, sources, log, policies, clock, store, prover, office.desk, disabled, pulse
+            settings,
+            rules,
+            secrets,
+            index,
+            sources,
+            log,
+            policies,
+            clock,
+            store,
+            prover,
+            office.desk,
+            quota,
+            statutory,
+            disabled,
+            pulse,
         ),
         app=_nothing,
     )

@@ -6,11 +6,12 @@ from typing import Any
 from hub.auditing.sessions import Sessions
 from hub.auth.code_grant import CodeIssuer
 from hub.auth.issuer import TokenEndpoint
+from hub.auth.judge import CedarJudge
 from hub.auth.matrix import render_matrix
 from hub.auth.token import TokenVerifier
 from hub.bootstrap.parts import Hub
 from hub.errors import UnauthenticatedError
-from hub.rules import POLICIES_DIR, read_rules
+from hub.rules import POLICIES_DIR
 from hub.web.app import ASSETS
 from hub.web.console.front import Console, ConsoleParts
 from hub.web.console.pages import Pages
@@ -41,6 +42,7 @@ def build_console(hub: Hub, verifier: TokenVerifier, endpoint: TokenEndpoint) ->
                 office=hub.office,
                 clock=hub.clock,
                 key=hub.checkpoints.key,
+                digest=lambda: hub.policies.current.policy_digest,
                 matrix=lambda: _matrix(hub),
             ),
             sessions=Sessions(hub.store, hub.clock),
@@ -57,8 +59,9 @@ def build_console(hub: Hub, verifier: TokenVerifier, endpoint: TokenEndpoint) ->
 
 
 def _matrix(hub: Hub) -> str:
-    """The matrix that stands beside the policies; with policies of plugins it is made, which takes a minute."""
-    if hub.settings.plugins_dir is None:
+    """The matrix of the rules in force: as it stands beside those of the tree; of others it is made, in a minute."""
+    judge, tree = hub.policies.current, hub.rules.judge
+    if hub.settings.plugins_dir is None and judge.policy_digest == tree.policy_digest:
         return (POLICIES_DIR / "matrix.md").read_text("utf-8")
-    fresh = read_rules(hub.settings)  # a judge of its own: one is not shared between threads
-    return render_matrix(fresh.judge, fresh.catalogue, fresh.purposes)
+    own = CedarJudge(judge.bundle, hub.rules.catalogue, judge.purposes)  # one is not shared between threads
+    return render_matrix(own, hub.rules.catalogue, judge.purposes)

@@ -37,6 +37,7 @@ from hub.rules import Rules
 from hub.schema.case_lists import CaseFetcher
 from hub.schema.commands import CommandFetcher, ListFetcher
 from hub.schema.oversight_lists import OversightFetcher
+from hub.schema.statutory import StatutoryFetcher
 from hub.store.engine import Store
 
 
@@ -53,6 +54,7 @@ def build_commands(
     clock: Clock,
     *,
     webhook_hosts: Sequence[str],
+    statutory: StatutoryFetcher,
 ) -> tuple[CommandFetcher, ListFetcher, CaseFetcher, OversightFetcher]:
     in_force = RulesInForce(policies)
     owned = owners(rules.catalogue, survivorship)
@@ -104,7 +106,7 @@ def build_commands(
         names=secrets.pseudonyms,
         today=lambda: today(clock),
     )
-    return CommandFetcher(runner, subjects), ListFetcher(lists, secrets.ids), fetcher, above_cases
+    return CommandFetcher(runner, subjects, statutory), ListFetcher(lists, secrets.ids), fetcher, above_cases
 
 
 def build_case_store() -> CaseStore:

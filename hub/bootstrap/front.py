@@ -5,7 +5,7 @@ import gc
 import json
 import resource
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ from hub.auth.issuer import TokenEndpoint
 from hub.auth.token import TokenVerifier
 from hub.bootstrap.console import build_console
 from hub.bootstrap.parts import Hub
+from hub.crypto.pairwise import subject_of
 from hub.errors import StoreError
 from hub.settings import Settings
 from hub.store.migration import is_current
@@ -39,6 +40,7 @@ def build_front(hub: Hub) -> ASGIApp:
         agency_of={role.name: role.agency for role in hub.rules.purposes.roles.values()},
         clock=hub.clock,
         disabled=hub.disabled,
+        person_of=lambda agency, text: subject_of(hub.ids, agency, text),
     )
     challenge = f'Bearer error="invalid_token", resource_metadata="{metadata["resource_metadata"]}"'
     refusals = RefusalSummary(hub.log)
@@ -111,7 +113,7 @@ async def lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
         raise StoreError("the database is not at this program's schema; run `hub migrate`")
     digest = hub.policies.current.policy_digest
     await hub.log.append(Draft(kind=Kind.STARTUP, request_id="startup", policy_digest=digest, outcome=Outcome.OK))
-    await hub.office.policies.keep()
+    await hub.office.policies.start(digest, hub.policies.policy.files)
     await hub.checkpoints.make(force=True)
     for source in hub.sources.values():
         await source.start()
@@ -123,6 +125,7 @@ async def lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
         hub.checkpoints.run(),
         hub.audit.keep_up(),
         hub.office.exports.run(),
+        hub.quota.run(),
     )
     tasks = [asyncio.create_task(work) for work in running]
     try:
@@ -132,7 +135,14 @@ async def lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await refusals.flush()
+        await give_quota_back(hub)
         await hub.close()
+
+
+async def give_quota_back(hub: Hub) -> None:
+    """What this server did not use is the other ones'; without a store it stays taken for its time."""
+    with suppress(StoreError):
+        await hub.quota.give_back(everything=True)
 
 
 def forbid_core_dumps() -> None:

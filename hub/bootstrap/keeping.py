@@ -7,10 +7,13 @@ from hub.audit.entry import Draft, Outcome, Pattern
 from hub.audit.kinds import Kind
 from hub.audit.log import AuditLog
 from hub.bootstrap.reading import sealed_columns
+from hub.bootstrap.replicas import build_writer
 from hub.bootstrap.secrets import Secrets, build_key_store, build_secrets
 from hub.casework.resealing import kept_of_commands
 from hub.clock import Clock, SystemClock
+from hub.connectors.base import KeyKind
 from hub.connectors.quarantine import KEPT, StoredQuarantine
+from hub.connectors.replica.resealing import kept_of_replicas
 from hub.crypto.keystore import KeyStore
 from hub.crypto.rekeying import Rekeying
 from hub.crypto.rotation import Kept, Rotation
@@ -69,6 +72,7 @@ def kept_everywhere(secrets: Secrets) -> Sequence[Kept]:
         *kept_in_vault(secrets.vault_numbers, secrets.vault_keys),
         *kept_of_commands(),
         *kept_of_webhooks(),
+        *kept_of_replicas(secrets.replica_keys),
         KEPT,
     )
 
@@ -112,6 +116,8 @@ def build_keeping(
             numbers=secrets.numbers,
             erased=secrets.erased,
             clock=clock,
+            forget=build_writer(store, secrets, clock).forget,
+            natural=[name for name, each in rules.mappings.items() if each.key_kind is KeyKind.IDENTITY_NUMBER],
         ),
         quarantine=StoredQuarantine(store, secrets.sealer, lambda text: secrets.pseudonyms.of("record", text), clock),
         log=AuditLog(store, clock),

@@ -10,12 +10,14 @@ from hub.auditing.figures import Figures
 from hub.auditing.findings import Findings
 from hub.auditing.misuse import read_misuse_rules
 from hub.auditing.office import AuditOffice
-from hub.auditing.policies import PolicyTexts, policy_files
+from hub.auditing.policies import PolicyTexts
 from hub.auditing.samples import Samples
 from hub.auditing.subject import Words
+from hub.auth.policy_holder import RulesInForce
 from hub.bootstrap.secrets import Secrets
 from hub.clock import Clock
-from hub.rules import Rules, policy_directories
+from hub.identity.grants import Grants
+from hub.rules import Rules
 from hub.settings import Settings
 from hub.store.engine import Store
 
@@ -23,6 +25,7 @@ from hub.store.engine import Store
 def build_office(
     settings: Settings,
     rules: Rules,
+    in_force: RulesInForce,
     secrets: Secrets,
     store: Store,
     log: AuditLog,
@@ -31,11 +34,11 @@ def build_office(
     clock: Clock,
 ) -> AuditOffice:
     """Raises StartupError: words, rules or facts do not have their form."""
-    digest, files = rules.judge.policy_digest, policy_files(policy_directories(settings))
-    policies = PolicyTexts(store, log, clock, digest=digest, files=files)
+    policies = PolicyTexts(store, log, clock)
     misuse, facts = read_misuse_rules(), read_facts(settings.hub_dir / "misuse-facts.json")
     return AuditOffice(
         desk=AuditDesk(
+            rules=in_force,
             queries=queries,
             checkpoints=checkpoints,
             pseudonyms=secrets.pseudonyms,
@@ -53,7 +56,9 @@ def build_office(
             clock=clock,
             directory=settings.hub_dir / "exports",
         ),
-        findings=Findings(store=store, log=log, clock=clock, rules=tuple(misuse.values()), facts=facts),
+        findings=Findings(
+            store=store, log=log, clock=clock, rules=tuple(misuse.values()), facts=facts, grants=Grants(store)
+        ),
         samples=Samples(store, queries, clock),
         figures=Figures(store),
     )

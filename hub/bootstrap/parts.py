@@ -1,6 +1,5 @@
 """A built hub: its parts by name."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp
@@ -14,10 +13,12 @@ from hub.auth.issuer import Issuer, IssuerKey
 from hub.auth.policy_holder import PolicyHolder
 from hub.auth.policy_watch import PolicyWatcher
 from hub.bootstrap.linking import Linking
+from hub.bootstrap.replicas import Sources
 from hub.clock import Clock
-from hub.connectors.guard import Guard
 from hub.connectors.quarantine import StoredQuarantine
+from hub.connectors.replica.copier import Copier
 from hub.crypto.pairwise import PairwiseIds, Pseudonyms
+from hub.gateway.quota import PersonQuota
 from hub.gateway.statutory import StatutoryDesk
 from hub.identity.importer import Importer
 from hub.identity.index import PersonIndex
@@ -46,8 +47,10 @@ class Hub:
     importer: Importer
     linking: Linking
     references: References
+    quota: PersonQuota
     statutory: StatutoryDesk
-    sources: Mapping[str, Guard]
+    sources: Sources
+    copier: Copier
     quarantine: StoredQuarantine
     issuer: Issuer
     issuer_key: IssuerKey
@@ -68,4 +71,5 @@ class Hub:
         await self.quarantine.flush()
         for source in self.sources.values():
             await source.close()
+        await self.copier.close()
         await self.store.close()

@@ -3,12 +3,13 @@
 from hub.audit.entry import Draft, Outcome
 from hub.audit.kinds import Kind
 from hub.audit.log import AuditLog
+from hub.auditing.policies import PolicyTexts, policy_files
 from hub.auth.policy_bundle import read_trusted
 from hub.auth.policy_holder import Policy, PolicyHolder
 from hub.auth.policy_loader import PolicyLoader
 from hub.auth.policy_watch import Change, PolicyStore, PolicyWatcher, first_policy
 from hub.clock import Clock
-from hub.rules import Rules
+from hub.rules import Rules, policy_directories
 from hub.settings import Settings
 from hub.telemetry import Metrics
 
@@ -34,20 +35,28 @@ def build_policies(settings: Settings, rules: Rules) -> PolicyHolder:
     Raises:
         PolicyError: what was published or accepted earlier is not valid now.
     """
-    embedded = Policy(judge=rules.judge)
+    embedded = Policy(judge=rules.judge, files=policy_files(policy_directories(settings)))
     return PolicyHolder(
         first_policy(policy_store(settings), build_loader(rules), embedded, signed_only=settings.policy_signed_only)
     )
 
 
 def build_watcher(
-    settings: Settings, rules: Rules, holder: PolicyHolder, log: AuditLog, metrics: Metrics, clock: Clock
+    settings: Settings,
+    rules: Rules,
+    holder: PolicyHolder,
+    texts: PolicyTexts,
+    log: AuditLog,
+    metrics: Metrics,
+    clock: Clock,
 ) -> PolicyWatcher:
-    """Each change stands in the audit log before it takes effect, and is counted."""
+    """Each change stands in the audit log, and its texts are kept, before it takes effect, and is counted."""
     metrics.policy_version.set(holder.policy.version)
 
     async def announce(change: Change) -> None:
         refused = change.refused
+        if refused is None:
+            await texts.keep(change.digest, change.files)
         await log.append(
             Draft(
                 kind=Kind.POLICY,

@@ -11,12 +11,10 @@ from hub.auth.clients import read_clients
 from hub.auth.policy_holder import PolicyHolder
 from hub.auth.recipients import Recipients
 from hub.bootstrap.desk import build_commands
+from hub.bootstrap.replicas import Sources
 from hub.bootstrap.secrets import Secrets
 from hub.clock import CHINA, Clock
-from hub.connectors.guard import Guard
 from hub.connectors.mapping import AgencyMapping
-from hub.connectors.quarantine import StoredQuarantine
-from hub.connectors.registry import build_connectors, read_endpoints
 from hub.connectors.rows import layout_of
 from hub.events.outbox import Feed
 from hub.events.places import Places
@@ -27,6 +25,7 @@ from hub.gateway.plan import Planner
 from hub.gateway.quota import PersonQuota
 from hub.gateway.release import Releaser, SealedColumn
 from hub.gateway.resolve import Resolver
+from hub.gateway.shared_quota import SharedQuota
 from hub.gateway.sight import Sight, Sights
 from hub.gateway.statutory import StatutoryDesk
 from hub.gateway.survivorship import read_survivorship
@@ -44,6 +43,7 @@ from hub.schema.documents import Documents, shared_documents
 from hub.schema.operations import Operations, shared_plans
 from hub.schema.service import GraphQLService
 from hub.schema.shapes import PersonShapes
+from hub.schema.statutory import StatutoryFetcher
 from hub.schema.subscription import EventParts, HeadSource
 from hub.schema.views import View, Views
 from hub.schema.weights import read_weights
@@ -51,15 +51,7 @@ from hub.settings import Settings
 from hub.store.engine import Store
 
 
-def build_sources(settings: Settings, rules: Rules, quarantine: StoredQuarantine, clock: Clock) -> Mapping[str, Guard]:
-    file = settings.hub_dir / "agencies.toml"
-    endpoints = read_endpoints(file) if file.exists() else {}
-    return build_connectors(
-        rules.mappings, endpoints, rules.codes, quarantine, clock, concurrency=settings.agency_concurrency
-    )
-
-
-def build_index(store: Store, secrets: Secrets, sources: Mapping[str, Guard], clock: Clock) -> PersonIndex:
+def build_index(store: Store, secrets: Secrets, sources: Sources, clock: Clock) -> PersonIndex:
     return PersonIndex(
         reader=store.driver,
         opener=secrets.opener,
@@ -82,8 +74,14 @@ def build_vault(secrets: Secrets, clock: Clock) -> Vault:
     )
 
 
+def build_quota(settings: Settings, store: Store, secrets: Secrets, clock: Clock) -> PersonQuota:
+    """The quota that all servers on this store keep together."""
+    shared = SharedQuota(store, secrets.pseudonyms, clock)
+    return PersonQuota(limit=settings.persons_per_hour, clock=clock, shared=shared)
+
+
 def build_statutory(
-    store: Store, secrets: Secrets, index: PersonIndex, log: AuditLog, rules: Rules, clock: Clock
+    store: Store, secrets: Secrets, index: PersonIndex, log: AuditLog, quota: PersonQuota, clock: Clock
 ) -> StatutoryDesk:
     return StatutoryDesk(
         store=store,
@@ -93,7 +91,7 @@ def build_statutory(
         sealer=secrets.sealer,
         opener=secrets.opener,
         pseudonyms=secrets.pseudonyms,
-        policy_digest=rules.judge.policy_digest,
+        quota=quota,
         clock=clock,
     )
 
@@ -118,13 +116,15 @@ def build_service(
     rules: Rules,
     secrets: Secrets,
     index: PersonIndex,
-    sources: Mapping[str, Guard],
+    sources: Sources,
     log: AuditLog,
     policies: PolicyHolder,
     clock: Clock,
     store: Store,
     prover: Prover,
     audit_desk: AuditDesk,
+    quota: PersonQuota,
+    statutory: StatutoryDesk,
     disabled: Container[str],
     pulse: HeadSource,
 ) -> GraphQLService:
@@ -133,9 +133,9 @@ def build_service(
     releaser = Releaser(secrets.opener, sealed_columns(rules.mappings), recipients)
     weights = read_weights(rules.catalogue, rules.mappings, survivorship)
     sights = rules.sights
-    quota = PersonQuota(limit=max(1, settings.persons_per_hour // settings.workers), clock=clock)
     planner = Planner(rules.catalogue, survivorship, members_only=MEMBERS_ONLY, combinations=rules.combinations)
     resolver = Resolver(people=index, ids=secrets.ids)
+    asked_by_law = StatutoryFetcher(statutory)
     commands, lists, cases, oversight = build_commands(
         rules,
         policies,
@@ -148,6 +148,7 @@ def build_service(
         log,
         clock,
         webhook_hosts=settings.webhook_hosts,
+        statutory=asked_by_law,
     )
     gateway = _gateway(
         settings,
@@ -186,6 +187,7 @@ def build_service(
             cases=cases,
             oversight=oversight,
             audit=AuditFetcher(audit_desk),
+            statutory=asked_by_law,
         )
         documents_of = Documents(schema, CostModel(schema, weights), shared=documents)
         return View(schema, sight.policy_digest, documents_of, operations)
@@ -214,7 +216,7 @@ def _gateway(
     rules: Rules,
     secrets: Secrets,
     index: PersonIndex,
-    sources: Mapping[str, Guard],
+    sources: Sources,
     planner: Planner,
     releaser: Releaser,
     recipients: Recipients,

@@ -27,7 +27,17 @@ from hub.identity.vault import VAULT
 from hub.settings import Settings
 
 VAULT_FEWER_BITS = 7  # a vault holds a hundredth as many records
-INDEXES = ("identityNumber", "agencyKey", "name", "nameGram", "namePinyin", "vaultNumber", "vaultKey", "identityBlock")
+INDEXES = (
+    "identityNumber",
+    "agencyKey",
+    "name",
+    "nameGram",
+    "namePinyin",
+    "vaultNumber",
+    "vaultKey",
+    "identityBlock",
+    "replicaKey",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +55,7 @@ class Secrets:
     vault_numbers: RingIndex
     vault_keys: RingIndex
     matching: Matching
+    replica_keys: RingIndex
 
 
 def build_secrets(ring: KeyRing) -> Secrets:
@@ -62,6 +73,7 @@ def build_secrets(ring: KeyRing) -> Secrets:
         vault_numbers=_index(ring, "vaultNumber", fewer_bits=VAULT_FEWER_BITS),
         vault_keys=_index(ring, "vaultKey", fewer_bits=VAULT_FEWER_BITS),
         matching=Matching(digests=_pseudonyms(ring, "erased"), blocks=_index(ring, "identityBlock")),
+        replica_keys=_index(ring, "replicaKey"),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.audit.kinds import Kind
 from hub.auth.facts import Facts
 from hub.auth.principal import Principal
 from hub.casework.ports import Sealer
@@ -121,10 +122,13 @@ class Command:
     """`facing`: the facts, and whether it is about the caller's own agency's, under which the rules are asked first.
 
     A handler that learns only inside the transaction what it is about asks the rules again there (`Desk.permit`).
-    `asked`: coordinates of the person that the audit entry names.
+    `asked`: coordinates of the person that the audit entry names. `kind`: of that entry. `about`: names and ids that it
+    holds as `lookedAt`, never words of the caller's.
     """
 
     name: str
     handler: Handler
     facing: Facing = lambda call: (call.subject.facts if call.subject else Facts(), True)
     asked: Callable[[Call], tuple[str, ...]] = lambda _call: ()
+    kind: Kind = Kind.COMMAND
+    about: Callable[[Call], Mapping[str, str]] = lambda _call: {}

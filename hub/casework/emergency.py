@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 from sqlalchemy import Row, insert, select, update
 
+from hub.audit.kinds import Kind
+from hub.audit.log import is_entry_id
 from hub.auth.facts import Facts
 from hub.casework.commands import Call, Command, ProblemCode, Refusal, Work
 from hub.casework.ports import Owners, Rules
@@ -48,9 +50,9 @@ class EmergencyDesk:
                 facing=lambda _call: (Facts(), True),
                 asked=lambda call: tuple(name for name in call.given["coordinates"] if name in self._below),
             ),
-            Command(name="approveAccess", handler=self.decide, facing=best),
+            Command(name="approveAccess", handler=self.decide, facing=best, kind=Kind.APPROVAL, about=_about),
             Command(name="withdrawEmergencyAccess", handler=self.withdraw, facing=best),
-            Command(name="closeAccessReview", handler=self.close_review, facing=best),
+            Command(name="closeAccessReview", handler=self.close_review, facing=best, kind=Kind.APPROVAL, about=_about),
         )
 
     async def request(self, work: Work) -> Mapping[str, Any]:
@@ -230,6 +232,13 @@ def state_of(held: Row[Any], now_us: int) -> str:
     if not held.approved:
         return "REFUSED"
     return "ACTIVE" if now_us < held.valid_until_us else "ENDED"
+
+
+def _about(call: Call) -> Mapping[str, str]:
+    """Which request is decided on or reviewed, and how: so that the log by itself says what was approved."""
+    given = call.given
+    said = {name: str(given[name]) for name in ("decision", "finding") if name in given}
+    return {**said, "request": given["request"] if is_entry_id(given["request"]) else ""}
 
 
 def _covers(mine: Sequence[str], theirs: Sequence[str]) -> bool:

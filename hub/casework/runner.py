@@ -1,8 +1,8 @@
 """Runs commands: each has one effect, however often and however parallel it is sent, and none without an audit entry.
 
-Order of one command: the rules are asked; its audit entry (kind `command`) is durable; one transaction writes the row
-that claims the mutation id, what the handler changes, its outbox events and the receipt. So nothing is ever visible
-whose entry is not in the log, and an entry without a row of the same id says that the effect did not happen
+Order of one command: the rules are asked; its audit entry (kind `command` or `approval`) is durable; one transaction
+writes the row that claims the mutation id, what the handler changes, its outbox events and the receipt. So nothing is
+ever visible whose entry is not in the log; an entry without a row of the same id says that the effect did not happen
 (docs/adr/0011-commands.md).
 """
 
@@ -16,7 +16,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from hub.audit.entry import Draft, Outcome, Pattern
-from hub.audit.kinds import Kind
 from hub.audit.log import AuditLog
 from hub.casework.commands import Call, Command, ProblemCode, Refusal, Work
 from hub.casework.ports import Names, Rules, Sealer
@@ -151,7 +150,7 @@ class Runner:
         principal = call.principal
         asked = Pattern(predicate=(), full=tuple(sorted(item.asked(call))))
         draft = Draft(
-            kind=Kind.COMMAND,
+            kind=item.kind,
             request_id=call.request_id,
             agency=principal.agency,
             client=principal.client,
@@ -165,6 +164,7 @@ class Runner:
             policy_digest=self._rules.policy_digest,
             policies=policies,
             outcome=Outcome.OK,
+            looked_at=item.about(call),
         )
         return (await self._log.append(draft)).entry_id
 

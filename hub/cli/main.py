@@ -15,6 +15,7 @@ from hub.cli.doctor import doctor
 from hub.cli.keys import app as keys
 from hub.cli.person import app as person
 from hub.cli.policy import app as policy
+from hub.cli.replica import app as replica
 from hub.cli.schema import app as schema
 from hub.cli.serve import migrate, serve
 from hub.cli.tokens import token
@@ -40,6 +41,7 @@ app.add_typer(clients, name="client")
 app.add_typer(keys, name="keys")
 app.add_typer(person, name="person")
 app.add_typer(policy, name="policy")
+app.add_typer(replica, name="replica")
 app.add_typer(schema, name="schema")
 app.add_typer(audit, name="audit")
 

@@ -8,11 +8,16 @@ import typer
 from hub.auth.issuer import OFFICER, Issuer, open_issuer_key
 from hub.auth.personas import read_personas
 from hub.auth.purposes import read_purposes
+from hub.bootstrap.secrets import build_key_ring, build_secrets
 from hub.cli.options import DEFAULT_DATA, DataOption
 from hub.clock import SystemClock
+from hub.crypto.pairwise import SUBJECT_KIND
+from hub.domain.catalogue_reader import read_catalogue
+from hub.domain.codes_reader import read_codes
+from hub.domain.identity_number import IdentityNumber, IdentityNumberError
 from hub.errors import SettingsError
 from hub.rules import POLICIES_DIR
-from hub.settings import load_settings
+from hub.settings import Settings, load_settings
 
 
 def token(
@@ -21,6 +26,7 @@ def token(
     officer: Annotated[str | None, typer.Option(help="Another officer number.")] = None,
     purpose: Annotated[list[str] | None, typer.Option(help="Narrow the token to these purposes.")] = None,
     case: Annotated[list[str] | None, typer.Option(help="Bind the token to these cases.")] = None,
+    person: Annotated[str | None, typer.Option(help="Identity number of whose own token it is (data-subject).")] = None,
 ) -> None:
     """Print one access token of the demo issuer."""
     demo_file = data / "demo.json"
@@ -39,4 +45,16 @@ def token(
         raise typer.BadParameter(f"not a purpose of {persona}", param_hint="--purpose")
     key = open_issuer_key(settings.hub_dir / "keys" / "issuer.pem", create=False)
     issuer = Issuer(key, url=settings.issuer_url, audience=settings.audience, clock=SystemClock())
-    print(issuer.mint_for(known, officer=officer, purposes=narrowed, cases=tuple(case) if case else None))
+    bound = None if person is None else _bound(settings, known.agency, person)
+    cases = tuple(case) if case else None
+    print(issuer.mint_for(known, officer=officer, purposes=narrowed, cases=cases, person=bound))
+
+
+def _bound(settings: Settings, agency: str, number: str) -> str:
+    """The id by which a token names its person; the number itself is in no token."""
+    try:
+        text = IdentityNumber.parse(number).text
+    except IdentityNumberError as exc:
+        raise typer.BadParameter("not an identity number", param_hint="--person") from exc
+    ring = build_key_ring(settings, read_catalogue(read_codes()))
+    return build_secrets(ring).ids.seal(agency, SUBJECT_KIND, text)

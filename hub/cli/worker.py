@@ -1,4 +1,4 @@
-"""`hub worker`: what runs beside the server: order of events, webhooks, supervision, sweeps of agencies."""
+"""`hub worker`: what runs beside the server: order of events, webhooks, supervision, sweeps, copies of agencies."""
 
 import asyncio
 import signal
@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hub.bootstrap.build import build_hub
+from hub.bootstrap.parts import Hub
 from hub.bootstrap.work import Work, build_work
 from hub.cli.options import DEFAULT_DATA, DataOption
 from hub.errors import StoreError
@@ -30,7 +31,7 @@ def worker(
         try:
             if not await is_current(hub.store):
                 raise StoreError("the database is not at this program's schema; run `hub migrate`")
-            duties = duties_of(parts)
+            duties = duties_of(parts, hub)
             if once:
                 print(await run_once(duties))
                 return
@@ -45,7 +46,7 @@ def worker(
     asyncio.run(work())
 
 
-def duties_of(parts: Work) -> tuple[Duty, ...]:
+def duties_of(parts: Work, hub: Hub) -> tuple[Duty, ...]:
     publisher = parts.publisher
     publishing = () if publisher is None else (Duty(name="publish", work=publisher.run, pause_s=0.2),)
     return (
@@ -53,5 +54,6 @@ def duties_of(parts: Work) -> tuple[Duty, ...]:
         Duty(name="deliver", work=parts.deliverer.run, pause_s=0.5),
         Duty(name="supervise", work=parts.supervision.sweep, pause_s=30.0),
         Duty(name="sweep", work=parts.sweeps.run, pause_s=5.0),
+        Duty(name="copy", work=hub.copier.run, pause_s=5.0),
         *publishing,
     )

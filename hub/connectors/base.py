@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -19,6 +19,7 @@ class SourceState(StrEnum):
     DOWN = "DOWN"
     INVALID = "INVALID"
     THROTTLED = "THROTTLED"
+    NO_HISTORY = "NO_HISTORY"  # asked for an earlier time, of which nothing is kept
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,17 +50,25 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     coordinates: frozenset[str]
 
 
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """A time that is asked about: what was so at `valid`, as it was known at `known`. None: now."""
+
+    valid: datetime | None
+    known: datetime | None
+
+
 class Fetch(msgspec.Struct, frozen=True, kw_only=True):
     """One batched question in ONE round trip: at most `MAX_KEYS` keys over all parts, no key twice.
 
     Persons of different decision classes share the call, but no key is ever asked for a coordinate outside its part:
     a denied field is not fetched, not even for a neighbour's sake. All rows have `layout`, which names every
-    coordinate of every part; what is not in a key's own part is None in its row.
+    coordinate of every part; what is not in a key's own part is None in its row. `at`: the time asked about; None: now.
     """
 
     parts: tuple[Part, ...]
     layout: Layout
     timeout_s: float
+    at: Moment | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -71,7 +80,8 @@ class SourceRecord(msgspec.Struct, frozen=True):
 
     `values` is a row of the fetch's layout: a value, None where empty, a row for a nested record, a sequence of rows
     for a nested list. A sealed value stands as it was stored, in bytes; it is opened where it is released. A
-    quarantined value is None and counted in `quarantined`.
+    quarantined value is None and counted in `quarantined`. `received_at`: when the hub received it, where that was not
+    in this very answer.
     """
 
     key: str
@@ -79,6 +89,7 @@ class SourceRecord(msgspec.Struct, frozen=True):
     as_of: datetime
     values: Sequence[Any]
     quarantined: int = 0
+    received_at: datetime | None = None
 
 
 class ScannedRecord(msgspec.Struct, frozen=True):
@@ -132,11 +143,68 @@ class Connector(Protocol):
         """Every record the agency holds, in batches, for the person index; only where the mapping allows it."""
         ...
 
+    def scan_vaulted(self, *, batch: int) -> AsyncIterator[Sequence[ScannedRecord]]:
+        """Every record sealed by law that the agency holds, in batches, for the vault; none where it names none."""
+        ...
+
     async def start(self) -> None:
         """Begin, in the background, what the first fetch would have to wait for."""
         ...
 
     async def close(self) -> None: ...
+
+
+async def nothing_vaulted() -> AsyncIterator[Sequence[ScannedRecord]]:
+    """The records sealed by law of a source that has none."""
+    batches: tuple[Sequence[ScannedRecord], ...] = ()
+    for batch in batches:
+        yield batch
+
+
+Stamp = tuple[Any, str]
+"""A place in the order of changes: a time stamp as the source's driver gives and takes it, and a record id."""
+
+
+@runtime_checkable
+class Changes(Protocol):
+    """A source that can be followed by the time stamps of its records."""
+
+    async def newest(self) -> object:
+        """The newest time stamp there is, None if there is no record.
+
+        Raises:
+            SourceFailure: nothing usable arrived.
+        """
+        ...
+
+    async def changes(self, after: Stamp, *, batch: int) -> tuple[Sequence[str], Stamp | None]:
+        """Keys of the next records after a place, as the source has them, and the place of the last one.
+
+        Raises:
+            SourceFailure: nothing usable arrived.
+        """
+        ...
+
+
+@runtime_checkable
+class Drops(Protocol):
+    """A source that drops all its records now and then, each drop in a folder of its own."""
+
+    async def drops(self) -> Mapping[str, int]:
+        """Folder of every drop that is there → when its manifest was written, in nanoseconds."""
+        ...
+
+    def pinned(self, name: str) -> "Connector":
+        """A connector that knows this drop alone. Whoever asks closes it."""
+        ...
+
+    async def created(self) -> datetime:
+        """When the drop in use was made, by its manifest.
+
+        Raises:
+            SourceFailure: there is none, or it fails its manifest.
+        """
+        ...
 
 
 class SourceFailure(Exception):

@@ -7,6 +7,7 @@ province's drop takes longer than a request may: it runs once in the background;
 
 import asyncio
 import csv
+import glob
 import hashlib
 import io
 import json
@@ -15,6 +16,7 @@ from bisect import bisect_left
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from hub.connectors.base import (
     SourceFailure,
     SourceRecord,
     SourceState,
+    nothing_vaulted,
 )
 from hub.connectors.coerce import as_of
 from hub.connectors.mapping import AgencyMapping
@@ -95,7 +98,11 @@ class _Drop:
 
 
 class FileDropConnector:
-    def __init__(self, mapping: AgencyMapping, codes: Codes, quarantine: Quarantine, folder: Path) -> None:
+    def __init__(
+        self, mapping: AgencyMapping, codes: Codes, quarantine: Quarantine, folder: Path, only: str = "[0-9]*"
+    ) -> None:
+        """`only`: pattern of the drops to look at."""
+        self._only = only
         self._mapping = mapping
         self._codes = codes
         self._quarantine = quarantine
@@ -146,6 +153,25 @@ class FileDropConnector:
                 )
                 for row in rows
             ]
+
+    def scan_vaulted(self, *, batch: int) -> AsyncIterator[Sequence[ScannedRecord]]:
+        return nothing_vaulted()
+
+    async def drops(self) -> Mapping[str, int]:
+        """Folder of every drop that is there → when its manifest was written, in nanoseconds."""
+        return dict(await asyncio.to_thread(self._marks))
+
+    def pinned(self, name: str) -> "FileDropConnector":
+        """A connector that knows the drop `name` alone."""
+        return FileDropConnector(self._mapping, self._codes, self._quarantine, self._folder, glob.escape(name))
+
+    async def created(self) -> datetime:
+        """When the drop in use was made, by its manifest.
+
+        Raises:
+            SourceFailure: there is none, or it fails its manifest.
+        """
+        return as_of((await self._current()).created, "iso")
 
     async def start(self) -> None:
         await self._look()
@@ -207,11 +233,11 @@ class FileDropConnector:
             self._loading = asyncio.create_task(self._switch(newest))
 
     def _newest(self) -> _Mark | None:
-        name = max((path.name for path in self._folder.glob("[0-9]*") if path.is_dir()), default=None)
-        if name is None:
-            return None
-        manifest = self._folder / name / "manifest.json"
-        return name, manifest.stat().st_mtime_ns if manifest.exists() else 0
+        return max(self._marks(), default=None)
+
+    def _marks(self) -> list[_Mark]:
+        manifests = [path / "manifest.json" for path in self._folder.glob(self._only) if path.is_dir()]
+        return [(path.parent.name, path.stat().st_mtime_ns if path.exists() else 0) for path in manifests]
 
     async def _switch(self, newest: _Mark) -> None:
         """Load `newest` and use it, or remember that it is broken."""

@@ -55,7 +55,12 @@ class Guard:
         return self._opened_at is not None
 
     async def ask(self, fetch: Fetch) -> Fetched:
-        """One answer for all keys, in calls of at most `MAX_KEYS`; the worst state of several calls counts."""
+        """One answer for all keys, in calls of at most `MAX_KEYS`; the worst state of several calls counts.
+
+        A system of today knows nothing of earlier times, and is not asked for them.
+        """
+        if fetch.at is not None:
+            return silent(self.agency, SourceState.NO_HISTORY, self._clock)
         started = self._clock.monotonic()
         records: Mapping[str, SourceRecord] = {}
         state = SourceState.OK
@@ -90,6 +95,9 @@ class Guard:
             latency_ms=round((self._clock.monotonic() - started) * 1000),
             records=kept,
         )
+
+    def shared(self, _fetch: Fetch) -> None:
+        """Nobody answers for this agency together with others."""
 
     async def start(self) -> None:
         await self._connector.start()
@@ -126,6 +134,11 @@ class Guard:
         if self._failures >= FAILURES_TO_OPEN or self._opened_at is not None:
             self._opened_at = self._clock.monotonic()
         return state
+
+
+def silent(agency: str, state: SourceState, clock: Clock) -> Fetched:
+    """The answer of an agency that gives none."""
+    return Fetched(agency=agency, state=state, as_of=None, received_at=clock.now(), latency_ms=0, records={})
 
 
 def _pieces(fetch: Fetch) -> Sequence[Fetch]:

@@ -1,8 +1,9 @@
 """How an agency's own names, codes and formats become canonical: values read off one TOML file per agency."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 
 from hub.connectors.base import KeyKind
 from hub.domain.catalogue import Field
@@ -65,12 +66,39 @@ class AsOf:
     format: str
 
 
+class Mode(StrEnum):
+    """How an agency is asked: itself, its copy in the hub's store, or its copy where it does not answer itself."""
+
+    LIVE = "live"
+    REPLICA = "replica"
+    FALLBACK = "fallback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaTerms:
+    """What an agency lets the hub do with copies, and how they are kept; nothing is copied that it does not allow.
+
+    `allows`: modes that a deployment may choose. `every_s`: how often changes are looked for; `whole_every_s`: how
+    often everything is compared, which finds what was deleted. After `fresh_for_s` without a good copy answers are
+    marked stale, after `usable_for_s` there are none. A copy that would lose more than `most_gone_percent` of its
+    records is refused.
+    """
+
+    allows: frozenset[Mode] = frozenset()
+    every_s: int = 300
+    whole_every_s: int = 24 * 3600
+    fresh_for_s: int = 36 * 3600
+    usable_for_s: int = 7 * 24 * 3600
+    most_gone_percent: int = 20
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgencyMapping:
     """One agency's mapping. `rules` and `nested` are keyed by field name of its record type `type_name`.
 
     `variants`: the source may hold identity numbers in any historical form. `index` and `offices` name the columns that
-    the person index is built from; only a mapping that has them can be scanned.
+    the person index is built from; only a mapping that has them can be scanned. `vaulted` is the table of records
+    sealed by law: where it is (`at`), its columns of the main record's id (`key`) and of its own (`record`), others.
     """
 
     agency: str
@@ -88,3 +116,6 @@ class AgencyMapping:
     index: Mapping[str, str]
     offices: Mapping[str, str]
     file: str
+    vaulted: Mapping[str, str] = field(default_factory=dict)
+    mode: Mode = Mode.LIVE
+    replica: ReplicaTerms = ReplicaTerms()

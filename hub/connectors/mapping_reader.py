@@ -1,12 +1,13 @@
 """Reads mappings and holds them against catalogue and code lists; what does not fit does not start."""
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from hub.connectors.base import KeyKind
-from hub.connectors.mapping import DEFAULT_ASSUMED, AgencyMapping, AsOf, Nested, Price, Rule
+from hub.connectors.mapping import DEFAULT_ASSUMED, AgencyMapping, AsOf, Mode, Nested, Price, ReplicaTerms, Rule
 from hub.connectors.rows import MAX_NESTED
 from hub.domain.catalogue import Catalogue, Field, RecordType, Shape, ValueType
 from hub.domain.codes import Codes
@@ -25,6 +26,18 @@ _HOW = ("format", "codes", "standard", "split", "is_in", "positive", "present", 
 _RULE_KEYS = frozenset({"from", "sealed", *_HOW})
 _NESTED_KEYS = frozenset({"at", "key", "order", "row", "assumed"})
 _PRICE_KEYS = frozenset({"call", "record"})
+_TERMS_KEYS = {
+    "every_s": 7 * 24 * 3600,
+    "whole_every_s": 31 * 24 * 3600,
+    "fresh_for_s": 31 * 24 * 3600,
+    "usable_for_s": 366 * 24 * 3600,
+    "most_gone_percent": 100,
+}
+"""The greatest value of each."""
+_COPIED_KINDS = frozenset({"sql", "file_drop"})
+"""Sources that tell of their changes, or that drop all they hold."""
+_SORTED = re.compile(r"%Y[-/.]?%m[-/.]?%d([ T]?%H[:.]?%M([:.]?%S)?)?")
+"""Forms of time stamps whose order as text is their order in time."""
 _DEFAULTS: Mapping[ValueType, type] = {
     ValueType.STRING: str,
     ValueType.CODE: str,
@@ -78,6 +91,7 @@ class _Reader:
             raise self._error("unknown key kind", "main", "key_kind") from exc
         self._check_coordinates(agency)
         rules, nested = self._record(top)
+        terms = self._terms(rules, nested)
         return AgencyMapping(
             agency=agency,
             kind=str(kind),
@@ -93,8 +107,65 @@ class _Reader:
             nested=nested,
             index=self._data.get("index", {}),
             offices=self._data.get("offices", {}),
+            vaulted=self._vaulted(str(kind)),
             file=self._document.file,
+            mode=self._mode(self._data.get("mode", "live"), terms, "mode"),
+            replica=terms,
         )
+
+    def _vaulted(self, kind: str) -> Mapping[str, str]:
+        """The table of records sealed by law, if the agency has one; they are found by the number of their bearer."""
+        table = self._data.get("vaulted", {})
+        if not table:
+            return {}
+        if kind != "sql" or "number" not in self._data.get("index", {}):
+            raise self._error("needs a SQL source whose [index] has a number", "vaulted")
+        for needed in ("at", "key", "record"):
+            if needed not in table:
+                raise self._error(f"lacks {needed}", "vaulted")
+        columns: Mapping[str, str] = table
+        return columns
+
+    def _mode(self, given: Any, terms: ReplicaTerms, *path: str) -> Mode:
+        if given not in set(Mode):
+            raise self._error(f"unknown mode {given}", *path)
+        mode = Mode(given)
+        if mode is not Mode.LIVE and mode not in terms.allows:
+            raise self._error("[replica] does not allow it", *path)
+        return mode
+
+    def _terms(self, rules: Mapping[str, Rule], nested: Mapping[str, Nested]) -> ReplicaTerms:
+        """What the mapping says of copies. Whatever cannot be copied well may not be allowed."""
+        table = self._data.get("replica", {})
+        if not isinstance(table, dict):
+            raise self._error("is a table", "replica")
+        if unknown := table.keys() - _TERMS_KEYS - {"allows"}:
+            raise self._error(f"unknown key {min(unknown)}", "replica", min(unknown))
+        allows = table.get("allows", [])
+        if not isinstance(allows, list) or not set(allows) <= {Mode.REPLICA, Mode.FALLBACK}:
+            raise self._error("is a list of replica and fallback", "replica", "allows")
+        if allows:
+            self._check_copied([*rules.values(), *(rule for item in nested.values() for rule in item.rules.values())])
+        given = {
+            name: self._whole(table[name], 1, most, "replica", name)
+            for name, most in _TERMS_KEYS.items()
+            if name in table
+        }
+        return ReplicaTerms(allows=frozenset(Mode(name) for name in allows), **given)
+
+    def _check_copied(self, rules: Sequence[Rule]) -> None:
+        if self._data["kind"] not in _COPIED_KINDS:
+            raise self._error("only a SQL source or a file drop is copied", "replica", "allows")
+        index = self._data.get("index", {})
+        if not index:
+            raise self._error("copying needs [index]: a source that can be read as a whole", "replica", "allows")
+        if "vaulted" in index:
+            raise self._error("records that may be sealed by law are not copied", "replica", "allows")
+        if any(rule.sealed for rule in rules):
+            raise self._error("a source that holds sealed values is not copied", "replica", "allows")
+        form = self._data["main"].get("as_of_format", "iso")
+        if self._data["kind"] == "sql" and form != "iso" and not _SORTED.fullmatch(form):
+            raise self._error("time stamps of this form do not sort", "main", "as_of_format")
 
     def _price(self, kind: str) -> Price:
         default = DEFAULT_PRICES[kind]

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from hub.connectors.base import Fetch, KeyKind, Layout, Part, ScannedRecord, SourceRecord
+from hub.connectors.base import Fetch, KeyKind, Layout, Part, ScannedRecord, SourceRecord, nothing_vaulted
 
 
 class MemoryConnector:
@@ -36,6 +36,9 @@ class MemoryConnector:
         records = list(self._records.values())
         for start in range(0, len(records), batch):
             yield records[start : start + batch]
+
+    def scan_vaulted(self, *, batch: int) -> AsyncIterator[Sequence[ScannedRecord]]:
+        return nothing_vaulted()
 
     async def start(self) -> None:
         return None

@@ -12,7 +12,7 @@ from hub.clock import Clock
 from hub.connectors.base import Connector, Quarantine
 from hub.connectors.file_drop import FileDropConnector
 from hub.connectors.guard import Guard
-from hub.connectors.mapping import AgencyMapping
+from hub.connectors.mapping import AgencyMapping, Mode
 from hub.connectors.rest import RestConnector
 from hub.connectors.sql import SqlConnector
 from hub.domain.codes import Codes
@@ -22,12 +22,16 @@ from hub.store.reader import Reader, open_reader
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where an agency's system is; `api_key_file` keeps the secret out of the file that names it."""
+    """Where an agency's system is, and how it is asked if not as its mapping says.
+
+    `api_key_file` keeps the secret out of the file that names it.
+    """
 
     agency: str
     url: str | None = None
     path: str | None = None
     api_key_file: str | None = None
+    mode: str | None = None
 
 
 def read_endpoints(path: Path) -> Mapping[str, Endpoint]:
@@ -42,7 +46,7 @@ def read_endpoints(path: Path) -> Mapping[str, Endpoint]:
         raise SettingsError("cannot be read as TOML", file=path.name) from exc
     endpoints: dict[str, Endpoint] = {}
     for agency, entry in data.get("agencies", {}).items():
-        if unknown := entry.keys() - {"url", "path", "api_key_file"}:
+        if unknown := entry.keys() - {"url", "path", "api_key_file", "mode"}:
             raise SettingsError(f"unknown key {min(unknown)}", file=path.name, name=agency)
         endpoints[agency] = Endpoint(agency=agency, **entry)
     return endpoints
@@ -74,6 +78,22 @@ def build_connectors(
             connector = _build(mapping, endpoint, codes, quarantine)
         guards[agency] = Guard(connector, clock=clock, concurrency=concurrency)
     return guards
+
+
+def mode_of(mapping: AgencyMapping, endpoint: Endpoint) -> Mode:
+    """How the agency is asked in this deployment.
+
+    Raises:
+        SettingsError: the endpoint's mode is none, or not one that the mapping allows.
+    """
+    if endpoint.mode is None:
+        return mapping.mode
+    if endpoint.mode not in set(Mode):
+        raise SettingsError(f"unknown mode {endpoint.mode}", name=endpoint.agency)
+    mode = Mode(endpoint.mode)
+    if mode is not Mode.LIVE and mode not in mapping.replica.allows:
+        raise SettingsError(f"its mapping does not allow mode {mode.value}", name=endpoint.agency)
+    return mode
 
 
 def _reader(endpoint: Endpoint, readers: dict[str, Reader], concurrency: int) -> Reader:

@@ -18,6 +18,7 @@ from hub.connectors.base import (
     SourceFailure,
     SourceRecord,
     SourceState,
+    nothing_vaulted,
 )
 from hub.connectors.coerce import UnfitValueError, as_of
 from hub.connectors.mapping import AgencyMapping
@@ -100,6 +101,9 @@ class RestConnector:
             as_of=moment,
             values=values,
         )
+
+    def scan_vaulted(self, *, batch: int) -> AsyncIterator[Sequence[ScannedRecord]]:
+        return nothing_vaulted()
 
     async def start(self) -> None:
         return None

@@ -21,6 +21,7 @@ from hub.connectors.base import (
     SourceFailure,
     SourceRecord,
     SourceState,
+    Stamp,
 )
 from hub.connectors.coerce import UnfitValueError, as_of, coerce
 from hub.connectors.mapping import AgencyMapping
@@ -89,6 +90,27 @@ class SqlConnector:
         while rows := await self._rows(prepared, {"after": last}):
             yield [self._scanned(row, fields) for row in rows]
             last = rows[-1][1]
+
+    async def scan_vaulted(self, *, batch: int) -> AsyncIterator[Sequence[ScannedRecord]]:
+        """Every record sealed by law, by its own id; nothing where the mapping has no `[vaulted]`."""
+        if not self._mapping.vaulted:
+            return
+        prepared = self._reader.prepare(self._statements.vaulted(batch))
+        last = ""
+        while rows := await self._rows(prepared, {"after": last}):
+            yield [self._vaulted(row) for row in rows]
+            last = str(rows[-1][0])
+
+    async def newest(self) -> object:
+        """The newest time stamp there is, as the driver gives it."""
+        rows = await self._rows(self._reader.prepare(self._statements.newest()), {})
+        return rows[0][0] if rows else None
+
+    async def changes(self, after: Stamp, *, batch: int) -> tuple[Sequence[str], Stamp | None]:
+        """Keys of the next records by time stamp, then record id, and the place of the last one."""
+        prepared = self._reader.prepare(self._statements.changes(batch))
+        rows = await self._rows(prepared, {"after": after[0], "record": after[1]})
+        return [row[0] or "" for row in rows], (rows[-1][2], str(rows[-1][1])) if rows else None
 
     async def start(self) -> None:
         return None
@@ -176,6 +198,16 @@ class SqlConnector:
         except UnfitValueError as exc:
             raise self._invalid("record without a time stamp") from exc
         return ScannedRecord(key=row[0] or "", record=str(row[1]), as_of=moment, values=values)
+
+    def _vaulted(self, row: Sequence[Any]) -> ScannedRecord:
+        names = [f"index.{name}" for name in self._mapping.index]
+        names += [name for name in self._mapping.vaulted if name not in ("at", "key", "record")]
+        try:
+            moment = as_of(row[1], self._mapping.as_of.format)
+        except UnfitValueError as exc:
+            raise self._invalid("record without a time stamp") from exc
+        values = {name: value for name, value in zip(names, row[2:], strict=True) if value is not None}
+        return ScannedRecord(key=str(row[0]), record=str(row[0]), as_of=moment, values=values)
 
     def _forms(self, keys: Sequence[str], canonical: dict[str, str]) -> list[str]:
         """The keys as the source may hold them; notes in `canonical` which key each form stands for."""

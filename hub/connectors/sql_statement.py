@@ -46,6 +46,7 @@ ROOM = "room"  # parameter: bytes that one row of the answer may have (PostgreSQ
 _TEXTS = frozenset({ValueType.STRING, ValueType.CODE, ValueType.MONTH})
 FEW_KEYS = 8
 BETWEEN_KEYS = "\x1f"  # a control character (unit separator) between keys
+_VAULTED_KEYS = frozenset({"at", "key", "record"})
 TAIL = 3  # a row ends with key, record id and time stamp
 
 
@@ -90,6 +91,10 @@ class StatementBuilder:
         if mapping.offices:
             columns = [column for name, column in mapping.offices.items() if name != "at"]
             self._offices = _table(metadata, mapping.offices["at"], columns)
+        self._vaulted = None
+        if mapping.vaulted:
+            columns = [column for name, column in mapping.vaulted.items() if name != "at"]
+            self._vaulted = _table(metadata, mapping.vaulted["at"], columns)
 
     def in_columns(self, layout: Layout, keys: int) -> bool:
         """Whether `fetch` for so many keys gives one row of arrays. Values that may be arrays themselves forbid it."""
@@ -193,6 +198,35 @@ class StatementBuilder:
         ).add_columns(*columns, *extra, *self._office_list())
         record = self.main.c[self._mapping.record]
         return statement.where(record > bindparam("after", type_=Text)).order_by(record).limit(batch)
+
+    def vaulted(self, batch: int) -> Select[Any]:
+        """Records sealed by law after the parameter `after`, by their own id.
+
+        A row: id, time stamp, index columns of the bearer, then the mapping's columns but `at`, `key` and `record`.
+        """
+        assert self._vaulted is not None
+        named = self._mapping.vaulted
+        record = self._vaulted.c[named["record"]]
+        index = [self._text(self.main.c[source]) for source in self._mapping.index.values()]
+        rest = [self._text(self._vaulted.c[column]) for name, column in named.items() if name not in _VAULTED_KEYS]
+        stamp = self._text(self.main.c[self._mapping.as_of.source])
+        joined = self._vaulted.c[named["key"]] == self.main.c[self._mapping.record]
+        statement = select(record, stamp, *index, *rest).select_from(self._vaulted.join(self.main, joined))
+        return statement.where(record > bindparam("after", type_=Text)).order_by(record).limit(batch)
+
+    def newest(self) -> Select[Any]:
+        """The greatest time stamp, in the source's own type and order."""
+        return select(func.max(self.main.c[self._mapping.as_of.source]))
+
+    def changes(self, batch: int) -> Select[Any]:
+        """Key, record id and time stamp of the next records after the parameters `after` and `record`."""
+        key, record, stamp = (
+            self.main.c[name] for name in (self._mapping.key, self._mapping.record, self._mapping.as_of.source)
+        )
+        after: ColumnElement[Any] = bindparam("after")
+        last = bindparam("record", type_=Text)
+        beyond = or_(stamp > after, and_(stamp == after, record > last))
+        return select(key, record, stamp).where(beyond).order_by(stamp, record).limit(batch)
 
     def _flats(self, layout: Layout, parts: Sequence[frozenset[str]]) -> list[ColumnElement[Any]]:
         columns: list[ColumnElement[Any]] = []

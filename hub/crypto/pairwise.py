@@ -71,6 +71,16 @@ class PairwiseIds:
         return kind.decode(), payload.decode()
 
 
+SUBJECT_KIND = "p"
+"""Kind of the ids that name the person concerned in that person's own token; payload: the identity number."""
+
+
+def subject_of(ids: PairwiseIds, agency: str, text: str) -> str | None:
+    """The identity number behind such an id; None for anything else."""
+    opened = ids.open(agency, text)
+    return opened[1] if opened is not None and opened[0] == SUBJECT_KIND else None
+
+
 def _both_halves(key: bytes) -> bytes:
     """AES-SIV needs two independent keys, one for the IV and one for the cipher (RFC 5297, section 2.2)."""
     return HKDF(algorithm=SHA512(), length=64, salt=None, info=b"hub pairwise id").derive(key)

@@ -45,9 +45,9 @@ Many = Callable[[Executable, Sequence[Mapping[str, Any]]], Awaitable[None]]
 class Kept:
     """A sealed column that the hub keeps.
 
-    `place`: of a row, given its primary key by column name. `salts`: the table of salts by person, for values of
-    persons. `derived`: other columns made from the plaintext. `companion`: given person → all plaintexts of a person,
-    writes what else follows from them; then the rows of one person are moved together.
+    `place`: of a row, given its primary key by column name. `salts`: the table of salts, for values of persons; its key
+    stands in `table` too. `derived`: other columns made from the plaintext. `companion`: given person → all plaintexts
+    of a person, writes what else follows from them; then the rows of one person are moved together.
     """
 
     table: Table
@@ -252,9 +252,9 @@ def _page(kept: Kept, after: tuple[Any, ...] | None) -> Select[Any]:
     if kept.salts is None:
         query = select(*kept.key, kept.sealed, literal(None))
     else:
-        person = kept.table.c.person_id
+        (owner,) = kept.salts.primary_key.columns
         query = select(*kept.key, kept.sealed, kept.salts.c.salt).join_from(
-            kept.table, kept.salts, kept.salts.c.person_id == person
+            kept.table, kept.salts, owner == kept.table.c[owner.name]
         )
     query = query.where(kept.sealed.is_not(None)).order_by(*kept.key)
     return query if after is None else query.where(tuple_(*kept.key) > tuple_(*map(literal, after)))

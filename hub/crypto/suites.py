@@ -67,12 +67,26 @@ class Suite:
     digest: Digest
     cipher: Callable[[bytes], Cipher]
 
+    def __post_init__(self) -> None:
+        if self.key_bytes > DIGEST_BYTES:
+            raise ValueError("a key longer than one digest")
+
     def of(self, data_key: bytes, salt: bytes = b"") -> Cipher:
         """The cipher under the key derived from `data_key` for this suite and, with `salt`, for one person.
 
-        Cost: about 4 µs.
+        Cost: about 4 µs; `keyed` once and then 2 µs for each of many salts.
         """
-        return self.cipher(expand(self.digest, data_key, _SEALING + bytes((self.byte,)) + salt, self.key_bytes))
+        return self.keyed(data_key)(salt)
+
+    def keyed(self, data_key: bytes) -> Callable[[bytes], Cipher]:
+        """`of` as a function of the salt: HKDF-Expand, whose one block is as long as every suite's keys, or longer."""
+        cipher, size, label = self.cipher, self.key_bytes, _SEALING + bytes((self.byte,))
+        digest = hasher(self.digest, data_key)
+
+        def of(salt: bytes) -> Cipher:
+            return cipher(digest(label + salt + b"\x01")[:size])
+
+        return of
 
 
 AES_256_GCM = Suite(byte=0x11, name="AES-256-GCM", key_bytes=32, digest=Digest.SHA_256, cipher=AESGCM)

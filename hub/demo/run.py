@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -28,7 +28,7 @@ from hub.demo.cases import open_cases
 from hub.demo.launch import AgencyFleet, NotReadyError
 from hub.demo.population import World, someone
 from hub.demo.progress import Display
-from hub.domain.agencies import JUSTICE
+from hub.domain.agencies import JUSTICE, POLICE
 from hub.domain.identity_number import IdentityNumber
 from hub.errors import SettingsError
 from hub.identity.index import Inquiry
@@ -58,8 +58,12 @@ class Prepared:
     cases: dict[str, str]
 
 
-def run_demo(*, data: Path, port: int, people: int, seed: int, worker: bool = True) -> int:
+def run_demo(
+    *, data: Path, port: int, people: int, seed: int, worker: bool = True, modes: Mapping[str, str] | None = None
+) -> int:
     """Run until SIGINT or SIGTERM. Returns the exit code. `worker`: whether a worker runs beside the server.
+
+    `modes`: agencies that are not asked live, with how they are asked.
 
     Raises:
         StartupError: the port or the data directory is taken, or a process of the demo ended by itself.
@@ -68,10 +72,10 @@ def run_demo(*, data: Path, port: int, people: int, seed: int, worker: bool = Tr
     _check_port(settings)
     with _alone(data):
         (data / "demo.json").unlink(missing_ok=True)  # of an earlier run; whoever waits for it waits for this one
-        return _run(settings, people, seed, worker=worker)
+        return _run(settings, people, seed, worker=worker, modes=modes or {})
 
 
-def _run(settings: Settings, people: int, seed: int, *, worker: bool) -> int:
+def _run(settings: Settings, people: int, seed: int, *, worker: bool, modes: Mapping[str, str]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     started = time.monotonic()
     fleet = AgencyFleet(directory=settings.data_dir / "agencies", people=people, seed=seed)
@@ -81,7 +85,7 @@ def _run(settings: Settings, people: int, seed: int, *, worker: bool) -> int:
         with Display(words) as display:
             fleet.progress = display.report
             fleet.start()
-        _write_endpoints(settings, fleet)
+        _write_endpoints(settings, fleet, modes)
         prepared = asyncio.run(_prepare(settings, people, seed))
         children.append(_child(settings, "serve", "--port", str(settings.port)))
         _await_ready(settings, children[0])
@@ -115,7 +119,10 @@ async def _prepare(settings: Settings, people: int, seed: int) -> Prepared:
         _say(
             f"  {report.members} members, {report.without_number} without a valid number, {report.ambiguous} ambiguous"
         )
+        kept = await hub.importer.keep_vaulted(POLICE, hub.sources[POLICE].connector)
+        _say(f"  {kept} punishments sealed by law are in the vault")
         await _link(hub, people)
+        await _copy(hub, people)
         world = World(seed=seed, members=people, today=_made_on(settings) or today(hub.clock))
         inside, outside = await _choose(hub, world)
         return Prepared(inside=inside, outside=outside, cases=await _open_cases(hub, inside))
@@ -131,14 +138,22 @@ async def _link(hub: Hub, people: int) -> None:
             if agency == JUSTICE or not mapping.index or agency not in hub.sources:
                 continue
             report = await hub.linking.linker.run(
-                agency, hub.sources[agency].connector, _told(display, agency, 3 * people)
+                agency, hub.sources[agency].connector, _told(display, f"links of {agency}", 3 * people)
             )
             linked, asked = linked + report.linked + report.kept, asked + report.asked
     _say(f"  {linked} records of other agencies linked to members, {asked} wait for a decision")
 
 
-def _told(display: Display, agency: str, total: int) -> Callable[[int], None]:
-    return lambda done: display.report(f"links of {agency}", min(done, total), total)
+async def _copy(hub: Hub, people: int) -> None:
+    """First copies of the agencies that are answered for by one."""
+    with Display(words) as display:
+        for agency in hub.copier.agencies:
+            copy = await hub.copier.copy(agency, anyway=True, told=_told(display, f"copy of {agency}", 3 * people))
+            _say(f"  {copy.added} records of {agency} copied {copy.trouble}".rstrip())
+
+
+def _told(display: Display, what: str, total: int) -> Callable[[int], None]:
+    return lambda done: display.report(what, min(done, total), total)
 
 
 async def _choose(hub: Hub, world: World) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -179,13 +194,15 @@ def _made_on(settings: Settings) -> date | None:
     return made_on(directory) if (directory / MARKER).exists() else None
 
 
-def _write_endpoints(settings: Settings, fleet: AgencyFleet) -> None:
+def _write_endpoints(settings: Settings, fleet: AgencyFleet, modes: Mapping[str, str]) -> None:
     secrets = settings.hub_dir / "secrets"
     secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
     lines = ["# Written by `hub demo`: where the simulated agencies are."]
     for agency, endpoint in sorted(fleet.endpoints.items()):
         lines += ["", f'[agencies."{agency}"]']
         lines += [f"{name} = {json.dumps(endpoint[name])}" for name in ("url", "path") if name in endpoint]
+        if agency in modes:
+            lines.append(f"mode = {json.dumps(modes[agency])}")
         if "api_key" in endpoint:
             path = secrets / f"{agency}.key"
             _write_private(path, endpoint["api_key"])

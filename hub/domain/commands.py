@@ -1,4 +1,4 @@
-"""Names of everything that officers do to the hub's own records: commands, and the lists that belong to them.
+"""Names of everything that officers do to the hub's own records: commands, lists that belong to them, looks at the log.
 
 Policies name them as `Hub::Command`; what each does is `casework`'s business. A name that is not here is no command.
 """
@@ -13,6 +13,8 @@ CASE_COMMANDS = tuple(
         " rejectTransfer closeCase recordReoffence recordDeath recordDeparture"
     ).split()
 )
+STATUTORY_COMMANDS = ("requestStatutoryQuery", "approveStatutoryQuery")
+"""Steps towards records sealed by law: they have entries of their own kind."""
 COMMANDS = (
     "requestEmergencyAccess",
     "approveAccess",
@@ -20,6 +22,7 @@ COMMANDS = (
     "closeAccessReview",
     "giveConsent",
     "withdrawConsent",
+    *STATUTORY_COMMANDS,
     *CASE_COMMANDS,
     "issueSupervisionOrder",
     "replySupervisionOrder",
@@ -34,6 +37,9 @@ COMMANDS = (
 LISTS = (
     "accessRequests",
     "accessReviews",
+    "statutoryQueries",
+    "statutoryRecords",
+    "statutoryNotices",
     "case",
     "handoverForm",
     "caseload",
@@ -48,3 +54,9 @@ LISTS = (
     "webhooks",
     "webhookDeliveries",
 )
+LOG = ("auditEntries", "auditCheckpoint", "auditProof", "auditStatistics", "auditStatus", "subjectReport")
+"""Root fields that read the audit log."""
+CONSOLE = ("exports", "findings", "reviewFinding", "samples", "policy")
+"""What auditors do in the console besides."""
+NAMES = (*COMMANDS, *LISTS, *LOG, *CONSOLE)
+"""Everything that rules of the action `perform` can be about."""

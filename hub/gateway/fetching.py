@@ -1,12 +1,15 @@
 """From the keys and coordinates that plans want of an agency to its one question, and the layout of its rows."""
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from typing import Any
 
 import msgspec
 
-from hub.connectors.base import Fetch, Fetched, Layout, Part
+from hub.connectors.base import Fetch, Fetched, Layout, Moment, Part
 from hub.gateway.plan import BoundPlan, ClassPlan, bind
+from hub.gateway.ports import Source, Together
 
 LayoutOf = Callable[[str, frozenset[str]], Layout]
 """(agency, coordinates) → the layout of rows that hold exactly these."""
@@ -25,7 +28,7 @@ class Questions:
         self._layouts: OrderedDict[tuple[str, frozenset[str]], Layout] = OrderedDict()
         self._bound: OrderedDict[tuple[int, tuple[int, ...]], BoundPlan] = OrderedDict()
 
-    def fetch(self, agency: str, by_key: Mapping[str, frozenset[str]]) -> Fetch:
+    def fetch(self, agency: str, by_key: Mapping[str, frozenset[str]], at: Moment | None = None) -> Fetch:
         """One question for all keys, in parts of keys that are asked for the same."""
         by_coordinates: dict[frozenset[str], list[str]] = {}
         for key, coordinates in by_key.items():
@@ -34,6 +37,7 @@ class Questions:
             parts=tuple(Part(keys=tuple(keys), coordinates=names) for names, keys in by_coordinates.items()),
             layout=self._layout(agency, frozenset().union(*by_coordinates)),
             timeout_s=self._deadline_s,
+            at=at,
         )
 
     def bind(self, plan: ClassPlan, layouts: Mapping[str, Layout]) -> BoundPlan:
@@ -52,6 +56,25 @@ class Questions:
             if len(self._layouts) > MAX_KEPT:
                 self._layouts.popitem(last=False)
         return layout
+
+
+async def ask_all(sources: Mapping[str, Source], questions: Mapping[str, Fetch]) -> dict[str, Fetched]:
+    """The answers by agency, all asked for at the same time; what can be asked together is."""
+
+    async def ask(agency: str) -> Mapping[str, Fetched]:
+        return {agency: await sources[agency].ask(questions[agency])}
+
+    calls: list[Coroutine[Any, Any, Mapping[str, Fetched]]] = []
+    together: dict[Together, dict[str, Fetch]] = {}
+    for agency, question in questions.items():
+        shared = sources[agency].shared(question)
+        if shared is None:
+            calls.append(ask(agency))
+        else:
+            together.setdefault(shared, {})[agency] = question
+    calls += [shared.ask(held) for shared, held in together.items()]
+    answers = [await calls[0]] if len(calls) == 1 else await asyncio.gather(*calls)
+    return {agency: answer for part in answers for agency, answer in part.items()}
 
 
 def uncounted(answer: Fetched) -> Fetched:

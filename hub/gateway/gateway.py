@@ -4,23 +4,21 @@ All root fields of an operation are read together, so that an operation costs at
 shape. Decisions are per person; what a person's decision denies is in no part of any call.
 """
 
-import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import product
-
-import msgspec
 
 from hub.auth.decision import DecisionClass, DecisionTable, DenialCode, Effect, Judge, Reach, knows_existence
 from hub.auth.facts import Facts, ScopedFacts
 from hub.auth.principal import Principal
 from hub.auth.scoped import scoped_table
 from hub.clock import Clock, today
-from hub.connectors.base import Fetched, KeyKind, Layout
+from hub.connectors.base import Fetched, KeyKind, Layout, Moment
 from hub.domain.identity_number import IdentityNumber
 from hub.gateway.answering import Answering
 from hub.gateway.compose import compose
-from hub.gateway.fetching import Questions, narrowed, uncounted
+from hub.gateway.fetching import Questions, ask_all, narrowed, uncounted
+from hub.gateway.naming import Named, by_facts, counted
 from hub.gateway.noting import Noted, note
 from hub.gateway.plan import ClassPlan, Planner
 from hub.gateway.ports import People, Pseudonyms, Scope, Source
@@ -36,14 +34,6 @@ REGION = "Person.responsibleRegion"
 SEX = ("Person.sex", "JusticeRecord.sex")  # what the filter by sex observes: the index holds what justice says
 MAX_SCOPED = 256
 """Tables kept of facts that hold for a part of the fields only."""
-
-
-class _Named(msgspec.Struct, frozen=True, kw_only=True):
-    """One ask with the persons it names, in answer order; None where nothing was found."""
-
-    ask: Ask
-    refs: Sequence[PersonRef | None]
-    page: Page | None
 
 
 class Gateway:
@@ -84,8 +74,21 @@ class Gateway:
     async def read(self, asker: Asker, asks: Sequence[Ask], reading: Reading) -> list[AskAnswer]:
         """Answer `asks` together and note in `reading` what was used, denied and given.
 
-        Cost: one index statement for each kind of look-up and at most one call per agency (per 500 persons).
+        Cost: one index statement for each kind of look-up and at most one call per agency (per 500 persons), for each
+        time that is asked about.
         """
+        moments = dict.fromkeys(ask.at for ask in asks)
+        if len(moments) == 1:
+            return await self._read(asker, asks, asks[0].at, reading)
+        answers: dict[int, AskAnswer] = {}
+        for at in moments:
+            of_moment = {place: ask for place, ask in enumerate(asks) if ask.at == at}
+            read = await self._read(asker, list(of_moment.values()), at, reading)
+            answers.update(zip(of_moment, read, strict=True))
+        return [answers[place] for place in range(len(asks))]
+
+    async def _read(self, asker: Asker, asks: Sequence[Ask], at: Moment | None, reading: Reading) -> list[AskAnswer]:
+        """Answer `asks`, all about one time. Who may see what is decided as of now, whatever the time."""
         principal = asker.principal
         reach = asker.judge.reach(agency=principal.agency, role=principal.role, purpose=asker.purpose)
         if reach is Reach.NOBODY:
@@ -104,10 +107,12 @@ class Gateway:
         refs = list({ref.key: ref for item in named for ref in item.refs if ref is not None}.values())
         tables = self._tables(asker, refs)
         visible = {ref.key for ref in refs if through_registers or knows_existence(tables[ref.facts])}
-        self._quota.spend(officer_of(principal), _counted(named, visible))
+        await self._quota.spend(officer_of(principal), counted(named, visible))
         plans = [self._plans(asker, item, tables, visible, through_registers=through_registers) for item in named]
         keys = {ref.key: self._keys(ref) for ref in refs if ref.key in visible}
-        fetched, layouts = await self._fetch(asker, named, plans, keys, reading, through_registers=through_registers)
+        fetched, layouts = await self._fetch(
+            asker, named, plans, keys, at, reading, through_registers=through_registers
+        )
         if through_registers:
             visible = {
                 ref.key for ref in refs if ref.key in visible and self._registered(asker, ref.identity_number, fetched)
@@ -144,22 +149,22 @@ class Gateway:
 
     async def _name(
         self, inquiry: Inquiry, asker: Asker, asks: Sequence[Ask], reading: Reading, *, through_registers: bool
-    ) -> list[_Named]:
+    ) -> list[Named]:
         lookups = list(dict.fromkeys(lookup for ask in asks for lookup in ask.lookups))
         find = self._resolver.registers if through_registers else self._resolver.members
         found = await find(inquiry, asker, lookups) if lookups else {}
-        named: list[_Named] = []
+        named: list[Named] = []
         for ask in asks:
             if ask.listing is None:
-                named.append(_Named(ask=ask, refs=[found.get(lookup) for lookup in ask.lookups], page=None))
+                named.append(Named(ask=ask, refs=[found.get(lookup) for lookup in ask.lookups], page=None))
             elif through_registers:
                 reading.denied.add(Denied(coordinate=f"Query.{ask.field}", code=DenialCode.FIELD_DENIED))
-                named.append(_Named(ask=ask, refs=(), page=None))
+                named.append(Named(ask=ask, refs=(), page=None))
             else:
                 named.append(await self._list(inquiry, asker, ask))
         return named
 
-    async def _list(self, inquiry: Inquiry, asker: Asker, ask: Ask) -> _Named:
+    async def _list(self, inquiry: Inquiry, asker: Asker, ask: Ask) -> Named:
         assert ask.listing is not None
         listing = ask.listing
         scope = Scope(region=listing.region, sex=listing.sex)
@@ -173,7 +178,7 @@ class Gateway:
             offset=listing.offset,
             count=TOTAL in ask.coordinates,
         )
-        return _Named(
+        return Named(
             ask=ask,
             refs=[member_ref(known) for known in page.members.values()],
             page=Page(
@@ -232,7 +237,7 @@ class Gateway:
     def _plans(
         self,
         asker: Asker,
-        item: _Named,
+        item: Named,
         tables: Mapping[Facts, DecisionTable],
         visible: set[str],
         *,
@@ -254,9 +259,10 @@ class Gateway:
     async def _fetch(
         self,
         asker: Asker,
-        named: Sequence[_Named],
+        named: Sequence[Named],
         plans: Sequence[Mapping[Facts, ClassPlan]],
         keys: Mapping[str, Mapping[str, tuple[str, ...]]],
+        at: Moment | None,
         reading: Reading,
         *,
         through_registers: bool,
@@ -265,7 +271,7 @@ class Gateway:
         asked: dict[str, set[str]] = {}
         registers = self._registers(asker) if through_registers else ()
         for item, of_item in zip(named, plans, strict=True):
-            for facts, group in _by_facts(item.refs, keys).items():
+            for facts, group in by_facts(item.refs, keys).items():
                 fetches = {agency: share.fetch for agency, share in of_item[facts].agencies.items()}
                 for agency in registers:
                     fetches.setdefault(agency, frozenset())
@@ -279,11 +285,10 @@ class Gateway:
                                 by_key[key] = before | fetch
         for agency, persons in asked.items():
             reading.asked[agency] = reading.asked.get(agency, 0) + len(persons)
-        questions = {agency: self._questions.fetch(agency, by_key) for agency, by_key in wanted.items()}
-        calls = [self._sources[agency].ask(question) for agency, question in questions.items() if question.parts]
-        answers = [await calls[0]] if len(calls) == 1 else await asyncio.gather(*calls)
+        questions = {agency: self._questions.fetch(agency, by_key, at) for agency, by_key in wanted.items()}
+        asked_for = {agency: question for agency, question in questions.items() if question.parts}
         layouts = {agency: question.layout for agency, question in questions.items()}
-        return {answer.agency: answer for answer in answers}, layouts
+        return await ask_all(self._sources, asked_for), layouts
 
     def _keys(self, ref: PersonRef) -> Mapping[str, tuple[str, ...]]:
         """The keys to ask each agency with; a register role's person is asked for by identity number alone."""
@@ -303,7 +308,7 @@ class Gateway:
     async def _composable(
         self,
         inquiry: Inquiry,
-        named: Sequence[_Named],
+        named: Sequence[Named],
         plans: Sequence[Mapping[Facts, ClassPlan]],
         visible: set[str],
     ) -> dict[str, IndexedMember]:
@@ -325,7 +330,7 @@ class Gateway:
     def _views_of(
         self,
         asker: Asker,
-        item: _Named,
+        item: Named,
         plans: Mapping[Facts, ClassPlan],
         keys: Mapping[str, Mapping[str, tuple[str, ...]]],
         fetched: Mapping[str, Fetched],
@@ -347,6 +352,11 @@ class Gateway:
                 for agency, answer in zip(mine.agencies, answers[ref.facts], strict=True)
             ]
             view = self._views.build(asker, ref, mine, records, fetched)
+            if item.ask.at is not None:  # what the hub itself tells, it tells of now
+                view.predicates = [None] * len(mine.plan.predicates)
+                view.composed = [None] * len(mine.plan.composed)
+                views.append(view)
+                continue
             if mine.plan.predicates:
                 view.predicates = self._answering.answers(asker, ref, mine, records, fetched, today(self._clock))
             if mine.plan.composed:
@@ -370,26 +380,3 @@ class Gateway:
 def officer_of(principal: Principal) -> str:
     """Whose quota a request counts against."""
     return f"{principal.client}/{principal.officer}"
-
-
-def _counted(named: Sequence[_Named], visible: set[str]) -> Iterator[str]:
-    """What counts against the quota: each visible person once, and each look-up that finds nobody for the asker.
-
-    Who is unknown and who is not the asker's count alike, or what is left of the quota would tell them apart.
-    """
-    for item in named:
-        for place, ref in enumerate(item.refs):
-            if ref is not None and ref.key in visible:
-                yield ref.key
-            elif place < len(item.ask.lookups):
-                lookup = item.ask.lookups[place]
-                yield f"?{lookup.kind}:{lookup.text}"
-
-
-def _by_facts(refs: Sequence[PersonRef | None], keys: Mapping[str, object]) -> dict[Facts, list[str]]:
-    """Keys of the persons among `keys`, by the facts that decide about them."""
-    found: dict[Facts, list[str]] = {}
-    for ref in refs:
-        if ref is not None and ref.key in keys:
-            found.setdefault(ref.facts, []).append(ref.key)
-    return found

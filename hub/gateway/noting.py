@@ -8,7 +8,7 @@ import msgspec
 from hub.audit.entry import Pattern
 from hub.auth.decision import DecisionTable, DenialCode, Effect
 from hub.auth.facts import Facts
-from hub.connectors.base import Fetched
+from hub.connectors.base import Fetched, SourceState
 from hub.gateway.plan import ClassPlan, pattern_of
 from hub.gateway.reading import Ask, Denied, PersonRef, Reading, SourceUse
 
@@ -40,7 +40,9 @@ def note(
         nobody: called for each look-up that names nobody.
     """
     for agency, answer in fetched.items():
-        reading.sources[agency] = _use(answer)
+        before = reading.sources.get(agency)
+        if before is None or before.state is SourceState.OK:
+            reading.sources[agency] = _use(answer)
         reading.calls[agency] = reading.calls.get(agency, 0) + 1
     plans: dict[int, ClassPlan] = {}
     by_person: dict[str, tuple[PersonRef, list[Pattern]]] = {}

@@ -1,8 +1,8 @@
 """What the gateway needs from the rooms below, as it needs it; `bootstrap` hands in the real parts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from hub.auth.facts import Facts
 from hub.connectors.base import Fetch, Fetched, KeyKind
@@ -20,6 +20,16 @@ class Source(Protocol):
     def key_kind(self) -> KeyKind: ...
 
     async def ask(self, fetch: Fetch) -> Fetched: ...
+
+    def shared(self, fetch: Fetch) -> "Together | None":
+        """Who answers `fetch` together with other agencies' questions; None: `ask` this source alone."""
+        ...
+
+
+class Together(Protocol):
+    """Answers for several agencies at once, by agency; never raises."""
+
+    def ask(self, fetches: Mapping[str, Fetch]) -> Coroutine[Any, Any, Mapping[str, Fetched]]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from hub.audit.kinds import Kind
 from hub.auth.decision import DenialCode, Effect, Judge
 from hub.auth.facts import Facts
 from hub.auth.principal import Principal
-from hub.connectors.base import SourceState
+from hub.connectors.base import Moment, SourceState
 from hub.gateway.plan import BoundPlan
 from hub.identity.index import Known
 
@@ -42,12 +42,16 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """One root field: whom it names or lists, and all coordinates asked for below it, a list's own included."""
+    """One root field: whom it names or lists, and all coordinates asked for below it, a list's own included.
+
+    `at`: the time that is asked about; None: now.
+    """
 
     field: str
     lookups: tuple[Lookup, ...] = ()
     listing: Listing | None = None
     coordinates: frozenset[str]
+    at: Moment | None = None
 
 
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,12 +82,16 @@ class PersonRef(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """Where a record comes from. `record` is opaque and different for every asking agency."""
+    """Where a record comes from. `record` is opaque and different for every asking agency.
+
+    `stale`: it is the last that was known, because its agency does not answer or has not been copied for long.
+    """
 
     agency: str
     record: str
     as_of: datetime
     received_at: datetime
+    stale: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

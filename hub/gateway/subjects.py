@@ -66,7 +66,7 @@ class Subjects:
         ref = (await find(inquiry, asker, (lookup,))).get(lookup)
         named = self._stranger(lookup) if ref is None else self._person(asker, ref, members=reach is Reach.MEMBERS)
         if named is not None:
-            self._quota.spend(f"{principal.client}/{principal.officer}", (f"n:{named.key}",))
+            await self._quota.spend(f"{principal.client}/{principal.officer}", (f"n:{named.key}",))
         return named
 
     async def of_case(self, asker: Asker, case_id: str) -> NamedPerson | None:
@@ -79,7 +79,7 @@ class Subjects:
         if known is None:
             return None
         key = self._pseudonyms.of("member", member)
-        self._quota.spend(f"{asker.principal.client}/{asker.principal.officer}", (f"n:{key}",))
+        await self._quota.spend(f"{asker.principal.client}/{asker.principal.officer}", (f"n:{key}",))
         return NamedPerson(key=key, member=member, number=None, facts=known.facts)
 
     def _person(self, asker: Asker, ref: PersonRef, *, members: bool) -> NamedPerson:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hub.auth.decision import Judge
-from hub.connectors.base import Fetched, SourceRecord
+from hub.connectors.base import Fetched, SourceRecord, SourceState
 from hub.gateway.merge import Claim, Merged, merge
 from hub.gateway.plan import ACCESS, CONFLICTS, ID, PROVENANCE, SOURCES, BoundMerge, BoundPlan, ClassPlan
 from hub.gateway.ports import Pseudonyms
@@ -130,7 +130,8 @@ class ViewBuilder:
             agency=agency,
             record=self._record_name(asker, agency, record),
             as_of=record.as_of,
-            received_at=fetched[agency].received_at,
+            received_at=record.received_at or fetched[agency].received_at,
+            stale=fetched[agency].state is SourceState.STALE,
         )
 
     def _provenance(
@@ -140,7 +141,8 @@ class ViewBuilder:
             agency=agency,
             record=self._record_name(asker, agency, record),
             as_of=record.as_of,
-            received_at=fetched[agency].received_at,
+            received_at=record.received_at or fetched[agency].received_at,
+            stale=fetched[agency].state is SourceState.STALE,
         )
 
     def _record_name(self, asker: Asker, agency: str, record: SourceRecord) -> str:

@@ -5,7 +5,7 @@ with dates and region (found by nobody, as a vaulted one), cases, and the record
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, insert, select, update
@@ -39,6 +39,21 @@ from hub.store.engine import Store
 LONGEST_NAME = 64
 
 
+Forget = Callable[[AsyncConnection, Sequence[tuple[str, str]]], Awaitable[None]]
+"""Erases what stands under these (agency, key), in the transaction of the erasure."""
+
+
+def erased_among(digests: Digests) -> Callable[[AsyncConnection, str, Sequence[str]], Awaitable[frozenset[str]]]:
+    """(connection, agency, keys) → those among the keys whose person was erased."""
+
+    async def among(connection: AsyncConnection, agency: str, keys: Sequence[str]) -> frozenset[str]:
+        named = {erased_digest(digests, agency, key): key for key in keys}
+        rows = await connection.execute(select(erased_key.c.digest).where(erased_key.c.digest.in_(named)))
+        return frozenset(named[row[0]] for row in rows)
+
+    return among
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erased:
     """State of an erasure. `keys`: (agency, key) of the person's records, for what stands in other rooms."""
@@ -50,8 +65,20 @@ class Erased:
 
 class Eraser:
     def __init__(
-        self, *, store: Store, sealer: Sealer, opener: Opener, numbers: Indexer, erased: Digests, clock: Clock
+        self,
+        *,
+        store: Store,
+        sealer: Sealer,
+        opener: Opener,
+        numbers: Indexer,
+        erased: Digests,
+        clock: Clock,
+        forget: Forget | None = None,
+        natural: Sequence[str] = (),
     ) -> None:
+        """`forget`: erases what other rooms keep under a person's keys. `natural`: agencies asked by number."""
+        self._forget = forget
+        self._natural = tuple(natural)
         self._store = store
         self._sealer = sealer
         self._opener = opener
@@ -102,7 +129,10 @@ class Eraser:
             if first is None:
                 return await self._begin(connection, person_id, by, reason)
             keys = await self._keys(connection, person_id)
-            await self._erase(connection, person_id, keys)
+            everywhere = (*keys, *await self._numbered(connection, person_id))
+            await self._erase(connection, person_id, everywhere)
+            if self._forget is not None:
+                await self._forget(connection, everywhere)
             await connection.execute(
                 update(erasure)
                 .where(erasure.c.erasure_id == first)
@@ -156,6 +186,20 @@ class Eraser:
             .where(link.c.person_id == person_id)
         )
         return tuple((agency, self._opener.open(key_place(agency, person_id), raw, salt)) for agency, raw, salt in rows)
+
+    async def _numbered(self, connection: AsyncConnection, person_id: str) -> tuple[tuple[str, str], ...]:
+        """Keys under which agencies are asked for the person by number, whether or not they hold a record."""
+        row = (
+            await connection.execute(
+                select(person.c.number_sealed, salts.c.salt)
+                .join(salts, salts.c.person_id == person.c.person_id)
+                .where(person.c.person_id == person_id, person.c.number_sealed.is_not(None))
+            )
+        ).first()
+        if row is None:
+            return ()
+        number = self._open_number(person_id, row[0], row[1])
+        return tuple((agency, number) for agency in self._natural)
 
     async def _erase(self, connection: AsyncConnection, person_id: str, keys: tuple[tuple[str, str], ...]) -> None:
         digests = {erased_digest(self._erased, agency, key) for agency, key in keys}

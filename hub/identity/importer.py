@@ -8,19 +8,19 @@ while an import runs.
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.clock import Clock
 from hub.domain.agencies import HUB, JUSTICE
-from hub.domain.identity_number import IdentityNumber, IdentityNumberError
+from hub.domain.identity_number import IdentityNumber
 from hub.failpoints import failpoint
 from hub.identity.decoy import SALT_BYTES
 from hub.identity.links import Matching, trait_place, written
 from hub.identity.matching.traits import traits_of
-from hub.identity.names import MAX_NAME, normalised
+from hub.identity.member_record import day_of, names_of, number_of, offices_of
 from hub.identity.ports import (
     Digests,
     Indexer,
@@ -29,6 +29,7 @@ from hub.identity.ports import (
     NameIndexer,
     Opener,
     Sealer,
+    VaultSource,
     key_place,
     key_row,
     name_place,
@@ -61,8 +62,6 @@ _OF_MEMBERS = (
     link, jurisdiction, findings, case_reference, consent, person_salt, person_name, name_token,
     trait, block, false_item, review, link_removed,
 )  # fmt: skip
-NAMES = {"name": "index.called", "former": "index.formerly_called", "alias": "index.also_called"}
-_KINDS = {"H": "household", "J": "residence", "G": "work"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +132,18 @@ class Importer:
             progress(seen)
         report = await self._mark_ambiguous(members)
         return replace(report, erased=erased)
+
+    async def keep_vaulted(self, agency: str, source: VaultSource) -> int:
+        """Put every record of `agency` that is sealed by law into the vault, and nowhere else; how many there are.
+
+        Running it again changes nothing. A record that the agency no longer names stays: no seal ends by itself.
+        """
+        kept = 0
+        async for batch in source.scan_vaulted(batch=BATCH):
+            async with self._store.write() as connection:
+                await self._vault.keep(connection, agency, batch)
+            kept += len(batch)
+        return kept
 
     async def retire(self, before: datetime) -> int:
         """Take out members whom no import has seen since `before`, with their links, cases and consents.
@@ -227,7 +238,7 @@ class Importer:
         """The rows of one member, numbers and names sealed under `salt` (a new one if None); stores nothing."""
         salt = salt or secrets.token_bytes(SALT_BYTES)
         row, number = self._person(person_id, record, now, salt)
-        names = _names(record)
+        names = names_of(record)
         # Sealed first, then indexed: what is sealed under the newest key is indexed under the newest, also in rotation.
         sealed = {kind: self._sealer.seal(name_place(person_id, kind), name, salt) for kind, name in names.items()}
         tokens = {token for name in names.values() for token in self._names.of(name)}
@@ -240,7 +251,7 @@ class Importer:
             salt={"person_id": person_id, "salt": salt},
             names=[{"person_id": person_id, "kind": kind, "name_sealed": raw} for kind, raw in sealed.items()],
             tokens=[{"person_id": person_id, "token": token} for token in sorted(tokens)],
-            offices=_offices(row, record),
+            offices=offices_of(row, record),
             number=number,
         )
 
@@ -298,15 +309,15 @@ class Importer:
         self, person_id: str, record: IndexRecord, now: datetime, salt: bytes
     ) -> tuple[dict[str, object], IdentityNumber | None]:
         values = record.values
-        number = _number(values.get("index.number"))
+        number = number_of(values.get("index.number"))
         row: dict[str, object] = {
             "person_id": person_id,
             "number_sealed": self._sealer.seal(number_place(person_id), number.text, salt) if number else None,
             "number_index": self._numbers.of(number.text) if number else None,
             "ambiguous": False,
             "sex": {"M": "MALE", "F": "FEMALE", "1": "MALE", "2": "FEMALE"}.get(str(values.get("index.sex"))),
-            "term_start": _day(values.get("index.term_start")),
-            "term_end": _day(values.get("index.term_end")),
+            "term_start": day_of(values.get("index.term_start")),
+            "term_end": day_of(values.get("index.term_end")),
             "key_person": str(values.get("index.risk_class")) in ("Z", "01"),
             "vaulted": str(values.get("index.vaulted")) == "1",
             "deceased": str(values.get("index.deceased")) == "1",
@@ -360,57 +371,6 @@ class Importer:
         return ImportReport(members=members, without_number=missing or 0, ambiguous=len(doubles))
 
 
-def _number(raw: object) -> IdentityNumber | None:
-    try:
-        return IdentityNumber.parse(raw) if isinstance(raw, str) else None
-    except IdentityNumberError:
-        return None
-
-
-def _day(raw: object) -> date | None:
-    try:
-        return date.fromisoformat(raw[:10]) if isinstance(raw, str) else None
-    except ValueError:
-        return None
-
-
-def _offices(row: Mapping[str, object], record: IndexRecord) -> list[dict[str, object]]:
-    """Responsible offices. Of several spells at one office the one that ends last counts: J asks until when."""
-    raw = record.values.get("index.offices")
-    offices: dict[tuple[str, str], dict[str, object]] = {}
-    for region, kind, since, until in raw if isinstance(raw, list) else []:
-        named = _KINDS.get(str(kind), "household")
-        end = _day(until)
-        held = offices.get((str(region), named))
-        if held is not None and not _ends_later(end, held["valid_to"]):
-            continue
-        offices[str(region), named] = {
-            "person_id": row["person_id"],
-            "sex": row["sex"],
-            "vaulted": row["vaulted"],
-            "region": str(region),
-            "kind": named,
-            "valid_from": _day(since),
-            "valid_to": end,
-        }
-    return list(offices.values())
-
-
-def _ends_later(end: date | None, other: object) -> bool:
-    """Whether `end` is after `other`; None has no end."""
-    return isinstance(other, date) and (end is None or end > other)
-
-
 def erased_digest(digests: Digests, agency: str, key: str) -> str:
     """What is kept of an erased person's key, so that an import knows it again."""
     return digests.of("key", f"{agency}/{key}")
-
-
-def _names(record: IndexRecord) -> dict[str, str]:
-    """Kind → name, without those that are empty; one that says the same again is not kept twice."""
-    found: dict[str, str] = {}
-    for kind, named in NAMES.items():
-        raw = record.values.get(named)
-        if isinstance(raw, str) and normalised(raw) and normalised(raw) not in map(normalised, found.values()):
-            found[kind] = raw.strip()[:MAX_NAME]
-    return found

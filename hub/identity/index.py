@@ -103,8 +103,7 @@ class PersonIndex:
         self._reader = reader
         self._statements = Statements(reader, natural)
         self._opener = opener
-        self._open_candidate = opener.of_persons(HUB, person.name, person.c.number_sealed.name)
-        self._open_number = opener.of_persons(HUB, person.name, person.c.number_sealed.name, remember=True)
+        self._open_number = opener.of_persons(HUB, person.name, person.c.number_sealed.name)
         self._key_openers: dict[str, Callable[[object, bytes, bytes], str]] = {}
         self._numbers = numbers
         self._clock = clock
@@ -112,7 +111,7 @@ class PersonIndex:
         self._linked = linked
         self._approvals = approvals
         self._names = names
-        self._decoy = Decoy(sealer, self._open_candidate, number_place(_DECOY), "0" * NUMBER_LENGTH)
+        self._decoy = Decoy(sealer, self._open_number, number_place(_DECOY), "0" * NUMBER_LENGTH)
         self._decoy_link = Decoy(sealer, self._opening(HUB), key_place(HUB, _DECOY), "0" * NUMBER_LENGTH)
 
     async def find(self, inquiry: Inquiry, numbers: Iterable[IdentityNumber]) -> Mapping[str, Known]:
@@ -248,7 +247,7 @@ class PersonIndex:
         found: dict[str, Sequence[Any]] = {}
         doubled = set()
         for row in rows:
-            number = self._open_candidate(row[0], row[1], row[12])
+            number = self._open_number(row[0], row[1], row[12])
             if number in found:
                 doubled.add(number)  # while an index is re-keyed, an import may not have seen that two are the same
             elif number in wanted and not row[2]:
@@ -290,7 +289,8 @@ class PersonIndex:
             key_person=bool(row[5]),
             responsible_region=row[10],
         )
-        facts = _facts(*map(bool, row[6:9]), own, bool(row[9]), bool(row[5]))
+        subject = number is not None and number == inquiry.principal.subject
+        facts = _facts(*map(bool, row[6:9]), own, bool(row[9]), bool(row[5]), subject)
         approved = frozenset[str]() if standing is None else standing.of(member=row[0], number=number)
         return Known(member=member, facts=_scoped(facts, row[9], approved))
 
@@ -308,15 +308,25 @@ class PersonIndex:
     def _opening(self, agency: str) -> Callable[[object, bytes, bytes], str]:
         opening = self._key_openers.get(agency)
         if opening is None:
-            opening = self._opener.of_persons(agency, link.name, link.c.key_sealed.name, remember=True)
+            opening = self._opener.of_persons(agency, link.name, link.c.key_sealed.name)
             self._key_openers[agency] = opening
         return opening
 
 
 @lru_cache(maxsize=128)
-def _facts(jurisdiction: bool, term: bool, case: bool, own: bool, consent: bool, key_person: bool) -> Facts:
+def _facts(
+    jurisdiction: bool, term: bool, case: bool, own: bool, consent: bool, key_person: bool, subject: bool
+) -> Facts:
     """One value for each vector, so that persons of one class share it."""
-    return Facts(jurisdiction=jurisdiction, term=term, case=case, own=own, consent=consent, key_person=key_person)
+    return Facts(
+        jurisdiction=jurisdiction,
+        term=term,
+        case=case,
+        own=own,
+        consent=consent,
+        key_person=key_person,
+        subject=subject,
+    )
 
 
 def _scoped(facts: Facts, scope: Any, approved: frozenset[str]) -> Facts:
@@ -330,6 +340,7 @@ def _scoped(facts: Facts, scope: Any, approved: frozenset[str]) -> Facts:
         own=facts.own,
         consent=facts.consent,
         key_person=facts.key_person,
+        subject=facts.subject,
         approved=bool(approved),
         approved_for=approved,
         consent_for=None if not facts.consent or scope == EVERYTHING else frozenset(orjson.loads(scope)),
@@ -340,8 +351,8 @@ def _register_facts(row: Sequence[Any] | None, number: str, standing: Standing |
     """An approval stands for whoever bears the number, a member or not."""
     approved = frozenset[str]() if standing is None else standing.of(member="", number=number)
     if row is None:
-        return _scoped(_facts(False, False, False, True, False, False), EVERYTHING, approved)
-    return _scoped(_facts(False, False, bool(row[8]), True, bool(row[9]), False), row[9], approved)
+        return _scoped(_facts(False, False, False, True, False, False, False), EVERYTHING, approved)
+    return _scoped(_facts(False, False, bool(row[8]), True, bool(row[9]), False, False), row[9], approved)
 
 
 def _leading(mine: tuple[str, ...], region: str | None) -> tuple[tuple[str, ...], bool]:

@@ -13,9 +13,7 @@ class Sealer(Protocol):
 class Opener(Protocol):
     def open(self, place: Place, sealed: bytes, salt: bytes = b"") -> str: ...
 
-    def of_persons(
-        self, agency: str, table: str, column: str, *, remember: bool = False
-    ) -> Callable[[object, bytes, bytes], str]: ...
+    def of_persons(self, agency: str, table: str, column: str) -> Callable[[object, bytes, bytes], str]: ...
 
 
 class Indexer(Protocol):
@@ -50,6 +48,12 @@ class IndexSource(Protocol):
     """The register of members, read from beginning to end."""
 
     def scan(self, coordinates: frozenset[str], *, batch: int) -> AsyncIterator[Sequence[IndexRecord]]: ...
+
+
+class VaultSource(Protocol):
+    """Records sealed by law of an agency, read from beginning to end."""
+
+    def scan_vaulted(self, *, batch: int) -> AsyncIterator[Sequence[IndexRecord]]: ...
 
 
 def number_place(person_id: str) -> Place:

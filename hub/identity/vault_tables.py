@@ -26,13 +26,18 @@ vault_query = Table(
     Column("query_id", String(32), primary_key=True),
     Column("agency", String(40), nullable=False),
     Column("officer", String(64), nullable=False),
-    Column("case_id", String(64), nullable=False),
+    Column("role", String(40), nullable=False, server_default=""),
+    Column("purpose", String(40), nullable=False, server_default=""),
+    Column("case_id", String(64), nullable=False),  # empty where the person concerned asks
     Column("basis", String(40), nullable=False),
     Column("number_sealed", LargeBinary, nullable=False),
     Column("asked_at", DateTime(timezone=True), nullable=False),
+    Column("approver_agency", String(40)),
     Column("approver", String(64)),
     Column("approved_at", DateTime(timezone=True)),
     Column("answered_at", DateTime(timezone=True)),
+    Column("asked_entry", String(40)),
+    Column("approved_entry", String(40)),
 )
 
 vault_notice = Table(

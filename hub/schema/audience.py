@@ -6,9 +6,8 @@ viewer) is for everybody for whom its type is. What is listed here is for fewer.
 
 from collections.abc import Mapping
 
-from hub.auditing.access import LOG, may_ever
 from hub.domain.catalogue import Catalogue
-from hub.domain.commands import COMMANDS, LISTS
+from hub.domain.commands import COMMANDS, LISTS, LOG
 from hub.gateway.sight import Sight
 from hub.schema.filtering import Hidden
 
@@ -27,13 +26,11 @@ OBSERVES: Mapping[str, str] = {
 """Arguments and input fields, by the field that they let one find out."""
 COMMANDED: Mapping[str, str] = {
     **{f"Mutation.{name}": name for name in COMMANDS},
-    **{f"Query.{name}": name for name in LISTS},
+    **{f"Query.{name}": name for name in (*LISTS, *LOG)},
     "Subscription.caseEvents": "changes",
     "Subscription.taskEvents": "changes",
 }
-"""Root fields that the rules on commands decide on."""
-OF_THE_LOG: Mapping[str, str] = {f"Query.{name}": name for name in LOG}
-"""Root fields about the audit log."""
+"""Root fields that the rules of the action `perform` decide on."""
 PERSON = "Person"
 
 
@@ -55,8 +52,6 @@ def hidden_from(sight: Sight, catalogue: Catalogue, *, agency: str, role: str) -
             return not lists
         if coordinate in ABOUT_PERSONS:
             return not ever
-        if coordinate in OF_THE_LOG:
-            return not may_ever(role, OF_THE_LOG[coordinate])
         if coordinate in COMMANDED:
             return not sight.may(COMMANDED[coordinate], agency=agency, role=role)
         return coordinate in NEEDS_PURPOSE and not NEEDS_PURPOSE[coordinate] & purposes

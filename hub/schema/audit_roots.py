@@ -54,6 +54,7 @@ class AuditFetcher:
         reading.kind = trace.kind if reading.kind is not Kind.SUBJECT_REPORT else reading.kind
         reading.looked_at |= {f"{name}.{key}": text for key, text in trace.looked_at.items()} or {name: ""}
         reading.note |= trace.note
+        reading.policies.update(self._desk.allows(reader, name))
         held = {person for person, _ in reading.access}
         reading.access += [item for item in trace.access() if item[0] not in held]
         return value

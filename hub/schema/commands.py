@@ -15,7 +15,7 @@ from hub.casework.case_view import of_kept
 from hub.casework.commands import Call, ProblemCode, Subject
 from hub.casework.reviews import AccessPage, AccessView, moment_of
 from hub.casework.runner import Done
-from hub.domain.commands import COMMANDS
+from hub.domain.commands import COMMANDS, STATUTORY_COMMANDS
 from hub.engine.execute import FieldCall
 from hub.gateway.reading import Asker, Denied, Lookup
 from hub.gateway.subjects import NamedPerson
@@ -37,6 +37,7 @@ from hub.schema.desk import (
 )
 from hub.schema.oversight import Base, CorrectionReceipt, SupervisionReceipt, WebhookReceipt
 from hub.schema.roots import DEFAULT_FIRST, MAX_PERSONS, ArgumentError, lookup_of
+from hub.schema.statutory import Problematic, StatutoryFetcher
 from hub.schema.structure import PageInfo
 from hub.schema.verb import Verb
 
@@ -84,9 +85,10 @@ class CommandFetcher:
 
     FIELDS = COMMANDS
 
-    def __init__(self, runner: Runs, subjects: Finds) -> None:
+    def __init__(self, runner: Runs, subjects: Finds, statutory: StatutoryFetcher | None = None) -> None:
         self._runner = runner
         self._subjects = subjects
+        self._statutory = statutory
 
     async def fetch(self, context: OperationContext, calls: Sequence[FieldCall]) -> Sequence[Sequence[Any]]:
         columns: list[Sequence[Any]] = []
@@ -100,6 +102,8 @@ class CommandFetcher:
 
     async def _one(self, context: OperationContext, name: str, given: Mapping[str, Any]) -> Any:
         verb, asker = _VERBS[name], context.asker
+        if name in STATUTORY_COMMANDS:
+            return await self._towards_vault(context, verb, given)
         subject = None
         if verb.about_person or verb.about_case:
             field = "person" if verb.about_person else "case"
@@ -126,6 +130,16 @@ class CommandFetcher:
         if done.denied:
             context.reading.denied.add(Denied(coordinate=f"Mutation.{name}", code=DenialCode.FIELD_DENIED))
         return _result(name, given["clientMutationId"], done)
+
+    async def _towards_vault(self, context: OperationContext, verb: Verb, given: Mapping[str, Any]) -> Any:
+        assert self._statutory is not None
+        plain = {key: _plain(value) for key, value in given.items()}
+        try:
+            receipt = await self._statutory.command(context, verb.name, plain)
+        except Problematic as problem:
+            return Problem(code=problem.code, field=problem.field, message=problem.text)
+        success = SUCCESSES[verb.name]
+        return success(client_mutation_id=plain["clientMutationId"], audit_entry=receipt.pop("entry"), query=receipt)
 
     async def _find(self, asker: Asker, verb: Verb, given: Any) -> NamedPerson | None:
         if verb.about_person:

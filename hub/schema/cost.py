@@ -6,7 +6,7 @@ variables in. Source: IBM, GraphQL Cost Directives Specification: type cost, fie
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -162,8 +162,12 @@ class CostModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Persons:
-    """Persons that one field yields, `times` x the sizes of `slicers`, and the agencies asked for each of them."""
+    """Persons that one field yields, `times` x the sizes of `slicers`, and the agencies asked for each of them.
 
+    `apart`: agencies are called for them alone.
+    """
+
+    apart: bool
     times: int
     slicers: _Slicers
     asked: frozenset[str]
@@ -190,7 +194,9 @@ class _Adder:
             self._objects[slicers] += times
         if named is not None and named.name in self._holders:
             names = [child.name for child in field.children if _of_person(child)]
-            self._persons.append(_Persons(times=times, slicers=slicers, asked=self._weights.asked(names)))
+            self._persons.append(
+                _Persons(apart=field.apart, times=times, slicers=slicers, asked=self._weights.asked(names))
+            )
         for child in field.children:
             self.add(child, times, slicers, None if levels else field.size)
 
@@ -198,15 +204,15 @@ class _Adder:
         sums = dict(self._objects)
         for agency in {agency for persons in self._persons for agency in persons.asked}:
             asked = [persons for persons in self._persons if agency in persons.asked]
-            _add_agency(sums, self._weights.prices[agency], asked, called=True)
+            _add_agency(sums, self._weights.prices[agency], asked, calls=_calls(asked))
         return _figure(sums)
 
     def register(self, agency: str) -> Figure:
         """What it costs to ask `agency` for the persons for whom the selection does not."""
         sums: dict[_Slicers, int] = {}
         others = [persons for persons in self._persons if agency not in persons.asked]
-        called = bool(others) and len(others) == len(self._persons)
-        _add_agency(sums, self._weights.prices[agency], others, called=called)
+        asked = [persons for persons in self._persons if agency in persons.asked]
+        _add_agency(sums, self._weights.prices[agency], others, calls=_calls(self._persons) - _calls(asked))
         return _figure(sums)
 
     def _list_size(self, field: Selected, page: int | Slicer | None) -> int | Slicer:
@@ -215,11 +221,16 @@ class _Adder:
         return self._weights.size(f"{field.parent.name}.{field.name}" if field.parent else field.name)
 
 
-def _add_agency(sums: dict[_Slicers, int], price: Price, asked: list[_Persons], *, called: bool) -> None:
-    if called:
-        sums[()] = sums.get((), 0) + price.call
+def _add_agency(sums: dict[_Slicers, int], price: Price, asked: list[_Persons], *, calls: int) -> None:
+    if calls:
+        sums[()] = sums.get((), 0) + calls * price.call
     for persons in asked:
         sums[persons.slicers] = sums.get(persons.slicers, 0) + persons.times * price.record
+
+
+def _calls(asked: Sequence[_Persons]) -> int:
+    """Calls of one agency: one for all persons of now, and one for each field that asks about another time."""
+    return sum(persons.apart for persons in asked) + any(not persons.apart for persons in asked)
 
 
 def _figure(sums: Mapping[_Slicers, int]) -> Figure:

@@ -15,6 +15,7 @@ from hub.casework.workflow_reader import read_workflow
 from hub.engine.shape import Shape
 from hub.schema.casework import Case, verb_inputs
 from hub.schema.oversight_verbs import OVERSIGHT
+from hub.schema.statutory_types import STATUTORY
 from hub.schema.structure import PageInfo, PersonLookup
 from hub.schema.verb import Verb
 
@@ -223,6 +224,7 @@ def _case_verb(verb: CaseVerb) -> Verb:
 
 VERBS += tuple(_case_verb(verb) for verb in read_verbs(read_workflow()))
 VERBS += OVERSIGHT
+VERBS += STATUTORY
 
 
 def success_name(verb: str) -> str:

@@ -40,6 +40,7 @@ from hub.schema.oversight_lists import OversightFetcher
 from hub.schema.remembered import Remembered
 from hub.schema.roots import PeopleFetcher, viewer
 from hub.schema.shapes import PersonShapes
+from hub.schema.statutory import StatutoryFetcher
 
 MAX_OBJECTS = 10_000
 """Objects (not leaves) that one answer may hold (SECURITY section 1)."""
@@ -58,6 +59,7 @@ NEEDS_PURPOSE = frozenset(
         *ListFetcher.FIELDS,
         *OversightFetcher.FIELDS,
         *PeopleFetcher.FIELDS,
+        *StatutoryFetcher.FIELDS,
     }
 )
 """Root fields that are answered for a stated purpose only."""
@@ -152,6 +154,7 @@ class Operations:
         cases: CaseFetcher | None = None,
         oversight: OversightFetcher | None = None,
         audit: AuditFetcher | None = None,
+        statutory: StatutoryFetcher | None = None,
     ) -> None:
         people = PeopleFetcher(shapes, desk)
         fetchers: dict[tuple[str, str], Fetcher] = {("Query", name): people for name in PeopleFetcher.FIELDS}
@@ -163,6 +166,8 @@ class Operations:
             fetchers |= {("Query", name): cases for name in CaseFetcher.FIELDS}
         if oversight is not None:
             fetchers |= {("Query", name): oversight for name in OversightFetcher.FIELDS}
+        if statutory is not None:
+            fetchers |= {("Query", name): statutory for name in StatutoryFetcher.FIELDS}
         if audit is not None:
             fetchers |= {("Query", name): audit for name in AuditFetcher.FIELDS}
         self._schema = schema

@@ -1,5 +1,6 @@
 """The root of the graph as it is declared: fields, arguments, descriptions. `schema.roots` says what they do."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
@@ -21,7 +22,16 @@ from hub.schema.oversight import (
 )
 from hub.schema.records import RecordTypes
 from hub.schema.roots import DEFAULT_FIRST
+from hub.schema.statutory_types import statutory_fields
 from hub.schema.structure import AccessExplanation, ExecutedElsewhereError, Node, PageInfo, PersonLookup, Viewer
+
+AsOf = Annotated[
+    datetime | None, strawberry.argument(description="What was so at this time; default now. / 数据有效时点。")
+]
+KnownAt = Annotated[
+    datetime | None,
+    strawberry.argument(description="As it was known at this time; default now. / 数据知悉时点。"),
+]
 
 
 def build_query(types: RecordTypes, sex: Any) -> Any:
@@ -30,10 +40,10 @@ def build_query(types: RecordTypes, sex: Any) -> Any:
     filter_type = _people_filter(sex)
     connection_type = _connection(person_type)
 
-    async def person(lookup: PersonLookup) -> Any:
+    async def person(lookup: PersonLookup, as_of: AsOf = None, known_at: KnownAt = None) -> Any:
         raise ExecutedElsewhereError
 
-    async def persons(ids: list[strawberry.ID]) -> Any:
+    async def persons(ids: list[strawberry.ID], as_of: AsOf = None, known_at: KnownAt = None) -> Any:
         raise ExecutedElsewhereError
 
     async def node(id: strawberry.ID) -> Any:  # the argument's name is GraphQL's own
@@ -156,6 +166,7 @@ def build_query(types: RecordTypes, sex: Any) -> Any:
         ),
         "viewer": _root(viewer, Viewer, "Who you are. / 当前请求者。"),
         **audit_fields(),
+        **statutory_fields(),
     }
     return strawberry.type(
         type("Query", (), {"__annotations__": {}, "__module__": __name__, **members}),

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from hub.clock import CHINA
+from hub.connectors.base import Moment
 from hub.domain.identity_number import IdentityNumber, IdentityNumberError
 from hub.engine.execute import FieldCall
 from hub.errors import RequestError
@@ -21,6 +22,8 @@ DEFAULT_FIRST = 20
 MAX_EXPLAINED = 100
 MAX_COORDINATE = 100
 EXPLAIN = "explainAccess"
+MAX_MOMENTS = 4
+"""Times that one operation may ask about, now among them: each costs a call per agency."""
 
 
 class ArgumentError(RequestError):
@@ -42,6 +45,8 @@ class PeopleFetcher:
 
     async def fetch(self, context: OperationContext, calls: Sequence[FieldCall]) -> Sequence[Sequence[Any]]:
         asks: list[Ask | Exception | None] = [_ask(call) for call in calls]
+        if len({ask.at for ask in asks if isinstance(ask, Ask)}) > MAX_MOMENTS:
+            asks = [ArgumentError(f"At most {MAX_MOMENTS} times in one operation.")] * len(calls)
         answers = iter(await context.read([ask for ask in asks if isinstance(ask, Ask)]))
         columns: list[Sequence[Any]] = []
         for call, ask in zip(calls, asks, strict=True):
@@ -103,7 +108,18 @@ def _ask(call: FieldCall) -> Ask | Exception | None:
             lookups = tuple(Lookup(kind=LookupKind.ID, text=text) for text in arguments["ids"])
     except ArgumentError as error:
         return error
-    return Ask(field=name, lookups=lookups, coordinates=coordinates)
+    try:
+        return Ask(field=name, lookups=lookups, coordinates=coordinates, at=_moment(arguments))
+    except ArgumentError as error:
+        return error
+
+
+def _moment(arguments: Mapping[str, Any]) -> Moment | None:
+    """The time that is asked about; None: now."""
+    valid, known = arguments.get("asOf"), arguments.get("knownAt")
+    if any(given is not None and given.tzinfo is None for given in (valid, known)):
+        raise ArgumentError("A time needs an offset.")
+    return None if valid is None and known is None else Moment(valid=valid, known=known)
 
 
 def _explaining(arguments: Mapping[str, Any]) -> Ask | None:

@@ -43,6 +43,8 @@ from hub.schema.limits import (
 from hub.schema.list_size import Slicer, slicing
 
 _INTROSPECTION = frozenset({"__schema", "__type"})
+TIMES = frozenset({"asOf", "knownAt"})
+"""Arguments that name a time to ask about."""
 _Places = list[tuple[GraphQLNamedType | None, SelectionSetNode, tuple[str, ...]]]
 """Selection sets to read: the type each is read on, and the fragments that were expanded on the way to it."""
 
@@ -57,12 +59,16 @@ class Deferring:
 
 @dataclass(slots=True, kw_only=True)
 class Selected:
-    """One field of the answer. `parent` and `definition` are None where the schema knows no such thing."""
+    """One field of the answer. `parent` and `definition` are None where the schema knows no such thing.
+
+    `apart`: it asks about a time of its own, so that agencies are called for it alone.
+    """
 
     parent: GraphQLNamedType | None
     name: str
     definition: GraphQLField | None
     size: int | Slicer | None
+    apart: bool = False
     children: Sequence["Selected"] = ()
 
 
@@ -177,7 +183,8 @@ class _Walk:
         key = (parent.name if parent else None, (node.alias or node.name).value, name, size)
         group = groups.get(key)
         if group is None:
-            selected = Selected(parent=parent, name=name, definition=definition, size=size)
+            apart = any(argument.name.value in TIMES for argument in node.arguments or ())
+            selected = Selected(parent=parent, name=name, definition=definition, size=size, apart=apart)
             group = groups[key] = _Group(selected=selected)
         if node.selection_set is not None:
             child = get_named_type(definition.type) if definition is not None else None

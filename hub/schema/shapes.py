@@ -33,7 +33,7 @@ def _camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-_PROVENANCE = _plain("agency", "record", "as_of", "received_at")
+_PROVENANCE = _plain("agency", "record", "as_of", "received_at", "stale")
 PROVENANCE = Shape(type_name="Provenance", slots=_PROVENANCE)
 FIELD_PROVENANCE = Shape(type_name="FieldProvenance", slots={**_PROVENANCE, **_plain("field")})
 SOURCE_STATUS = Shape(

@@ -31,6 +31,7 @@ class Provenance:
     record: str = strawberry.field(description="Opaque name of the source record. / 来源记录（不透明）。")
     as_of: datetime = strawberry.field(description="State of the source. / 数据时点。")
     received_at: datetime = strawberry.field(description="When the hub received it. / 接收时间。")
+    stale: bool = strawberry.field(description="Whether it is only the last that was known. / 是否为最近已知值。")
 
 
 @strawberry.type(description="Where the value of one merged field comes from. / 合并字段的来源。")

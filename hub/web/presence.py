@@ -7,6 +7,7 @@ from typing import TypeVar
 from starlette.types import Receive
 
 WATCH_AFTER_S = 0.05
+AGAIN_AFTER_S = 0.05
 Result = TypeVar("Result")
 
 
@@ -30,8 +31,8 @@ async def while_present(receive: Receive, work: Awaitable[Result], *, after_s: f
 
     async def watch() -> None:
         nonlocal gone
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        while (await receive())["type"] != "http.disconnect":  # noqa: ASYNC110  # no event tells it
+            await asyncio.sleep(AGAIN_AFTER_S)  # a server may answer at once, and without end
         gone = True
         mine.cancel()
 

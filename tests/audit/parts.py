@@ -16,8 +16,8 @@ from hub.store.engine import Store
 
 ORIGIN = "hub.test/audit"
 PATTERNS = (
-    Pattern(full=("Person.name",), denied=("TaxRecord.arrears",)),
-    Pattern(masked=("Person.identityNumber",), predicate=("TaxRecord.employedThisMonth",)),
+    Pattern(full=("Person.name",), denied=("TaxRecord.arrears",), facts="case jurisdiction"),
+    Pattern(masked=("Person.identityNumber",), predicate=("TaxRecord.employedThisMonth",), facts=""),
     Pattern(denied=("JusticeRecord.riskClass",)),
 )
 OUTCOMES = tuple(Outcome)

@@ -19,7 +19,9 @@ from hub.store.migration import migrate
 
 RULES = read_rules(load_settings(demo=True))
 NUMBER = "11010519491231002X"
-NAMES = Pattern(full=("Person.name",), masked=("Person.identityNumber",), denied=("TaxRecord.arrears",))
+NAMES = Pattern(
+    full=("Person.name",), masked=("Person.identityNumber",), denied=("TaxRecord.arrears",), facts="case jurisdiction"
+)
 
 
 def principal(persona: str) -> Principal:

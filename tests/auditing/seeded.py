@@ -1,28 +1,33 @@
-"""1,000 reads by 30 officers over four weeks, with 12 kinds of misuse hidden among them. Seeded."""
+"""1,000 reads by 30 officers over four weeks, with 13 kinds of misuse hidden among them. Seeded."""
 
 import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from hub.audit.entry import Draft, Outcome, Pattern
+from hub.audit.kinds import Kind
 from hub.auditing.facts_file import FileFacts
-from hub.auditing.misuse import OfficerFacts, PersonFacts
+from hub.auditing.misuse import DAY_US, OfficerFacts, PersonFacts
 from hub.clock import CHINA
 
 NAMES = Pattern(full=("Person.name",))
+UNDER_APPROVAL = Pattern(full=("Person.name",), facts="approved case")
 OFFICERS = [f"{3000 + number}" for number in range(30)]
 REGIONS = [f"3607{number:02}" for number in range(1, 11)]
 SURNAMES = [f"s{number}" for number in range(60)]
 MONDAY = datetime(2026, 11, 2, 8, 0, tzinfo=CHINA)
 TOTAL = 1_000
+HOUR_US = 3_600_000_000
 
 
 @dataclass
 class World:
-    """`planted`: rule → (officer, request ids of the reads that are misuse)."""
+    """`planted`: rule → (officer, request ids of the reads that are misuse). `granted`: rows of emergency accesses."""
 
     drafts: list[tuple[datetime, Draft]] = field(default_factory=list)
     planted: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+    approvals: list[tuple[datetime, Draft]] = field(default_factory=list)
+    granted: list[dict] = field(default_factory=list)
     facts: FileFacts = field(default_factory=lambda: FileFacts({}, {}))
 
 
@@ -58,7 +63,7 @@ def build(seed: int) -> World:
     return world
 
 
-def _add(world, moment, officer, person, *, case=True, denied=False, rule=None, policies=()):
+def _add(world, moment, officer, person, *, case=True, denied=False, rule=None, pattern=NAMES):
     request = f"r{len(world.drafts)}"
     draft = Draft(
         request_id=request,
@@ -67,8 +72,7 @@ def _add(world, moment, officer, person, *, case=True, denied=False, rule=None, 
         role="judicial-office",
         purpose="HANDOVER",
         cases=("C1",) if case else (),
-        persons=((person, NAMES),),
-        policies=policies,
+        persons=((person, pattern),),
         outcome=Outcome.DENIED if denied else Outcome.OK,
     )
     world.drafts.append((moment, draft))
@@ -77,7 +81,7 @@ def _add(world, moment, officer, person, *, case=True, denied=False, rule=None, 
 
 
 def _plant(world, dice, officers, persons):
-    chosen = iter(dice.sample(OFFICERS, 12))
+    chosen = iter(dice.sample(OFFICERS, 13))
 
     def at(day, hour, minute=0):
         return MONDAY.replace(hour=hour, minute=minute) + timedelta(days=day)
@@ -121,7 +125,57 @@ def _plant(world, dice, officers, persons):
         _add(world, at(16, 10), officer, new(mark, officer, marks=frozenset({mark})), rule=rule)
     officer = next(chosen)
     glass = new("glass", officer)
-    _add(world, at(17, 10), officer, glass, policies=("emergency.detail",), rule="break-glass-unreviewed")
+    _grant(world, at(17, 9), officer, glass, reviewed=None)
+    _add(world, at(17, 10), officer, glass, pattern=UNDER_APPROVAL, rule="break-glass-unreviewed")
+    officer = next(chosen)
+    for name, reviewed in (("reviewed", 3), ("forged", 3)):  # one is as it should be, one stands in the table alone
+        _grant(world, at(17, 9), officer, new(name, officer), reviewed=reviewed, logged=name == "reviewed")
+    _add(world, at(17, 10), officer, "reviewed", pattern=UNDER_APPROVAL)
+    _add(world, at(17, 11), officer, "forged", pattern=UNDER_APPROVAL, rule="break-glass-without-grant")
+    _add(world, at(17, 12), officer, "reviewed", pattern=UNDER_APPROVAL, rule="break-glass-without-grant")  # too late
     officer = next(chosen)
     for rank in range(8):
         _add(world, at(18, 9, rank * 7), officer, new(f"probe{rank}", officer), denied=True, rule="probing")
+
+
+def _grant(world, moment, officer, person, *, reviewed, logged=True):
+    """An emergency access of 2 hours, reviewed after so many days; `logged`: the log holds the approval."""
+    request = f"grant-{len(world.granted):018}"
+    start = int(moment.timestamp() * 1_000_000)
+    if logged:
+        approval = Draft(
+            kind=Kind.APPROVAL,
+            request_id=request,
+            agency="justice",
+            officer="2999",
+            operation="approveAccess",
+            outcome=Outcome.OK,
+            looked_at={"request": request, "decision": "APPROVE"},
+        )
+        world.approvals.append((moment, approval))
+    world.granted.append(grant_row(request, person, officer, start, reviewed_days=reviewed))
+
+
+def grant_row(request, person, officer, start_us, *, reviewed_days=None, **other):
+    return {
+        "person_key": person,
+        "request_id": request,
+        "agency": "justice",
+        "officer": officer,
+        "client": "c",
+        "role": "judicial-office",
+        "purpose": "HANDOVER",
+        "region": "",
+        "regions": "[]",
+        "coordinates": "[]",
+        "minutes": 120,
+        "reason_sealed": b"",
+        "requested_us": start_us,
+        "decided_us": start_us,
+        "approved": True,
+        "valid_until_us": start_us + 2 * HOUR_US,
+        "review_due_us": start_us + 7 * DAY_US,
+        "withdrawn_us": None,
+        "reviewed_us": None if reviewed_days is None else start_us + reviewed_days * DAY_US,
+        **other,
+    }

@@ -25,7 +25,8 @@ OF_TAX = EntryFilter(agency="tax")
 
 
 async def made(office, file_format, wanted=OF_TAX):
-    await office.hub.office.policies.keep()
+    held = office.hub.policies.policy
+    await office.hub.office.policies.start(held.judge.policy_digest, held.files)
     job_id = await office.hub.office.exports.ask(AUDITOR, wanted, file_format)
     assert await office.hub.office.exports.turn()
     assert not await office.hub.office.exports.turn()
@@ -202,16 +203,17 @@ def _swap_lines(text):
 
 
 async def test_policy_texts_are_kept_by_digest_and_a_change_is_an_entry(office):
-    policies = office.hub.office.policies
-    await policies.keep()
-    await policies.keep()
-    assert [digest for digest, _ in await policies.versions()] == [policies.digest]
-    assert (await policies.of([policies.digest]))[policies.digest]["hub.cedar"]
+    policies, held = office.hub.office.policies, office.hub.policies.policy
+    digest = held.judge.policy_digest
+    await policies.start(digest, held.files)
+    await policies.start(digest, held.files)
+    assert [known for known, _ in await policies.versions()] == [digest]
+    assert (await policies.of([digest]))[digest]["hub.cedar"]
     assert "policy" not in [one["kind"] for one in await office.entries()]
-    policies.digest = "f" * 64
     office.clock.advance(1)
-    await policies.keep()
+    await policies.start("f" * 64, {"x.cedar": "text"})
     assert [one["kind"] for one in await office.entries()][-1] == "policy"
+    assert await policies.of(["f" * 64]) == {"f" * 64: {"x.cedar": "text"}}
 
 
 @given(

@@ -1,4 +1,4 @@
-"""Misuse: 12 hidden patterns in 1,000 reads, each rule alone at its limits, samples that are drawn again."""
+"""Misuse: 13 hidden patterns in 1,000 reads, each rule alone at its limits, samples that are drawn again."""
 
 import dataclasses
 import random
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import insert
 
 from hub.audit.checkpoints import Checkpoints
 from hub.audit.entry import Draft, Outcome
@@ -18,13 +19,16 @@ from hub.audit.reader import dump
 from hub.auditing.desk import AuditArgumentError, Reader
 from hub.auditing.facts_file import read_facts
 from hub.auditing.findings import FROM, Findings, StaleFindingError
-from hub.auditing.misuse import OfficerFacts, PersonFacts, Read, detect, explain, read_misuse_rules
+from hub.auditing.misuse import DAY_US, OfficerFacts, PersonFacts, Read, Use, detect, explain, read_misuse_rules
 from hub.auditing.samples import Samples, draw
 from hub.clock import CHINA
+from hub.domain.grants import ANSWERED_WITHIN_US, Grant
 from hub.errors import ForbiddenError, SettingsError, StartupError
+from hub.identity.grants import Grants
+from hub.identity.tables import emergency_access
 from tests.audit.parts import signer
 from tests.auditing.conftest import principal
-from tests.auditing.seeded import MONDAY, NAMES, OFFICERS, TOTAL, build
+from tests.auditing.seeded import HOUR_US, MONDAY, NAMES, OFFICERS, TOTAL, build, grant_row
 from tests.conftest import FULL
 
 RULES = read_misuse_rules()
@@ -47,18 +51,24 @@ class Moments:
 async def office_of(store, world):
     clock = Moments(MONDAY)
     log = AuditLog(store, clock)
-    for moment, draft in world.drafts:
+    for moment, draft in sorted([*world.drafts, *world.approvals], key=lambda item: item[0]):
         clock.at = moment
         await log.append(draft)
+    if world.granted:
+        async with store.write() as connection:
+            await connection.execute(insert(emergency_access), world.granted)
     clock.at = MONDAY + timedelta(days=40)
     queries = AuditQueries(store, Checkpoints(store, signer(), clock))
-    return Findings(store=store, log=log, clock=clock, rules=tuple(RULES.values()), facts=world.facts), queries, clock
+    findings = Findings(
+        store=store, log=log, clock=clock, rules=tuple(RULES.values()), facts=world.facts, grants=Grants(store)
+    )
+    return findings, queries, clock
 
 
 @pytest.mark.parametrize("seed", range(12 if FULL else 1))
 async def test_every_hidden_pattern_is_found_and_false_alarms_are_counted(store, seed):
     world = build(seed)
-    assert (len(world.drafts), len(OFFICERS), len(world.planted)) == (TOTAL, 30, 12)
+    assert (len(world.drafts), len(OFFICERS), len(world.planted)) == (TOTAL, 30, 13)
     assert set(world.planted) == set(RULES)
     findings, queries, _ = await office_of(store, world)
     fresh = await findings.scan(**ALL)
@@ -74,7 +84,7 @@ async def test_every_hidden_pattern_is_found_and_false_alarms_are_counted(store,
         hits |= {one.finding_id for one in of_rule if set(one.entries) & {ids[request] for request in requests}}
     false = sorted((one.rule, one.officer) for one in found if one.finding_id not in hits)
     by_rule = {rule: sum(name == rule for name, _ in false) for rule, _ in false}
-    sys.stdout.write(f"seed {seed}: {len(hits)} findings of 12 patterns, {len(false)} false alarms {by_rule}\n")
+    sys.stdout.write(f"seed {seed}: {len(hits)} findings of 13 patterns, {len(false)} false alarms {by_rule}\n")
     assert len(false) <= 12
     await _every_read_of_a_person(store, queries, world)
 
@@ -169,13 +179,71 @@ def test_volume_is_against_the_officer_s_own_history():
     assert of("volume", [*days[:12], *reads(90, apart_s=60)]) == []  # too little history to say
 
 
-def test_an_emergency_read_is_found_once_its_review_is_late():
-    day = 86_400_000_000
-    (read,) = reads(1, policies=("emergency.detail",))
-    rule = RULES["break-glass-unreviewed"]
-    for age, reviewed, count in ((2, None, 0), (4, None, 1), (4, 1, 0), (9, 5, 1)):
-        one = dataclasses.replace(read, reviewed_us=read.time_us + reviewed * day if reviewed else None)
-        assert len(detect([rule], Known(None, None), [one], now_us=read.time_us + age * day)) == count
+GRANT = Grant(
+    request="g", person="p0", agency="justice", officer="o", role="judicial-office", purpose="HANDOVER",
+    from_us=1_000_000_000_000, to_us=1_000_000_000_000 + DAY_US, due_us=1_000_000_000_000 + 7 * DAY_US,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reviewed", "now", "count"),
+    [(None, 6, 0), (None, 7, 0), (None, 8, 1), (5, 8, 0), (8, 9, 1)],
+    ids=["open", "last day", "overdue", "in time", "too late"],
+)
+def test_an_access_that_was_used_is_found_once_its_review_is_late(reviewed, now, count):
+    grant = dataclasses.replace(GRANT, reviewed_us=reviewed and GRANT.from_us + reviewed * DAY_US)
+    both = reads(2, uses=(Use(person="p0", grants=(grant,)),))
+    found = detect([RULES["break-glass-unreviewed"]], Known(None, None), both, now_us=GRANT.from_us + now * DAY_US)
+    assert [(one.key, len(one.reads)) for one in found] == [("g", 2)] * count
+    assert detect([RULES["break-glass-without-grant"]], Known(None, None), both, now_us=0) == []
+
+
+def test_a_use_without_a_grant_is_found_at_once():
+    (found,) = of("break-glass-without-grant", reads(1, uses=(Use(person="p0", grants=()),)))
+    assert found.figures["count"] == 1
+    assert of("break-glass-without-grant", reads(1)) == []
+    assert of("break-glass-unreviewed", reads(1, uses=(Use(person="p0", grants=()),))) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "covered"),
+    [
+        ({}, True),
+        ({"time_us": GRANT.from_us}, True),
+        ({"time_us": GRANT.to_us + ANSWERED_WITHIN_US}, True),
+        ({"time_us": GRANT.from_us - 1}, False),
+        ({"time_us": GRANT.to_us + ANSWERED_WITHIN_US + 1}, False),
+        ({"person": "p1"}, False),
+        ({"agency": "tax"}, False),
+        ({"officer": "o2"}, False),
+        ({"role": "county-office"}, False),
+        ({"purpose": "PICKUP"}, False),
+    ],
+)
+def test_a_grant_is_for_one_officer_role_purpose_and_person_and_for_a_time(changed, covered):
+    asked = {"agency": "justice", "officer": "o", "role": "judicial-office", "purpose": "HANDOVER", "person": "p0"}
+    assert GRANT.covers(**{**asked, "time_us": GRANT.from_us + 1, **changed}) is covered
+
+
+async def test_grants_are_those_that_reads_of_a_period_can_have_used(store):
+    start = GRANT.from_us
+    rows = [
+        grant_row("used", "p0", "o", start),
+        grant_row("withdrawn", "p0", "o", start, withdrawn_us=start + HOUR_US),
+        grant_row("refused", "p0", "o", start, approved=False, valid_until_us=None, review_due_us=None),
+        grant_row("asked", "p0", "o", start, approved=None, decided_us=None, valid_until_us=None, review_due_us=None),
+        grant_row("later", "p0", "o", start + DAY_US),
+    ]
+    async with store.write() as connection:
+        await connection.execute(insert(emergency_access), rows)
+    between = Grants(store).between
+    found = {one.request: one for one in await between(start, start + HOUR_US)}
+    assert set(found) == {"used", "withdrawn"}
+    assert (found["used"].to_us, found["withdrawn"].to_us) == (start + 2 * HOUR_US, start + HOUR_US)
+    assert [one.request for one in await between(start + HOUR_US + ANSWERED_WITHIN_US + 1, start + 2 * HOUR_US)] == [
+        "used"
+    ]
+    assert await between(0, start - 1) == []
 
 
 @pytest.mark.parametrize("rule", ["own-record", "same-surname", "same-household", "out-of-jurisdiction", "canary"])
@@ -225,6 +293,7 @@ def auditor(officer):
 async def opened_finding(store):
     world = build(3)
     world.drafts = [item for item in world.drafts if item[1].request_id in world.planted["canary"][1]]
+    world.approvals.clear()
     findings, _, clock = await office_of(store, world)
     await findings.scan(**ALL)
     (one,) = await findings.all()

@@ -84,6 +84,19 @@ def test_a_token_bound_to_cases_says_so():
     assert verifier().verify(f"Bearer {token(cases=['X-1'])}").cases == {"X-1"}
 
 
+def test_a_token_of_the_person_concerned_names_the_person_by_an_id_of_its_agency():
+    known = verifier(person_of=lambda agency, text: f"number of {text}" if (agency, text) == ("tax", "id-1") else None)
+    assert known.verify(f"Bearer {token(person='id-1')}").subject == "number of id-1"
+    assert known.verify(f"Bearer {GOOD}").subject is None
+
+
+@pytest.mark.parametrize("person", ["id-2", "", 7, None, ["id-1"], "x" * 201])
+def test_a_token_that_names_nobody_is_no_token(person):
+    known = verifier(person_of=lambda _agency, text: "number" if text == "id-1" else None)
+    with pytest.raises(UnauthenticatedError):
+        known.verify(f"Bearer {token(person=person)}")
+
+
 @pytest.mark.filterwarnings("ignore:EdDSA is deprecated")  # the name of RFC 8037; RFC 9864 prefers Ed25519
 @pytest.mark.parametrize(("alg", "kid", "key"), [("PS256", "rsa", RSA), ("EdDSA", "ed", ED)])
 def test_each_kind_of_key_has_its_one_algorithm(alg, kid, key):

@@ -173,3 +173,26 @@ def test_what_cannot_be_held_sealed_does_not_start(tmp_path, old, new, error):
 def test_only_a_sql_source_holds_sealed_values(tmp_path):
     with pytest.raises(MappingError, match="only a SQL source"):
         read(tmp_path, GOOD.replace('"nsrsbh"\nname', '{ from = "nsrsbh", sealed = true }\nname', 1))
+
+
+POLICE = (MAPPINGS_DIR / "police.toml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        pytest.param('record = "cfbh"\n', "", "lacks record", id="no record"),
+        pytest.param('at = "xz_cf"\n', "", "lacks at", id="no table"),
+        pytest.param("[index] # what", "[indexed] # what", "SQL source whose", id="no index"),
+    ],
+)
+def test_a_table_of_sealed_records_is_whole_or_refused(tmp_path, old, new, error):
+    assert old in POLICE
+    (tmp_path / "police.toml").write_text(POLICE.replace(old, new, 1), "utf-8")
+    with pytest.raises(MappingError, match=error):
+        read_mappings(catalogue(), CODES, [tmp_path])
+
+
+def test_only_the_police_name_a_table_of_sealed_records():
+    mappings = read_mappings(catalogue(), CODES)
+    assert {agency for agency, mapping in mappings.items() if mapping.vaulted} == {"police"}

@@ -1,6 +1,7 @@
 """One fetch of a SQL source, on SQLite and on PostgreSQL alike."""
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -300,3 +301,60 @@ async def test_a_scan_gives_every_record_once_in_batches_with_its_offices(execut
     assert records["a"].values == {
         "born": date(1990, 1, 2), "index.number": "张三", "index.offices": [["360702", None]]
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["text", "timestamp"])
+async def test_changes_are_followed_by_time_stamp_and_then_by_record(execute, connect, kind, store_url):
+    """Ties are met once each, whatever the batch; a stamp goes back to the driver as it came."""
+    if kind == "timestamp" and store_url.startswith("sqlite"):
+        kind = "text"  # it has no other
+    await execute(f"CREATE TABLE main (id text, rec text, stamp {kind}, name text, born date, paid numeric(12, 2))")
+    await execute("CREATE TABLE child (parent text, n integer, job text, grade integer)")
+    source = connect(MAPPING)
+    assert await source.newest() is None
+    days = {"r5": 3, "r1": 1, "r2": 2, "r4": 2, "r3": 2}
+    for record, day in days.items():
+        await execute(f"INSERT INTO main VALUES ('k{record}', '{record}', '2026-11-0{day}', NULL, NULL, NULL)")
+    await execute("INSERT INTO main VALUES (NULL, 'r6', '2026-11-04', NULL, NULL, NULL)")
+    await execute("INSERT INTO main VALUES ('never', 'r0', NULL, NULL, NULL, NULL)")
+    newest = await source.newest()
+    _, first = await source.changes((_before(newest), ""), batch=1)
+    for batch in (1, 2, 10):
+        met, after = ["kr1"], first
+        while True:
+            keys, last = await source.changes(after, batch=batch)
+            if last is None:
+                break
+            assert len(keys) <= batch
+            met, after = [*met, *keys], last
+        assert met == ["kr1", "kr2", "kr3", "kr4", "kr5", ""]
+        assert after == (newest, "r6")
+    assert (await source.changes((newest, ""), batch=5))[0] == [""]
+
+
+def _before(stamp):
+    """An earlier stamp of the same kind."""
+    return "2026-10-01" if isinstance(stamp, str) else stamp - timedelta(days=40)
+
+
+async def vaulted(connector, batch: int = 2) -> list:
+    return [record async for records in connector.scan_vaulted(batch=batch) for record in records]
+
+
+async def test_records_sealed_by_law_are_read_with_the_number_of_their_bearer(connect, execute):
+    await execute(
+        *TABLES,
+        "CREATE TABLE penalty (of text, no text, cause text)",
+        "INSERT INTO penalty VALUES ('r1', 'p3', 'x'), ('r1', 'p1', NULL), ('r2', 'p2', 'y'), ('r9', 'p4', 'z')",
+    )
+    held = {"at": "penalty", "key": "of", "record": "no", "cause": "cause"}
+    found = await vaulted(connect(replace(MAPPING, index={"number": "id", "called": "name"}, vaulted=held)))
+    assert [(one.key, one.record, one.values) for one in found] == [
+        ("p1", "p1", {"index.number": "a", "index.called": "张三"}),
+        ("p2", "p2", {"index.number": "b", "cause": "y"}),
+        ("p3", "p3", {"index.number": "a", "index.called": "张三", "cause": "x"}),
+    ]
+
+
+async def test_a_source_without_such_a_table_has_none(source):
+    assert await vaulted(source) == []

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.crypto.blind_index import BlindIndex
-from hub.crypto.pairwise import PairwiseIds, Pseudonyms
+from hub.crypto.pairwise import SUBJECT_KIND, PairwiseIds, Pseudonyms, subject_of
 from hub.crypto.suites import Digest
 
 IDS = PairwiseIds(bytes(range(32)))
@@ -62,3 +62,11 @@ def test_the_two_keys_of_the_cipher_are_independent(monkeypatch):
     assert len(key) == 64
     assert key[:32] != key[32:]
     assert bytes(range(32)) not in (key[:32], key[32:])
+
+
+def test_only_an_id_of_its_own_kind_and_agency_names_the_person_concerned():
+    ids = IDS
+    assert subject_of(ids, "subject", ids.seal("subject", SUBJECT_KIND, "36")) == "36"
+    assert subject_of(ids, "tax", ids.seal("subject", SUBJECT_KIND, "36")) is None
+    assert subject_of(ids, "subject", ids.seal("subject", "m", "36")) is None
+    assert subject_of(ids, "subject", "nonsense") is None

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from hub.crypto.envelope import Envelope, Place
 from hub.crypto.keyring import KeyRing
-from hub.crypto.opener import REMEMBERED, Opener
+from hub.crypto.opener import Opener
 from hub.crypto.sealing import Sealer
-from hub.crypto.suites import SUITES
+from hub.crypto.suites import SUITES, expand
 from hub.errors import KeyMaterialError, SealedValueError
 
 KEYS = {f"seal:{agency}:{cls}": {1: bytes([n] * 32), 2: bytes([n + 9] * 32)}
@@ -81,7 +81,7 @@ def test_noise_is_refused(ring, raw, known):
     for opening in (
         lambda: Opener(ring).open(PLACE, raw),
         lambda: Opener(ring).at("justice", "person", "name")("7", raw),
-        lambda: Opener(ring).of_persons("justice", "person", "name", remember=True)("7", raw, b"s"),
+        lambda: Opener(ring).of_persons("justice", "person", "name")("7", raw, b"s"),
     ):
         with pytest.raises(SealedValueError):
             opening()
@@ -99,8 +99,7 @@ def test_many_are_sealed_and_opened_as_each_alone(ring, texts, salt):
 def test_an_opener_of_a_column_opens_what_was_sealed_there(ring, text):
     assert Opener(ring).at("justice", "person", "name")(7, Sealer(ring).seal(PLACE, text)) == text
     sealed = Sealer(ring).seal(PLACE, text, b"s")
-    for remember in (False, True):
-        assert Opener(ring).of_persons("justice", "person", "name", remember=remember)(7, sealed, b"s") == text
+    assert Opener(ring).of_persons("justice", "person", "name")(7, sealed, b"s") == text
 
 
 def test_every_suite_opens_whatever_suite_a_deployment_seals_with():
@@ -109,13 +108,13 @@ def test_every_suite_opens_whatever_suite_a_deployment_seals_with():
             assert Opener(other).open(PLACE, Sealer(one).seal(PLACE, "李四", b"s"), b"s") == "李四"
 
 
-def test_no_more_persons_than_the_bound_are_remembered():
-    opener = Opener(RINGS[0])
-    opening = opener.of_persons("justice", "person", "name", remember=True)
-    for number in range(REMEMBERED + 50):
-        salt = number.to_bytes(32, "big")
-        assert opening(7, Sealer(RINGS[0]).seal(PLACE, "x", salt), salt) == "x"
-    assert len(opener._persons) == REMEMBERED
+@pytest.mark.parametrize("suite", SUITES.values(), ids=lambda suite: suite.name)
+@given(key=st.binary(min_size=32, max_size=32), salt=SALT)
+def test_the_key_of_a_person_is_one_block_of_hkdf(suite, key, salt):
+    info = b"hub seal " + bytes((suite.byte,)) + salt
+    made = expand(suite.digest, key, info, suite.key_bytes)
+    nonce = b"n" * 12
+    assert suite.of(key, salt).decrypt(nonce, suite.cipher(made).encrypt(nonce, b"x", b"a"), b"a") == b"x"
 
 
 def test_parts_of_a_place_cannot_run_into_each_other():

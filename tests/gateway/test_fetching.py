@@ -2,16 +2,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.connectors.base import Part
+from hub.connectors.base import Fetched, Part, SourceState
 from hub.connectors.rows import layout_of
 from hub.gateway import fetching
-from hub.gateway.fetching import Questions
+from hub.gateway.fetching import Questions, ask_all
 from hub.gateway.plan import Planner
 from hub.gateway.survivorship import MergeRule, Provider
-from tests.gateway.toy import table, toy_catalogue
+from tests.gateway.toy import WHEN, table, toy_catalogue
 
 CATALOGUE = toy_catalogue()
 TYPES = {"justice": "JusticeRecord", "police": "PoliceRecord", "tax": "TaxRecord"}
+NAMED = {"justice": "name", "police": "name", "tax": "number"}
 JUSTICE = frozenset({"JusticeRecord.name", "JusticeRecord.sentences", "Sentence.court", "Sentence.term"})
 RULES = {"name": MergeRule(field="name", providers=(
     Provider(agency="police", coordinate="PoliceRecord.name", field="name"),
@@ -81,3 +82,49 @@ def test_what_is_kept_is_bounded(questions, monkeypatch):
         }
         questions.bind(made, layouts)
     assert (len(questions._layouts), len(questions._bound)) == (2, 2)
+
+
+class Shelf:
+    """Answers for several agencies at once, and remembers for which."""
+
+    def __init__(self) -> None:
+        self.asked: list[set[str]] = []
+
+    async def ask(self, fetches):
+        self.asked.append(set(fetches))
+        return {agency: told(agency) for agency in fetches}
+
+
+class Copy:
+    """A source that is answered for by a shelf, if it has one."""
+
+    def __init__(self, agency: str, shelf: Shelf | None) -> None:
+        self.agency, self.shelf, self.calls = agency, shelf, 0
+
+    def shared(self, _fetch):
+        return self.shelf
+
+    async def ask(self, _fetch):
+        self.calls += 1
+        return told(self.agency)
+
+
+def told(agency: str) -> Fetched:
+    return Fetched(agency=agency, state=SourceState.OK, as_of=None, received_at=WHEN, latency_ms=0, records={})
+
+
+@pytest.mark.parametrize("shelved", [(), ("police",), ("police", "tax"), ("justice", "police", "tax")])
+async def test_what_can_be_asked_together_is_one_question(questions, shelved):
+    shelf = Shelf()
+    sources = {agency: Copy(agency, shelf if agency in shelved else None) for agency in TYPES}
+    asked = {
+        agency: questions.fetch(agency, {"a": frozenset({f"{TYPES[agency]}.{NAMED[agency]}"})}) for agency in TYPES
+    }
+    answers = await ask_all(sources, asked)
+    assert {agency: answer.agency for agency, answer in answers.items()} == {agency: agency for agency in TYPES}
+    assert shelf.asked == ([set(shelved)] if shelved else [])
+    assert [sources[agency].calls for agency in TYPES] == [agency not in shelved for agency in TYPES]
+
+
+async def test_where_nobody_is_asked_nothing_is_answered():
+    assert await ask_all({}, {}) == {}

@@ -89,6 +89,14 @@ def test_sources_are_noted_with_state_misfits_and_calls():
     assert reading.calls == {"tax": 1}
 
 
+def test_of_several_times_a_source_is_told_of_by_the_one_that_was_not_well_answered():
+    for states in ((SourceState.OK, SourceState.NO_HISTORY), (SourceState.NO_HISTORY, SourceState.OK)):
+        reading = Reading()
+        for state in states:
+            note(reading, [noted(ref("a"))], {"a"}, {"tax": answer(state)}, None, lambda one: one.key)
+        assert reading.sources["tax"].state is SourceState.NO_HISTORY
+
+
 def test_calls_of_several_readings_add_up():
     reading = Reading()
     for _ in range(2):

@@ -4,41 +4,41 @@ from hub.errors import RateLimitedError
 from hub.gateway.quota import PersonQuota, QuotaState
 
 
-def test_the_same_person_again_costs_nothing(clock):
+async def test_the_same_person_again_costs_nothing(clock):
     quota = PersonQuota(limit=2, clock=clock)
     for _ in range(5):
-        quota.spend("o", ["a", "b"])
+        await quota.spend("o", ["a", "b"])
 
 
-def test_one_too_many_is_refused_and_counts_nothing(clock):
+async def test_one_too_many_is_refused_and_counts_nothing(clock):
     quota = PersonQuota(limit=2, clock=clock)
-    quota.spend("o", ["a"])
+    await quota.spend("o", ["a"])
     clock.advance(600)
     with pytest.raises(RateLimitedError) as refused:
-        quota.spend("o", ["b", "c"])
+        await quota.spend("o", ["b", "c"])
     assert refused.value.retry_after_s == 3000
-    quota.spend("o", ["b"])
+    await quota.spend("o", ["b"])
 
 
-def test_after_an_hour_there_is_room_again(clock):
+async def test_after_an_hour_there_is_room_again(clock):
     quota = PersonQuota(limit=1, clock=clock)
-    quota.spend("o", ["a"])
+    await quota.spend("o", ["a"])
     clock.advance(3600)
-    quota.spend("o", ["b"])
+    await quota.spend("o", ["b"])
 
 
-def test_officers_do_not_share(clock):
+async def test_officers_do_not_share(clock):
     quota = PersonQuota(limit=1, clock=clock)
-    quota.spend("o", ["a"])
-    quota.spend("p", ["b"])
+    await quota.spend("o", ["a"])
+    await quota.spend("p", ["b"])
 
 
-def test_the_state_is_what_was_read_in_the_last_hour(clock):
+async def test_the_state_is_what_was_read_in_the_last_hour(clock):
     quota = PersonQuota(limit=5, clock=clock)
     assert quota.state("o") == QuotaState(limit=5, used=0, resets_in_s=None)
-    quota.spend("o", ["a"])
+    await quota.spend("o", ["a"])
     clock.advance(600)
-    quota.spend("o", ["a", "b"])
+    await quota.spend("o", ["a", "b"])
     assert quota.state("o") == QuotaState(limit=5, used=2, resets_in_s=3000)
     clock.advance(3000)
     assert quota.state("o") == QuotaState(limit=5, used=1, resets_in_s=600)

@@ -8,19 +8,26 @@ from sqlalchemy import select
 
 from hub.audit.log import AuditLog
 from hub.audit.reader import dump
+from hub.auth.principal import Principal
 from hub.clock import FixedClock
 from hub.crypto.opener import Opener
 from hub.crypto.pairwise import Pseudonyms
 from hub.crypto.sealing import Sealer
 from hub.domain.identity_number import IdentityNumber
-from hub.errors import AuditUnavailableError
-from hub.gateway.statutory import StatutoryBasis, StatutoryDesk, StatutoryQuery, StatutoryRefusedError
+from hub.errors import AuditUnavailableError, RateLimitedError
+from hub.events.outbox import Feed, Sequencer
+from hub.events.tables import outbox
+from hub.gateway.quota import PersonQuota
+from hub.gateway.reading import Asker
+from hub.gateway.statutory import Refused, StatutoryDesk, StatutoryQuery, StatutoryRefusedError
+from hub.gateway.statutory_queries import StatutoryBasis
 from hub.identity.importer import Importer
 from hub.identity.index import PersonIndex
 from hub.identity.references import CaseReference, References
 from hub.identity.vault import Vault
 from hub.identity.vault_tables import vault_notice
-from tests.identity.test_index import KEYS, NUMBERS, RING, Justice, find, number, officer, record
+from tests.auth.parts import judge
+from tests.identity.test_index import KEYS, NUMBERS, RING, Justice, Record, find, number, officer, record
 from tests.identity.test_index import NAMES as NAME_INDEXES
 
 PURPOSE = "HANDOVER"
@@ -30,8 +37,12 @@ CASE = "J1"
 
 
 @pytest.fixture
-async def desk(store, clock):
-    vault = Vault(sealer=Sealer(RING), opener=Opener(RING), numbers=NUMBERS, keys=KEYS, clock=clock)
+def vault(clock):
+    return Vault(sealer=Sealer(RING), opener=Opener(RING), numbers=NUMBERS, keys=KEYS, clock=clock)
+
+
+@pytest.fixture
+async def desk(store, vault, clock):
     index = PersonIndex(
         reader=store.driver, opener=Opener(RING), sealer=Sealer(RING), numbers=NUMBERS, clock=clock, natural=["police"]
     )
@@ -59,63 +70,97 @@ async def desk(store, clock):
         sealer=Sealer(RING),
         opener=Opener(RING),
         pseudonyms=Pseudonyms(b"p" * 32),
-        policy_digest="digest",
+        quota=PersonQuota(limit=100, clock=clock),
         clock=clock,
     )
 
 
-def query(sequence: int = 1, case: str = CASE) -> StatutoryQuery:
-    return StatutoryQuery(
-        number=IdentityNumber.parse(number(sequence)), case=case, basis=StatutoryBasis.CRIMINAL_PROCEDURE_286
-    )
+def query(sequence: int = 1, case: str | None = CASE, basis=StatutoryBasis.CRIMINAL_PROCEDURE_286) -> StatutoryQuery:
+    return StatutoryQuery(number=IdentityNumber.parse(number(sequence)), case=case, basis=basis)
 
 
-async def ask(desk, who=ASKER, **given):
-    return await desk.ask(who, PURPOSE, query(**given), "r1")
+def asker(who: Principal, purpose: str = PURPOSE) -> Asker:
+    return Asker(principal=who, purpose=purpose, cases=(), judge=judge())
 
 
-async def approve(desk, query_id, who=APPROVER):
-    await desk.approve(who, PURPOSE, query_id, "r2")
+async def ask(desk, who=ASKER, mutation="m1", purpose=PURPOSE, **given):
+    return (await desk.ask(asker(who, purpose), query(**given), "r1", mutation)).query_id
 
 
-async def answer(desk, query_id, who=ASKER):
-    return await desk.answer(who, PURPOSE, query_id, "r3")
+async def approve(desk, query_id, who=APPROVER, purpose=PURPOSE):
+    return await desk.approve(asker(who, purpose), query_id, "r2")
+
+
+async def answer(desk, query_id, who=ASKER, purpose=PURPOSE):
+    return await desk.answer(asker(who, purpose), query_id, "r3")
 
 
 async def entries(store):
     return [line async for line in dump(store)]
 
 
-async def refused(awaitable) -> None:
-    with pytest.raises(StatutoryRefusedError):
+async def refused(awaitable, why: Refused | None = None) -> None:
+    with pytest.raises(StatutoryRefusedError) as found:
         await awaitable
+    assert why in (None, found.value.refused)
 
 
-async def test_asked_approved_and_given_once(desk, store):
+async def test_asked_approved_and_given_for_an_hour(desk, clock):
     query_id = await ask(desk)
     await approve(desk, query_id)
-    (held,) = await answer(desk, query_id)
-    assert (held.agency, held.key) == ("justice", "young")
+    for _ in range(2):
+        (held,) = await answer(desk, query_id)
+        assert (held.agency, held.key) == ("justice", "young")
+    clock.advance(timedelta(hours=1, seconds=1).total_seconds())
     await refused(answer(desk, query_id))
+
+
+async def test_a_law_opens_the_records_of_its_own_kind_only(desk, store, vault):
+    penalty = Record("p1", {"index.number": number(1), "cause": "drug use"})
+    async with store.write() as connection:
+        await vault.keep(connection, "police", [penalty])
+    for mutation, basis, owner in (
+        ("a", StatutoryBasis.CRIMINAL_PROCEDURE_286, "justice"),
+        ("b", StatutoryBasis.PUBLIC_SECURITY_136, "police"),
+    ):
+        query_id = await ask(desk, mutation=mutation, basis=basis)
+        await approve(desk, query_id)
+        assert [each.agency for each in await answer(desk, query_id)] == [owner]
+
+
+async def test_the_same_command_again_is_the_same_query(desk, store):
+    query_id = await ask(desk)
+    assert await ask(desk) == query_id
+    assert await ask(desk, mutation="m2") != query_id
+    await refused(ask(desk, sequence=7), Refused.IDEMPOTENCY_CONFLICT)
+    first = await approve(desk, query_id)
+    assert await approve(desk, query_id) == first
+    assert [entry["outcome"] for entry in await entries(store)] == ["OK", "OK", "DENIED", "OK"]
 
 
 async def test_every_step_is_an_entry_of_its_own_kind_without_a_value(desk, store):
     query_id = await ask(desk)
     await approve(desk, query_id)
     await answer(desk, query_id)
-    await refused(answer(desk, query_id))
+    await refused(answer(desk, query_id, APPROVER))
     found = await entries(store)
     assert {entry["kind"] for entry in found} == {"statutory"}
     assert [(entry["operation"], entry["officer"], entry["outcome"]) for entry in found] == [
         ("statutoryQuery.ask", "1", "OK"),
         ("statutoryQuery.approve", "2", "OK"),
         ("statutoryQuery.answer", "1", "OK"),
-        ("statutoryQuery.answer", "1", "DENIED"),
+        ("statutoryQuery.answer", "2", "DENIED"),
     ]
     assert [entry["persons"][0]["full"] for entry in found] == [[], [], ["VaultedRecord.content"], []]
     assert len({entry["persons"][0]["person"] for entry in found}) == 1
     assert number(1) not in str(found)
     assert {tuple(entry["case"]) for entry in found} == {(CASE,)}
+    assert [entry["policies"] for entry in found] == [
+        ["commands.statutoryQuery.officer"],
+        ["commands.approveStatutoryQuery.own-agency"],
+        ["vault.FG17/detail.judicial-office.full"],
+        [],
+    ]
 
 
 async def test_the_owner_of_a_given_record_is_told(desk, store):
@@ -124,7 +169,21 @@ async def test_the_owner_of_a_given_record_is_told(desk, store):
     (held,) = await answer(desk, query_id)
     async with store.read() as connection:
         (notice,) = (await connection.execute(select(vault_notice))).mappings()
+        (event,) = (await connection.execute(select(outbox))).mappings()
     assert (notice["agency"], notice["record_id"], notice["query_id"]) == ("justice", held.record_id, query_id)
+    assert (event["recipient"], event["kind"]) == ("justice", "statutory.read")
+    assert event["person_key"] not in str(await entries(store))
+    (told,) = await desk.queries.notices("justice")
+    assert (told.officer, told.role, told.basis) == ("1", "judicial-office", StatutoryBasis.CRIMINAL_PROCEDURE_286)
+    assert await desk.queries.notices("police") == []
+
+
+async def test_an_owner_s_event_stands_in_the_feed_of_no_office(desk, store):
+    query_id = await ask(desk)
+    await approve(desk, query_id)
+    await answer(desk, query_id)
+    await Sequencer(store).run()
+    assert await Feed(store).after(0, recipient="justice", regions=("36",), first=10) == ()
 
 
 async def test_for_a_person_without_record_all_is_the_same_but_the_answer(desk, store):
@@ -177,16 +236,19 @@ async def test_without_approval_or_for_another_officer_there_is_no_answer(desk):
     await refused(answer(desk, query_id))
     await approve(desk, query_id)
     await refused(answer(desk, query_id, APPROVER))
-    await refused(approve(desk, query_id))
+    await refused(answer(desk, query_id, replace(ASKER, role="county-office")))
+    await refused(answer(desk, query_id, purpose="PICKUP"))
+    await refused(approve(desk, query_id, replace(ASKER, officer="3")), Refused.ALREADY_DECIDED)
     await refused(answer(desk, "no such query"))
+    await refused(approve(desk, "no such query"), Refused.NOT_FOUND)
     assert await answer(desk, query_id)
 
 
 async def test_approval_and_answer_have_their_time(desk, clock: FixedClock):
     query_id = await ask(desk)
     clock.advance(timedelta(hours=25).total_seconds())
-    await refused(approve(desk, query_id))
-    query_id = await ask(desk)
+    await refused(approve(desk, query_id), Refused.EXPIRED)
+    query_id = await ask(desk, mutation="m2")
     await approve(desk, query_id)
     clock.advance(timedelta(hours=2).total_seconds())
     await refused(answer(desk, query_id))
@@ -202,3 +264,42 @@ async def test_without_a_log_nothing_is_given(desk, monkeypatch):
     monkeypatch.setattr(desk._log, "append", unavailable)
     with pytest.raises(AuditUnavailableError):
         await answer(desk, query_id)
+
+
+SUBJECT = Principal(
+    agency="subject",
+    role="data-subject",
+    officer="6701",
+    client="c",
+    regions=(),
+    purposes=frozenset({"SUBJECT_ACCESS"}),
+    cases=None,
+    token_id="t",
+    expires_at=0,
+    subject=number(1),
+)
+DECIDER = replace(APPROVER, role="approver", officer="6801", purposes=frozenset({"SUPERVISION"}))
+
+
+async def test_the_person_concerned_sees_what_is_held_about_oneself_once_approved(desk):
+    own = await ask(desk, SUBJECT, case=None, purpose="SUBJECT_ACCESS")
+    await refused(answer(desk, own, SUBJECT, "SUBJECT_ACCESS"))
+    await refused(approve(desk, own), Refused.NOT_FOUND)
+    waiting = await desk.queries.mine(DECIDER, of_agency=True, of_subjects=True)
+    assert [each.query_id for each in waiting] == [own]
+    await approve(desk, own, DECIDER, "SUPERVISION")
+    (held,) = await answer(desk, own, SUBJECT, "SUBJECT_ACCESS")
+    assert held.key == "young"
+
+
+async def test_the_person_concerned_asks_about_nobody_else(desk):
+    await refused(ask(desk, SUBJECT, sequence=2, case=None, purpose="SUBJECT_ACCESS"))
+    await refused(ask(desk, replace(SUBJECT, subject=None), case=None, purpose="SUBJECT_ACCESS"))
+    await refused(ask(desk, case=None))  # an officer without a case
+
+
+async def test_questions_about_sealed_records_count_against_the_quota(desk, clock):
+    desk._quota = PersonQuota(limit=1, clock=clock)
+    await ask(desk)
+    with pytest.raises(RateLimitedError):
+        await ask(desk, mutation="m2", sequence=9)

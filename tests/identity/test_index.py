@@ -222,13 +222,13 @@ def opened_values(parts, monkeypatch):
     _, index, _ = parts
     seen: list[str] = []
 
-    def of_persons(agency, table, column, *, remember=False):
-        opening = Opener(RING).of_persons(agency, table, column, remember=remember)
+    def of_persons(agency, table, column):
+        opening = Opener(RING).of_persons(agency, table, column)
         return lambda row, raw, salt: (seen.append(column), opening(row, raw, salt))[1]
 
     monkeypatch.setattr(index._opener, "of_persons", of_persons)
-    monkeypatch.setattr(index, "_open_candidate", of_persons("hub", "person", "number_sealed"))
-    monkeypatch.setattr(index._decoy, "_opening", index._open_candidate)
+    monkeypatch.setattr(index, "_open_number", of_persons("hub", "person", "number_sealed"))
+    monkeypatch.setattr(index._decoy, "_opening", index._open_number)
     monkeypatch.setattr(index._decoy_link, "_opening", of_persons("hub", "person_link", "key_sealed"))
     return seen
 

@@ -141,3 +141,31 @@ async def test_nothing_of_a_sealed_record_can_be_read_at_rest(store, importer):
             text = "\n".join(map(repr, database.execute("SELECT * FROM vault_record")))
     assert number(1) not in text
     assert "k-sealed" not in text
+
+
+class Penalties:
+    """A register of punishments, all of them sealed by law."""
+
+    def __init__(self, *records: Record) -> None:
+        self.records = records
+
+    async def scan_vaulted(self, *, batch):
+        for start in range(0, len(self.records), batch):
+            yield self.records[start : start + batch]
+
+
+async def test_punishments_of_the_police_go_into_the_vault_and_nowhere_else(store, importer, vault, index):
+    await importer.run(Justice([record("k1", 1)]))
+    before = [await rows_of(store, table) for table in (person, link, jurisdiction, findings)]
+    made = Penalties(
+        Record("p1", {"index.number": number(1), "cause": "drug use"}),
+        Record("p2", {"index.number": number(2), "cause": "gambling"}),
+        Record("p3", {"cause": "gambling"}),
+    )
+    for _ in range(2):
+        assert await importer.keep_vaulted("police", made) == 3
+    assert await rows_of(store, vault_record) == 3
+    assert [await rows_of(store, table) for table in (person, link, jurisdiction, findings)] == before
+    assert await find(index, 2) is None
+    (held,) = await vaulted(store, vault, 2)
+    assert (held.agency, held.key, held.values["cause"]) == ("police", "p2", "gambling")

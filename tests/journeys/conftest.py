@@ -94,12 +94,12 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def start(directory: Path, people: int = 600) -> tuple[subprocess.Popen, int]:
+def start(directory: Path, people: int = 600, *options: str) -> tuple[subprocess.Popen, int]:
     port = free_port()
     command = [sys.executable, "-m", "hub.cli.main", "demo", "--data", str(directory), "--port", str(port)]
     log = (directory.parent / f"{directory.name}.log").open("wb")
     process = subprocess.Popen(
-        [*command, "--people", str(people), "--no-worker"],
+        [*command, "--people", str(people), "--no-worker", *options],
         stdout=log,
         stderr=log,
         start_new_session=True,
@@ -116,7 +116,7 @@ def start(directory: Path, people: int = 600) -> tuple[subprocess.Popen, int]:
 
 def _await_promise(process: subprocess.Popen, directory: Path) -> None:
     """Until demo.json names a hub that answers; a file of an earlier run is withdrawn by then."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while "Ctrl-C ends everything" not in (text := (directory.parent / f"{directory.name}.log").read_text()):
         assert process.poll() is None, text
         assert time.monotonic() < end, f"the demo did not start: {text}"

@@ -3,7 +3,6 @@
 Registers stand in memory and keep a log of what they are asked; the person index is the real one, on SQLite.
 """
 
-import asyncio
 import json
 import re
 import sqlite3
@@ -16,16 +15,21 @@ from typing import Any
 
 from graphql import GraphQLSchema, build_schema
 
-from hub.audit.entry import Draft
-from hub.audit.log import Receipt, Waiting, new_entry_id
 from hub.audit.queries import AuditQueries
 from hub.auth.issuer import open_issuer_key
-from hub.auth.policy_holder import Policy, PolicyHolder
+from hub.auth.policy_holder import Policy, PolicyHolder, RulesInForce
 from hub.auth.principal import Principal
 from hub.auth.proofs import ProofSigner
 from hub.bootstrap.build import build_checkpoints
 from hub.bootstrap.office import build_office
-from hub.bootstrap.reading import build_importer, build_index, build_service, sealed_columns
+from hub.bootstrap.reading import (
+    build_importer,
+    build_index,
+    build_service,
+    build_statutory,
+    build_vault,
+    sealed_columns,
+)
 from hub.bootstrap.secrets import build_key_ring, build_secrets
 from hub.clock import FixedClock
 from hub.connectors.base import Fetch, KeyKind, Layout, Part, SourceRecord
@@ -44,6 +48,7 @@ from hub.schema.subscription import Pulse
 from hub.settings import Settings
 from hub.store.engine import open_store
 from hub.store.migration import migrate
+from tests.noninterference.memory_log import MemoryLog
 from tests.noninterference.operations import Named, Operation
 from tests.noninterference.sight import CODES, OWNERS, PREDICATES, SEALED
 from tests.noninterference.values import Value, canonical
@@ -62,6 +67,7 @@ TABLES = (
     "case_record",
     "case_deadline",
     "outbox",
+    "vault_record",
 )
 ENTRY = re.compile(rb'"auditEntry":"[^"]{24}"')
 SIGNATURE = re.compile(rb'("eyJ[\w-]+\.eyJ[\w-]+)\.[\w-]{86}"')
@@ -70,20 +76,6 @@ SIGNATURE = re.compile(rb'("eyJ[\w-]+\.eyJ[\w-]+)\.[\w-]{86}"')
 What a proof says is compared.
 """
 MAX_PAGES = 8
-
-
-class MemoryLog:
-    """Takes entries and calls them durable."""
-
-    def __init__(self) -> None:
-        self.drafts: list[Draft] = []
-
-    def submit(self, draft: Draft, entry_id: str | None = None) -> Waiting:
-        self.drafts.append(draft)
-        done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        name = entry_id or new_entry_id()
-        done.set_result(Receipt(entry_id=name, seq=len(self.drafts)))
-        return Waiting(name, draft, done)
 
 
 @dataclass(frozen=True)
@@ -163,13 +155,19 @@ class Shop:
         log: Any = self.log
         checkpoints = build_checkpoints(self.settings, self.store, self.clock)
         queries = AuditQueries(self.store, checkpoints)
-        office = build_office(self.settings, rules, self.secrets, self.store, log, queries, checkpoints, self.clock)
+        office = build_office(
+            self.settings, rules, RulesInForce(self.policies), self.secrets, self.store, log, queries, checkpoints,
+            self.clock,
+        )  # fmt: skip
+        quota = PersonQuota(limit=1000, clock=self.clock)
+        statutory = build_statutory(self.store, self.secrets, index, log, quota, self.clock)
         self.service = build_service(
             self.settings, rules, self.secrets, index, guards, log, self.policies, self.clock, self.store, prover,
-            office.desk, (), Pulse(Feed(self.store), self.clock),
+            office.desk, quota, statutory, frozenset(), Pulse(Feed(self.store), self.clock),
         )  # fmt: skip
         view = self.service._views.of_role(rules.judge, agency="justice", role="judicial-office")
         self.gateway = view.operations._gateway  # one for all views
+        self._vault = build_vault(self.secrets, self.clock)
         self._importer = build_importer(self.store, self.secrets, self.clock)
         self._schemas: dict[str, GraphQLSchema] = {}
 
@@ -245,25 +243,24 @@ class Shop:
             return
         start, end = TERMS[member.term]
         sex = human.records["justice"].rows.get("sex") if "justice" in human.records else None
-        made = self._importer.rows(
-            person_id,
-            _Indexed(
-                key_of(slot),
-                {
-                    "index.number": number_of(slot),
-                    "index.sex": "MF"[(sex.shown * 3 + sex.hidden) % 2] if isinstance(sex, Value) else None,
-                    "index.term_start": start.isoformat(),
-                    "index.term_end": end and end.isoformat(),
-                    "index.risk_class": "01" if member.key_person else "02",
-                    "index.vaulted": "1" if member.vaulted else "0",
-                    "index.offices": [
-                        [region, {"household": "H", "residence": "J", "work": "G"}[kind], "2020-01-01", _ended(days)]
-                        for region, kind, days in member.offices
-                    ],
-                },
-            ),
-            NOW,
+        scanned = _Indexed(
+            key_of(slot),
+            {
+                "index.number": number_of(slot),
+                "index.sex": "MF"[(sex.shown * 3 + sex.hidden) % 2] if isinstance(sex, Value) else None,
+                "index.term_start": start.isoformat(),
+                "index.term_end": end and end.isoformat(),
+                "index.risk_class": "01" if member.key_person else "02",
+                "index.vaulted": "1" if member.vaulted else "0",
+                "index.offices": [
+                    [region, {"household": "H", "residence": "J", "work": "G"}[kind], "2020-01-01", _ended(days)]
+                    for region, kind, days in member.offices
+                ],
+            },
         )
+        if member.vaulted:
+            _insert(database, "vault_record", self._vault._row("justice", scanned))
+        made = self._importer.rows(person_id, scanned, NOW)
         _insert(database, "person", made.person)
         _insert(database, "person_link", made.link)
         _insert(database, "person_salt", made.salt)

@@ -51,7 +51,7 @@ TOY = build_schema(
     type PageInfo { more: Boolean }
     type Edge { cursor: String node: Person }
     type Query {
-      person(n: String): Person
+      person(n: String, asOf: String, knownAt: String): Person
       persons(ids: [ID!]!): [Person]!
       people(first: Int = 20): Page
       node(id: ID!): Node
@@ -133,6 +133,14 @@ def test_what_is_deferred_costs_as_ever():
         pytest.param("{ person { police { moves { to } } } }", 6 + 10, id="nested default"),
         # one call for both: o 4, c 100, r 20
         pytest.param("{ a: person { tax { number } } b: person { tax { number } } }", 4 + 100 + 20, id="one call an agency"),
+        # each time of its own is a call of its own: o 6, c 3 x 100, r 30
+        pytest.param(
+            '{ a: person { tax { number } } b: person(asOf: "x") { tax { number } } c: person(knownAt: "x") { tax { number } } }',
+            6 + 300 + 30,
+            id="earlier times",
+        ),
+        # o 3, c 100, r 10
+        pytest.param('{ a: person(asOf: "x") { tax { number } } b: person { __typename } }', 3 + 100 + 10, id="only an earlier time"),
         # o person + 2 x tax + 2 x 6 filings; the record is fetched once
         pytest.param(
             "{ person { a: tax { filings { year } } b: tax { filings { year } } } }", 15 + 110, id="aliases of one record"

@@ -26,8 +26,8 @@ from graphql import (
     visit,
 )
 
-from hub.auditing.access import LOG
 from hub.auth.principal import Principal
+from hub.domain.commands import LOG
 from hub.errors import RequestError
 from hub.gateway.quota import QuotaState
 from hub.gateway.reading import AskAnswer, Reading
@@ -136,6 +136,7 @@ def test_a_view_is_valid_and_holds_exactly_what_the_role_may_ever_see(role):
 
 
 OFFICE = {"case", "handoverForm", "caseload", "tasks", "changes", "supervisionOrders", "corrections", "myDay", "bases"}
+STATUTORY = {"statutoryQueries", "statutoryRecords"}
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ OFFICE = {"case", "handoverForm", "caseload", "tasks", "changes", "supervisionOr
     [
         (
             "judicial-office",
-            {"person", "persons", "people", "node", "explainAccess", "viewer", "accessRequests"} | OFFICE,
+            {"person", "persons", "people", "node", "explainAccess", "viewer", "accessRequests"} | OFFICE | STATUTORY,
         ),
         ("tax", {"person", "persons", "node", "explainAccess", "viewer", "accessRequests"}),
         ("auditor", {"viewer", "accessReviews", *LOG}),

@@ -6,6 +6,7 @@ import hub.auditing.tables
 import hub.casework.case_tables
 import hub.casework.oversight_tables
 import hub.casework.tables
+import hub.connectors.replica.tables
 import hub.connectors.tables
 import hub.events.tables
 import hub.identity.tables
@@ -19,6 +20,7 @@ OWNERS = (
     hub.casework.case_tables,
     hub.casework.oversight_tables,
     hub.casework.tables,
+    hub.connectors.replica.tables,
     hub.connectors.tables,
     hub.events.tables,
     hub.identity.tables,

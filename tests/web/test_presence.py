@@ -56,3 +56,28 @@ async def test_a_cancellation_from_elsewhere_stays_one():
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_server_that_says_the_same_again_keeps_nobody_from_working():
+    """Servers need not wait between messages; a watcher that never let go would hang every request of the process."""
+    asked = 0
+
+    async def receive():
+        nonlocal asked
+        asked += 1
+        assert asked < 1_000, "the watcher does nothing but ask"
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    answer = await while_present(receive, asyncio.sleep(0.05, "answer"), after_s=0)
+    assert answer == "answer"
+    assert 1 <= asked < 20
+
+
+async def test_who_goes_after_such_a_message_is_noticed():
+    messages = [{"type": "http.disconnect"}, {"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive():
+        return messages.pop()
+
+    with pytest.raises(CallerGoneError):
+        await while_present(receive, asyncio.sleep(60), after_s=0)

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 from hub.demo.names import OFFENCES
-from hub.demo.population import Someone, World, county_name, known_to, recorded_name, recorded_number
+from hub.demo.population import RATES, Someone, World, county_name, known_to, recorded_name, recorded_number
 from hub.domain.identity_number import IdentityNumber, IdentityNumberError
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -20,6 +20,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "rk_thcy": ("rybh", "xh", "xm", "gx", "csrq"),
     "rk_jzz": ("rybh", "xh", "zh", "dz", "yxqq", "yxqz", "sy"),
     "aj_xaj": ("rybh", "xh", "ajbh", "aydm", "farq", "jyrq", "qzcs", "cljg"),
+    "xz_cf": ("rybh", "cfbh", "ay", "cfzl", "jdrq"),
     "gk_cs": ("rybh", "xh", "lb", "qsrq", "zzrq", "ls"),
 }  # fmt: skip
 INTEGERS = frozenset({"xh"})
@@ -61,7 +62,24 @@ def rows(world: World, person: Someone) -> Rows | None:
     _register(out, key, world, person, dice)
     if person.reoffended:
         _case(out, key, world, dice, custody=custody)
+    _punishment(out, key, world, person)
     return out
+
+
+def _punishment(out: Rows, key: str, world: World, person: Someone) -> None:
+    """Administrative punishments, sealed by law; members and others alike, on dice of their own."""
+    dice = person.rng(world, "police/punishments")
+    if dice.random() < RATES["registers"]["punished"]:
+        day = world.today - timedelta(days=dice.randrange(10, 300))
+        out["xz_cf"].append(
+            {
+                "rybh": key,
+                "cfbh": f"CF36{day.year}{person.serial('punishment', 9)}",
+                "ay": dice.choice(("吸毒", "赌博", "殴打他人")),
+                "cfzl": dice.choice(("警告", "罚款", "行政拘留")),
+                "jdrq": _text(day),
+            }
+        )
 
 
 def _register(out: Rows, key: str, world: World, person: Someone, dice: Random) -> None:

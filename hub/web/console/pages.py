@@ -35,13 +35,14 @@ class NotThereError(AuditArgumentError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
-    """`matrix` gives the policy in force as `hub policy matrix` prints it; it is asked once, in a thread."""
+    """`matrix` gives the policy in force as `hub policy matrix` prints it; asked once for a `digest`, in a thread."""
 
     office: AuditOffice
     clock: Clock
     key: VerifierKey
+    digest: Callable[[], str]
     matrix: Callable[[], str]
-    _rendered: list[Sequence[Sequence[str]]] = field(default_factory=list)
+    _rendered: dict[str, Sequence[Sequence[str]]] = field(default_factory=dict)
 
     async def search(self, visit: Visit) -> Shown:
         wanted = filter_from(visit.given)
@@ -156,12 +157,15 @@ class Pages:
 
     async def policy(self, visit: Visit) -> Shown:
         self.office.desk.demand(visit.who, "policy")
-        if not self._rendered:
-            self._rendered.append(_table(await asyncio.to_thread(self.matrix)))
+        digest = self.digest()
+        if digest not in self._rendered:
+            rendered = _table(await asyncio.to_thread(self.matrix))
+            self._rendered.clear()
+            self._rendered[digest] = rendered
         versions = await self.office.policies.versions()
         older, newer = visit.given.get("older"), visit.given.get("newer")
         difference = await self._difference(older, newer) if older and newer else None
-        context = {"matrix": self._rendered[0], "versions": versions, "difference": difference, "level": level}
+        context = {"matrix": self._rendered[digest], "versions": versions, "difference": difference, "level": level}
         return "policy.html", context
 
     async def _difference(self, older: str, newer: str) -> list[str]:
