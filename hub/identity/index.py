@@ -37,7 +37,8 @@ LEAST_CANDIDATES = 4
 """Sealed numbers that a look-up opens for each number it is given, whether a member bears it or nobody does."""
 NUMBER_LENGTH = 18
 Found = TypeVar("Found")
-_NOBODY = ("decoy", b"", False, None, None, *[False] * 5, None, None, b"")  # read as a row is, where none was found
+_DAY = "2000-01-01"
+_NOBODY = ("decoy", b"", False, _DAY, _DAY, *[False] * 5, None, "[]", b"")  # read as a row is, where none was found
 _DECOY = "decoy"  # the row that the decoy is sealed for
 
 
