@@ -87,13 +87,14 @@ class Findings:
     async def reads(self, *, from_us: int, to_us: int) -> list[Read]:
         """Operations of the period, in the order of the log, with the grants behind what was read under an approval.
 
-        A grant counts if both say so: its row, and the entry of the second officer's approval in the log.
+        A grant counts if both say so: its row, and the entry of the approval by the officer whom the row names. That
+        somebody else tried to approve it, the asker perhaps, is an entry too, and counts for nothing.
         """
         table = audit_entry.c
         reading = and_(table.kind == NUMBERS[Kind.OPERATION], table.time_us >= from_us)
         approving = and_(table.kind == NUMBERS[Kind.APPROVAL], table.time_us >= from_us - DAY_US)
         after, reads = 0, []
-        approved: set[str] = set()
+        approved: set[tuple[str, str]] = set()
         while True:
             chosen = (
                 select(table.seq, table.entry_id, table.time_us, table.kind, table.body)
@@ -109,10 +110,10 @@ class Findings:
                 if kind == NUMBERS[Kind.OPERATION]:
                     reads.append((said, time_us))
                 elif said.get("lookedAt", {}).get("decision") == "APPROVE":
-                    approved.add(said["lookedAt"]["request"])
+                    approved.add((said["lookedAt"]["request"], f"{said['agency']}/{said['officer']}"))
             if len(rows) < PAGE:
                 break
-        grants = [one for one in await self._grants.between(from_us, to_us) if one.request in approved]
+        grants = [one for one in await self._grants.between(from_us, to_us) if (one.request, one.approver) in approved]
         return [read_of(said, time_us, grants) for said, time_us in reads]
 
     async def _enter(self, found: Found) -> bool:

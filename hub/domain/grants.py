@@ -8,7 +8,10 @@ ANSWERED_WITHIN_US = 60_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """`person` is a pseudonym; it holds from `from_us` to `to_us`, both in microseconds, and its review is due then."""
+    """`person` is a pseudonym, `approver` AGENCY/OFFICER.
+
+    It holds from `from_us` to `to_us`; its review is due at `due_us`. Times in microseconds.
+    """
 
     request: str
     person: str
@@ -16,6 +19,7 @@ class Grant:
     officer: str
     role: str
     purpose: str
+    approver: str
     from_us: int
     to_us: int
     due_us: int

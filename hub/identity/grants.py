@@ -23,6 +23,7 @@ class Grants:
                 table.officer,
                 table.role,
                 table.purpose,
+                (table.approver_agency + "/" + table.approver).label("approver"),
                 table.decided_us.label("from_us"),
                 end,
                 table.review_due_us.label("due_us"),

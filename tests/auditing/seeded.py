@@ -128,8 +128,8 @@ def _plant(world, dice, officers, persons):
     _grant(world, at(17, 9), officer, glass, reviewed=None)
     _add(world, at(17, 10), officer, glass, pattern=UNDER_APPROVAL, rule="break-glass-unreviewed")
     officer = next(chosen)
-    for name, reviewed in (("reviewed", 3), ("forged", 3)):  # one is as it should be, one stands in the table alone
-        _grant(world, at(17, 9), officer, new(name, officer), reviewed=reviewed, logged=name == "reviewed")
+    for name, by in (("reviewed", "2999"), ("forged", officer)):  # of one the log holds the asker's own attempt alone
+        _grant(world, at(17, 9), officer, new(name, officer), reviewed=3, by=by)
     _add(world, at(17, 10), officer, "reviewed", pattern=UNDER_APPROVAL)
     _add(world, at(17, 11), officer, "forged", pattern=UNDER_APPROVAL, rule="break-glass-without-grant")
     _add(world, at(17, 12), officer, "reviewed", pattern=UNDER_APPROVAL, rule="break-glass-without-grant")  # too late
@@ -138,21 +138,20 @@ def _plant(world, dice, officers, persons):
         _add(world, at(18, 9, rank * 7), officer, new(f"probe{rank}", officer), denied=True, rule="probing")
 
 
-def _grant(world, moment, officer, person, *, reviewed, logged=True):
-    """An emergency access of 2 hours, reviewed after so many days; `logged`: the log holds the approval."""
+def _grant(world, moment, officer, person, *, reviewed, by="2999"):
+    """An emergency access of 2 hours, reviewed after so many days; `by`: whose approval the log holds."""
     request = f"grant-{len(world.granted):018}"
     start = int(moment.timestamp() * 1_000_000)
-    if logged:
-        approval = Draft(
-            kind=Kind.APPROVAL,
-            request_id=request,
-            agency="justice",
-            officer="2999",
-            operation="approveAccess",
-            outcome=Outcome.OK,
-            looked_at={"request": request, "decision": "APPROVE"},
-        )
-        world.approvals.append((moment, approval))
+    approval = Draft(
+        kind=Kind.APPROVAL,
+        request_id=request,
+        agency="justice",
+        officer=by,
+        operation="approveAccess",
+        outcome=Outcome.OK,
+        looked_at={"request": request, "decision": "APPROVE"},
+    )
+    world.approvals.append((moment, approval))
     world.granted.append(grant_row(request, person, officer, start, reviewed_days=reviewed))
 
 
@@ -173,6 +172,8 @@ def grant_row(request, person, officer, start_us, *, reviewed_days=None, **other
         "requested_us": start_us,
         "decided_us": start_us,
         "approved": True,
+        "approver_agency": "justice",
+        "approver": "2999",
         "valid_until_us": start_us + 2 * HOUR_US,
         "review_due_us": start_us + 7 * DAY_US,
         "withdrawn_us": None,

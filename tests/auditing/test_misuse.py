@@ -180,7 +180,7 @@ def test_volume_is_against_the_officer_s_own_history():
 
 
 GRANT = Grant(
-    request="g", person="p0", agency="justice", officer="o", role="judicial-office", purpose="HANDOVER",
+    request="g", person="p0", agency="justice", officer="o", role="judicial-office", purpose="HANDOVER", approver="justice/o2",
     from_us=1_000_000_000_000, to_us=1_000_000_000_000 + DAY_US, due_us=1_000_000_000_000 + 7 * DAY_US,
 )  # fmt: skip
 
@@ -239,6 +239,7 @@ async def test_grants_are_those_that_reads_of_a_period_can_have_used(store):
     between = Grants(store).between
     found = {one.request: one for one in await between(start, start + HOUR_US)}
     assert set(found) == {"used", "withdrawn"}
+    assert found["used"].approver == "justice/2999"
     assert (found["used"].to_us, found["withdrawn"].to_us) == (start + 2 * HOUR_US, start + HOUR_US)
     assert [one.request for one in await between(start + HOUR_US + ANSWERED_WITHIN_US + 1, start + 2 * HOUR_US)] == [
         "used"
