@@ -138,7 +138,7 @@ def plans_are_cached_without_the_decision(patch, shop):
     patch.setattr(plan.Planner, "plan", cached)
 
 
-@leak("bank", "civil-affairs", "medical-insurance", "social-security")
+@leak("bank", "civil-affairs", "medical-insurance", "social-security", kinds=("person", "persons"))
 def a_count_tells_of_what_an_answer_is_computed_of(patch, shop):
     patch.setattr(gateway, "uncounted", lambda answer: answer)
 
@@ -255,7 +255,7 @@ def the_quota_counts_members_only(patch, shop):
     def counted(named, visible):
         return (ref.key for item in named for ref in item.refs if ref is not None)
 
-    patch.setattr(gateway, "_counted", counted)
+    patch.setattr(gateway, "counted", counted)
 
 
 @leak(*REGISTERS)
@@ -350,8 +350,8 @@ def a_hidden_sex_can_be_filtered_by(patch, shop):
 
 @leak("judicial-office", "county-office", "police-station", kinds=LISTS)
 def vaulted_persons_are_counted(patch, shop):
-    real = importer._offices
-    patch.setattr(importer, "_offices", lambda row, record: real({**row, "vaulted": False}, record))
+    real = importer.offices_of
+    patch.setattr(importer, "offices_of", lambda row, record: real({**row, "vaulted": False}, record))
 
 
 @leak("judicial-office", "police-station", kinds=LISTS)
