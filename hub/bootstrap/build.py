@@ -48,6 +48,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     store = open_store(settings.store_url, readers=settings.store_readers)
     quarantine = StoredQuarantine(store, secrets.sealer, lambda text: secrets.pseudonyms.of("record", text), clock)
     sources = build_sources(settings, rules, store, secrets, quarantine, clock)
+    linking = build_linking(store, secrets, clock)
     index = build_index(store, secrets, sources, clock)
     log = AuditLog(store, clock)
     checkpoints = build_checkpoints(settings, store, clock)
@@ -66,6 +67,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         settings=settings,
         rules=rules,
         clock=clock,
+        secrets=secrets,
         store=store,
         log=log,
         checkpoints=checkpoints,
@@ -73,7 +75,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         office=office,
         index=index,
         importer=build_importer(store, secrets, clock),
-        linking=build_linking(store, secrets, clock),
+        linking=linking,
         references=References(store, clock),
         quota=quota,
         statutory=statutory,
@@ -106,6 +108,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
             statutory=statutory,
             disabled=disabled,
             pulse=pulse,
+            linking=linking,
         ),
         app=_nothing,
     )

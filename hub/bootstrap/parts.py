@@ -14,6 +14,7 @@ from hub.auth.policy_holder import PolicyHolder
 from hub.auth.policy_watch import PolicyWatcher
 from hub.bootstrap.linking import Linking
 from hub.bootstrap.replicas import Sources
+from hub.bootstrap.secrets import Secrets
 from hub.clock import Clock
 from hub.connectors.quarantine import StoredQuarantine
 from hub.connectors.replica.copier import Copier
@@ -38,6 +39,7 @@ class Hub:
     settings: Settings
     rules: Rules
     clock: Clock
+    secrets: Secrets
     store: Store
     log: AuditLog
     checkpoints: Checkpoints

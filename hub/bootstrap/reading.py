@@ -11,6 +11,7 @@ from hub.auth.clients import read_clients
 from hub.auth.policy_holder import PolicyHolder
 from hub.auth.recipients import Recipients
 from hub.bootstrap.desk import build_commands
+from hub.bootstrap.linking import Linking
 from hub.bootstrap.replicas import Sources
 from hub.bootstrap.secrets import Secrets
 from hub.clock import CHINA, Clock
@@ -128,6 +129,7 @@ def build_service(
     statutory: StatutoryDesk,
     disabled: Container[str],
     pulse: HeadSource,
+    linking: Linking,
 ) -> GraphQLService:
     survivorship = read_survivorship(rules.catalogue, rules.survivorship_file)
     recipients = Recipients(read_clients(settings.hub_dir / "clients.json"))
@@ -137,7 +139,7 @@ def build_service(
     planner = Planner(rules.catalogue, survivorship, members_only=MEMBERS_ONLY, combinations=rules.combinations)
     resolver = Resolver(people=index, ids=secrets.ids)
     asked_by_law = StatutoryFetcher(statutory)
-    commands, lists, cases, oversight = build_commands(
+    commands, lists, cases, oversight, identity = build_commands(
         rules,
         policies,
         secrets,
@@ -148,6 +150,7 @@ def build_service(
         store,
         log,
         clock,
+        linking,
         webhook_hosts=settings.webhook_hosts,
         statutory=asked_by_law,
     )
@@ -188,6 +191,7 @@ def build_service(
             cases=cases,
             oversight=oversight,
             audit=AuditFetcher(audit_desk),
+            identity=identity,
             statutory=asked_by_law,
         )
         documents_of = Documents(schema, CostModel(schema, weights), shared=documents)

@@ -286,9 +286,8 @@ class Gateway:
         for agency, persons in asked.items():
             reading.asked[agency] = reading.asked.get(agency, 0) + len(persons)
         questions = {agency: self._questions.fetch(agency, by_key, at) for agency, by_key in wanted.items()}
-        asked_for = {agency: question for agency, question in questions.items() if question.parts}
         layouts = {agency: question.layout for agency, question in questions.items()}
-        return await ask_all(self._sources, asked_for), layouts
+        return await ask_all(self._sources, questions, self._clock.now), layouts
 
     def _keys(self, ref: PersonRef) -> Mapping[str, tuple[str, ...]]:
         """The keys to ask each agency with; a register role's person is asked for by identity number alone."""

@@ -96,9 +96,10 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldProvenance(Provenance):
-    """Where the value of one merged field comes from."""
+    """Where the value of one merged field comes from. `verified_by`: other agencies that say the same."""
 
     field: str
+    verified_by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +116,10 @@ class FieldAccess:
 class ConflictValue:
     agency: str
     value: str
+    record: str
     as_of: datetime
+    received_at: datetime
+    verified_by: tuple[str, ...]
     chosen: bool
 
 

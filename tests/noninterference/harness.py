@@ -21,6 +21,7 @@ from hub.auth.policy_holder import Policy, PolicyHolder, RulesInForce
 from hub.auth.principal import Principal
 from hub.auth.proofs import ProofSigner
 from hub.bootstrap.build import build_checkpoints
+from hub.bootstrap.linking import build_linking
 from hub.bootstrap.office import build_office
 from hub.bootstrap.reading import (
     build_importer,
@@ -164,7 +165,7 @@ class Shop:
         self.service = build_service(
             self.settings, rules, self.secrets, index, guards, log, self.policies, self.clock, self.store, prover,
             audit_desk=office.desk, quota=quota, statutory=statutory, disabled=(),
-            pulse=Pulse(Feed(self.store), self.clock),
+            pulse=Pulse(Feed(self.store), self.clock), linking=build_linking(self.store, self.secrets, self.clock),
         )  # fmt: skip
         view = self.service._views.of_role(rules.judge, agency="justice", role="judicial-office")
         self.gateway = view.operations._gateway  # one for all views

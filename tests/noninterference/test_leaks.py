@@ -8,7 +8,7 @@ from tests.noninterference.leaks import LEAKS
 from tests.noninterference.pairs import ROLES, SEEING, denied_but_asked, draw, wait
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "noninterference.md"
-BUDGET = 400  # examples; most leaks show within the first ten
+BUDGET = 150  # examples; most leaks show within the first ten
 
 
 def caught_after(shop, loop, leak) -> int | None:
