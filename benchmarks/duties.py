@@ -145,6 +145,9 @@ class Remembering:
     def key_kind(self) -> KeyKind:
         return self._guard.key_kind
 
+    def shared(self, _fetch: Fetch) -> None:
+        return None
+
     async def ask(self, fetch: Fetch) -> Fetched:
         key = (fetch.layout, fetch.parts)
         known = self._known.get(key)

@@ -25,6 +25,7 @@ from hub.bootstrap.reading import (
 )
 from hub.bootstrap.replicas import build_copier, build_sources
 from hub.bootstrap.secrets import build_audit_signer, build_key_ring, build_secrets
+from hub.bootstrap.transport import build_pulse
 from hub.clock import Clock, SystemClock
 from hub.connectors.quarantine import StoredQuarantine
 from hub.errors import RequestError, SettingsError
@@ -61,6 +62,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     proof_key = open_issuer_key(settings.hub_dir / "keys" / "proofs.pem", create=settings.demo)
     prover = ProofSigner(proof_key, url=settings.base_url, clock=clock)
     disabled = DisabledClients(settings.disabled_clients_file, clock)
+    pulse = build_pulse(settings, store, clock)
     hub = Hub(
         settings=settings,
         rules=rules,
@@ -88,6 +90,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         metrics=metrics,
         policies=policies,
         disabled=disabled,
+        pulse=pulse,
         watcher=build_watcher(settings, rules, policies, office.policies, log, metrics, clock),
         service=build_service(
             settings,
@@ -100,11 +103,12 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
             clock,
             store,
             prover,
-            office.desk,
-            quota,
-            statutory,
-            disabled,
-            linking,
+            audit_desk=office.desk,
+            quota=quota,
+            statutory=statutory,
+            disabled=disabled,
+            pulse=pulse,
+            linking=linking,
         ),
         app=_nothing,
     )

@@ -26,6 +26,7 @@ from hub.identity.index import PersonIndex
 from hub.identity.references import References
 from hub.rules import Rules
 from hub.schema.service import GraphQLService
+from hub.schema.subscription import HeadSource
 from hub.settings import Settings
 from hub.store.engine import Store
 from hub.telemetry import Metrics
@@ -61,11 +62,13 @@ class Hub:
     metrics: Metrics
     policies: PolicyHolder
     disabled: DisabledClients
+    pulse: HeadSource
     watcher: PolicyWatcher
     service: GraphQLService
     app: ASGIApp
 
     async def close(self) -> None:
+        await self.pulse.close()
         await self.log.close()
         await self.quarantine.flush()
         for source in self.sources.values():

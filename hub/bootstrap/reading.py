@@ -45,7 +45,7 @@ from hub.schema.operations import Operations, shared_plans
 from hub.schema.service import GraphQLService
 from hub.schema.shapes import PersonShapes
 from hub.schema.statutory import StatutoryFetcher
-from hub.schema.subscription import EventParts, Pulse
+from hub.schema.subscription import EventParts, HeadSource
 from hub.schema.views import View, Views
 from hub.schema.weights import read_weights
 from hub.settings import Settings
@@ -123,10 +123,12 @@ def build_service(
     clock: Clock,
     store: Store,
     prover: Prover,
+    *,
     audit_desk: AuditDesk,
     quota: PersonQuota,
     statutory: StatutoryDesk,
     disabled: Container[str],
+    pulse: HeadSource,
     linking: Linking,
 ) -> GraphQLService:
     survivorship = read_survivorship(rules.catalogue, rules.survivorship_file)
@@ -196,7 +198,6 @@ def build_service(
         return View(schema, sight.policy_digest, documents_of, operations)
 
     roles = {role.name: role.agency for role in rules.purposes.roles.values()}
-    feed = Feed(store)
     return GraphQLService(
         views=Views(rules.schema, sights.of, rules.catalogue, make_view, roles=roles),
         costs=CostModel(rules.schema, weights),
@@ -204,9 +205,9 @@ def build_service(
         log=log,
         clock=clock,
         events=EventParts(
-            feed=feed,
+            feed=Feed(store),
             places=Places(secrets.ids),
-            pulse=Pulse(feed, clock),
+            pulse=pulse,
             policies=policies,
             clock=clock,
             purposes=frozenset(rules.purposes.purposes),

@@ -38,6 +38,13 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
             return self.fields.index(name)
         return len(self.fields) + [nested for nested, _ in self.nested].index(name)
 
+    def covers(self, other: "Layout") -> bool:
+        """Whether everything in `other` is in this layout, too."""
+        inner = dict(self.nested)
+        return {*other.fields} <= {*self.fields} and all(
+            name in inner and {*fields} <= {*inner[name]} for name, fields in other.nested
+        )
+
     def inner(self, name: str) -> tuple[str, ...]:
         """Fields of a nested field's rows, in order."""
         return dict(self.nested)[name]

@@ -215,6 +215,7 @@ class Reading:
     denied: set[Denied] = field(default_factory=set)
     access: list[tuple[str, Pattern]] = field(default_factory=list)  # (pseudonym, what was asked of this person)
     policies: set[str] = field(default_factory=set)
+    approvers: set[str] = field(default_factory=set)  # whose approvals opened something of somebody: AGENCY/OFFICER
     explained: set[str] = field(default_factory=set)  # coordinates that were explained, not read
     objects: int = 0
     kind: Kind = Kind.OPERATION  # an auditor's read is an entry of its own kind

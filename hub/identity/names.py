@@ -8,15 +8,12 @@ index must not tell (SECURITY section 4), so there is no such token.
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise, product
 
-from pypinyin import Style, pinyin
-
 from hub.identity.ports import Indexer
+from hub.identity.sounds import sounds_of
 
 MAX_NAME = 40
-MAX_READINGS = 3  # of one character
 _DOTS = str.maketrans(dict.fromkeys("·•‧・．.'’ -"))
 _KIND_BITS = 48
 GRAM, SOUND, EXACT = 1, 2, 3
@@ -77,13 +74,7 @@ def tokens_of(name: str) -> frozenset[Token]:
 
 def readings_of(name: str) -> tuple[tuple[str, ...], ...]:
     """How each character may sound, without tones, the most usual first."""
-    return tuple(map(_sounds, normalised(name)))
-
-
-@lru_cache(maxsize=16_384)
-def _sounds(character: str) -> tuple[str, ...]:
-    (sounds,) = pinyin(character, style=Style.NORMAL, heteronym=True)
-    return tuple(dict.fromkeys(sounds))[:MAX_READINGS]
+    return tuple(map(sounds_of, normalised(name)))
 
 
 def _written(whole: str) -> Iterator[Token]:

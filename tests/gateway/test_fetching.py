@@ -67,6 +67,27 @@ def test_a_plan_is_bound_once_to_the_layouts_of_its_agencies(questions):
     assert places == {"police": "name", "justice": "name"}
 
 
+def test_an_agency_that_knows_nobody_of_a_class_does_not_keep_its_plan_from_being_bound(questions):
+    """Nobody has a key there, or there is no such agency in this deployment: all rows there are empty."""
+    made = plan()
+    layouts = {agency: questions.fetch(agency, {}).layout for agency in made.agencies}
+    bound = questions.bind(made, layouts)
+    assert questions.bind(made, layouts) is bound
+    for agency, share in made.agencies.items():
+        assert set(bound.layouts[agency].fields) == {name.partition(".")[2] for name in share.fetch} - {
+            "sentences", "court", "term"
+        }  # fmt: skip
+
+
+def test_a_class_without_keys_is_bound_beside_one_that_is_asked_for_less(questions):
+    made = plan()
+    layouts = {agency: questions.fetch(agency, {"a": share.fetch}).layout for agency, share in made.agencies.items()}
+    layouts["justice"] = questions.fetch("justice", {"b": frozenset({"JusticeRecord.phone"})}).layout
+    bound = questions.bind(made, layouts)
+    assert bound.layouts["justice"].fields == ("name",)
+    assert bound.layouts["police"] is layouts["police"]
+
+
 def test_the_same_coordinates_have_the_same_layout_so_that_bound_plans_are_found_again(questions):
     one, other = (questions.fetch("justice", {key: JUSTICE}).layout for key in "ab")
     assert one is other
@@ -120,11 +141,28 @@ async def test_what_can_be_asked_together_is_one_question(questions, shelved):
     asked = {
         agency: questions.fetch(agency, {"a": frozenset({f"{TYPES[agency]}.{NAMED[agency]}"})}) for agency in TYPES
     }
-    answers = await ask_all(sources, asked)
+    answers = await ask_all(sources, asked, lambda: WHEN)
     assert {agency: answer.agency for agency, answer in answers.items()} == {agency: agency for agency in TYPES}
     assert shelf.asked == ([set(shelved)] if shelved else [])
     assert [sources[agency].calls for agency in TYPES] == [agency not in shelved for agency in TYPES]
 
 
 async def test_where_nobody_is_asked_nothing_is_answered():
-    assert await ask_all({}, {}) == {}
+    assert await ask_all({}, {}, lambda: WHEN) == {}
+
+
+async def test_an_agency_that_is_not_connected_is_down_whoever_is_asked_about(questions):
+    asked = {
+        "police": questions.fetch("police", {"a": frozenset({"PoliceRecord.name"})}),
+        "tax": questions.fetch("tax", {}),
+    }
+    answers = await ask_all({}, asked, lambda: WHEN)
+    assert {agency: (answer.state, answer.records) for agency, answer in answers.items()} == {
+        "police": (SourceState.DOWN, {}), "tax": (SourceState.DOWN, {})
+    }  # fmt: skip
+
+
+async def test_a_connected_agency_of_whom_nobody_is_asked_is_not_called(questions):
+    sources = {"tax": Copy("tax", None)}
+    assert await ask_all(sources, {"tax": questions.fetch("tax", {})}, lambda: WHEN) == {}
+    assert sources["tax"].calls == 0

@@ -49,6 +49,9 @@ class Listening:
     def connector(self) -> Any:
         return self._source.connector
 
+    def shared(self, _fetch: Fetch) -> None:
+        return None  # live sources are asked one by one
+
     async def ask(self, fetch: Fetch) -> Fetched:
         self.asked.append(fetch)
         return await self._source.ask(fetch)
