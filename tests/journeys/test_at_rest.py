@@ -1,6 +1,5 @@
 """Whoever steals what the hub stores learns nothing: its files, searched for what the agencies know of its persons."""
 
-import sqlite3
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,14 +7,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks.at_rest import forms, hits, seeded, spread
 from tests.conftest import FULL
 from tests.journeys.conftest import Demo, start, stop
 
 PEOPLE = 2_000 if FULL else 600
 VALUES = 1_000
 PERSONS = 400 if FULL else 200
-SHORTEST = 6  # bytes; shorter ones would be met in ciphertext by chance
-COLUMNS = "ZFBH, SFZH, XM, CYM, LXDH, HJDZ, JZDZ, SFZSBH"
 QUERY = """query ($n: String!) { person(lookup: {identityNumber: $n}) { name identityNumber birthDate
     justice { name identityNumber prisonerNo phone registeredAddress residenceAddress }
     police { name } socialSecurity { name } } }"""
@@ -35,33 +33,12 @@ def stored(demo, tmp_path_factory) -> Iterator[Demo]:
         stop(process)
 
 
-def seeded(demo: Demo) -> list[str]:
-    """Values of the justice system's own database: numbers, names, telephones, addresses."""
-    (path,) = (demo.directory / "agencies" / "justice").glob("*.db")
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
-        rows = database.execute(f"SELECT {COLUMNS} FROM ZF_JBXX ORDER BY ZFBH LIMIT {PERSONS}").fetchall()
-    database.close()
-    values = {str(value) for row in rows for value in row if value}
-    return sorted(value for value in values if len(value) >= 3)
-
-
-def forms(value: str) -> set[bytes]:
-    """Every way in which a value might be written down by accident."""
-    raw = value.encode()
-    found = {raw, value.encode("utf-16-le"), value.encode("utf-16-be"), value.encode("gb18030")}
-    found |= {form.hex().encode() for form in tuple(found)} | {raw.hex().upper().encode()}
-    for shift in range(3):  # as part of a longer text, at any place
-        coded = b64encode(b"\0" * shift + raw)
-        found.add(coded[4 if shift else 0 : len(coded) - 4 if (len(raw) + shift) % 3 else None])
-    return {form for form in found if len(form) >= SHORTEST}
-
-
 def files(directory: Path) -> list[Path]:
     return sorted(path for path in directory.rglob("*") if path.is_file())
 
 
 def test_no_seeded_value_stands_in_any_file_of_the_hub(stored):
-    values = seeded(stored)
+    values = seeded(stored.directory / "agencies", PERSONS)
     number = stored.held["people"]["in"][0]
     for persona in ("judicial-office", "tax", "police-station"):
         stored.ask(persona, QUERY, {"n": number})
@@ -74,10 +51,9 @@ def test_no_seeded_value_stands_in_any_file_of_the_hub(stored):
     contents["server log, the demo's own words taken out"] = b"".join(
         line for line in log.read_bytes().splitlines(keepends=True) if b"variables" not in line
     )
-    chosen = values[:: max(1, len(values) // VALUES)][:VALUES]
+    chosen = spread(values, VALUES)
     assert len(chosen) >= (VALUES if FULL else 500)
-    hits = [(name, value) for value in chosen for form in forms(value) for name, raw in contents.items() if form in raw]
-    assert hits == []
+    assert hits(chosen, contents) == []
 
 
 def test_the_search_would_find_what_is_there(tmp_path):

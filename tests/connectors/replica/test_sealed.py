@@ -6,6 +6,7 @@ import sqlite3
 import pytest
 from sqlalchemy import select, update
 
+from benchmarks.at_rest import forms
 from hub.bootstrap.keeping import build_keeping
 from hub.connectors.base import SourceState
 from hub.connectors.replica.ports import COLUMNS, key_place, version_place
@@ -17,7 +18,7 @@ from hub.store.migration import migrate
 from tests.connectors.replica.parts import CIVIL, POLICE, Agencies, ask, rules
 from tests.crypto.test_rotation import INQUIRY
 from tests.crypto.world import Register, command, record
-from tests.journeys.test_at_rest import files, forms
+from tests.journeys.test_at_rest import files
 
 SEEDED = 1_000
 COPIES = (replica_subject, replica_salt, replica_version)
