@@ -22,6 +22,9 @@ from hub.gateway.reading import (
 from hub.gateway.release import Releaser, release_value
 from hub.gateway.resolve import Resolver
 
+_Read = tuple[tuple[int, int, Callable[[Sequence[Any], Any], Any] | None], ...]
+"""(index of the agency, slot, what opens a sealed value) of each provider, in order of trust."""
+
 
 class ViewBuilder:
     """`access_of`: what the asker may see of a person, by the plan of the person's class."""
@@ -51,7 +54,7 @@ class ViewBuilder:
         rows = [None if record is None else record.values for record in records]
         wanted = bound.plan.structural
         if not bound.beside:
-            return PersonView(bound, rows, [self._value(item, rows) for item in bound.merged])
+            return PersonView(bound, rows, [_first(read, rows) for read in bound.reads or self._reads(bound)])
         if PROVENANCE in wanted or CONFLICTS in wanted:
             merges = [self._merge(bound, item, records) for item in bound.merged]
             view = PersonView(bound, rows, [merged.value for merged in merges])
@@ -63,7 +66,7 @@ class ViewBuilder:
             conflicts = (_conflict(item, merged) for item, merged in zip(bound.merged, merges, strict=True))
             view.conflicts = tuple(conflict for conflict in conflicts if conflict is not None)
         else:
-            view = PersonView(bound, rows, [self._value(item, rows) for item in bound.merged])
+            view = PersonView(bound, rows, [_first(read, rows) for read in bound.reads or self._reads(bound)])
         if ID in wanted:
             view.id = self._resolver.public_id(asker, ref)
         if SOURCES in wanted:
@@ -81,19 +84,17 @@ class ViewBuilder:
             )
         return view
 
-    def _value(self, item: BoundMerge, rows: Sequence[Any]) -> Any:
-        """The most trusted value, without keeping who else said what."""
-        for (agency, slot), provider in zip(item.providers, item.plan.providers, strict=True):
-            row = rows[agency]
-            if row is None:
-                continue
-            value = row[slot]
-            if value is not None:
-                opening = self._releaser.opening(provider.coordinate)
-                value = value if opening is None else opening(row, value)
-                if value is not None:
-                    return value
-        return None
+    def _reads(self, bound: BoundPlan) -> tuple[_Read, ...]:
+        """For each merged field where its values stand, in order of trust, and what opens them."""
+        bound.reads = tuple(
+            tuple(
+                (agency, slot, self._releaser.opening(provider.coordinate))
+                for (agency, slot), provider in zip(item.providers, item.plan.providers, strict=True)
+            )
+            for item in bound.merged
+        )
+        reads: tuple[_Read, ...] = bound.reads
+        return reads
 
     def _merge(self, bound: BoundPlan, item: BoundMerge, records: Sequence[SourceRecord | None]) -> Merged:
         def claims(places: Sequence[tuple[int, int]], coordinates: Sequence[str]) -> list[Claim]:
@@ -147,6 +148,20 @@ class ViewBuilder:
 
     def _record_name(self, asker: Asker, agency: str, record: SourceRecord) -> str:
         return self._pseudonyms.of("record", f"{asker.principal.agency}/{agency}/{record.record}")
+
+
+def _first(read: _Read, rows: Sequence[Any]) -> Any:
+    """The most trusted value, without keeping who else said what."""
+    for agency, slot, opening in read:
+        row = rows[agency]
+        if row is None:
+            continue
+        value = row[slot]
+        if value is not None and opening is not None:
+            value = opening(row, value)
+        if value is not None:
+            return value
+    return None
 
 
 def newest(answer: Fetched | None, keys: tuple[str, ...]) -> SourceRecord | None:
