@@ -64,6 +64,7 @@ bench: .stamps/dev ## measure the person view, growth of an answer, cost of duti
 	@$(BIN)/python -m benchmarks.sealing
 	@$(BIN)/python -m benchmarks.ledger
 	@$(BIN)/python -m benchmarks.console --entries 100000
+	@$(BIN)/python -m benchmarks.casework
 
 bench-peers: .peers-given .stamps/dev ## measure the hub beside its peers (PEERS=DIR of the harness, ARGS="--rounds 3 --write")
 	@$(BIN)/python -m benchmarks.peers.run "$(PEERS)" $(ARGS)

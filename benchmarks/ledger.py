@@ -70,10 +70,18 @@ def say(name: str, **figures: Any) -> None:
     print(json.dumps({"figure": name, **figures}), flush=True)
 
 
+def held_mb(process: int | str) -> int:
+    """The most memory that a process has held (Linux); 0 once it is gone."""
+    try:
+        status = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
+    except ProcessLookupError:
+        return 0
+    return round(int(status.get("VmHWM", "0").split()[0]) / 1024)
+
+
 def peak_mb(phase: str) -> None:
-    """Say the most memory that this process has held since it was last asked (Linux)."""
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    say("memory", of=phase, peak_mb=round(int(status["VmHWM"].split()[0]) / 1024))
+    """Say the most memory that this process has held since it was last asked."""
+    say("memory", of=phase, peak_mb=held_mb("self"))
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
 
 
@@ -205,15 +213,19 @@ async def verification(store: Store, database: str, folder: Path) -> None:
     (folder / "index.jsonl").unlink()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
-    done = subprocess.run(  # noqa: ASYNC221  # nothing else runs
-        [sys.executable, "-I", str(folder / "hub_verify.py"), str(folder), "--json"], capture_output=True, check=True
-    )
+    command = [sys.executable, "-I", str(folder / "hub_verify.py"), str(folder), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: ASYNC220  # nothing else runs
+    held = 0
+    while process.poll() is None:
+        held = max(held, held_mb(process.pid))
+        time.sleep(0.05)  # noqa: ASYNC251
     took = time.perf_counter() - began
-    assert json.loads(done.stdout)["entries"] == found.entries
+    assert process.stdout is not None
+    assert json.loads(process.stdout.read())["entries"] == found.entries
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     figures = rate(found.entries, took, used)
-    say("hub_verify.py", database=database, entries=found.entries, peak_mb=round(after.ru_maxrss / 1024), **figures)
+    say("hub_verify.py", database=database, entries=found.entries, peak_mb=held, **figures)
 
 
 async def run(url: str, database: str, given: argparse.Namespace, folder: Path) -> None:

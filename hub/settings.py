@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     """Connections that the read path keeps to the hub's own database."""
     webhook_hosts: tuple[str, ...] = ()
     """Hosts that webhooks may go to; empty: none."""
+    nats_url: str | None = None
+    """NATS server with JetStream, `tls://host:4222`, over which workers tell gateways of events; default: none."""
+    nats_token_file: Path | None = None
     persons_per_hour: int = Field(default=500, ge=1)
     crypto_suite: Literal["aes", "aes-siv", "sm"] = "aes"
     """What new values are sealed with: AES-256-GCM, AES-256-GCM-SIV, or SM4-GCM with SM3."""
@@ -83,6 +86,15 @@ class Settings(BaseSettings):
         if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
             raise ValueError("must be an absolute http(s) URL without query")
         return value.rstrip("/")
+
+    @field_validator("nats_url")
+    @classmethod
+    def _nats_sealed(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
+        local = parts.scheme == "nats" and parts.hostname in LOOPBACK
+        if value is not None and not (parts.hostname and (local or parts.scheme == "tls")):
+            raise ValueError("must be tls://host:port, or nats:// on this machine")
+        return value
 
     @field_validator("demo")
     @classmethod

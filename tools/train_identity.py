@@ -146,16 +146,18 @@ def train(members: pd.DataFrame, others: pd.DataFrame, strangers: pd.DataFrame, 
 
 
 def frequencies(left: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Shares of surnames, and of characters in given names."""
+    """Shares of surnames, of characters in given names, and of lengths of given names."""
     surnames: Counter[str] = Counter()
     given: Counter[str] = Counter()
+    lengths: Counter[str] = Counter()
     for name in left["name"]:
         first = surname_of(name)
         surnames[first] += 1
         given.update(name[len(first) :])
+        lengths[str(len(name) - len(first))] += 1
     return {
         key: {word: round(count / counts.total(), 6) for word, count in sorted(counts.items())}
-        for key, counts in (("surnames", surnames), ("given", given))
+        for key, counts in (("surnames", surnames), ("given", given), ("lengths", lengths))
     }
 
 
@@ -181,7 +183,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--people", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--version", default="1")
+    parser.add_argument("--version", default="2")
     parser.add_argument("--pairs", type=float, default=3e5)
     parser.add_argument("--out", type=Path, default=WEIGHTS_FILE)
     given = parser.parse_args()

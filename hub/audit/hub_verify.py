@@ -26,7 +26,7 @@ HEADER = struct.Struct(">BBHIQQ24s")
 RETENTION = 14
 KINDS = (
     "operation refusals startup auditor-read subject-report export console-view login logout policy "
-    "keys approval finding-review retention legal-hold statutory command erasure sweep"
+    "keys approval finding-review retention legal-hold statutory command erasure sweep identity"
 ).split()
 TEXTS = {"agency": 40, "officer": 128, "role": 40, "purpose": 40, "outcome": 8, "code": 40}
 EFFECTS = ("full", "masked", "predicate", "sealed", "denied")

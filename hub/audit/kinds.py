@@ -26,6 +26,7 @@ class Kind(StrEnum):
     COMMAND = "command"  # before the effect of a command; the operation has an entry of its own
     SWEEP = "sweep"  # the hub looks by itself, batch by batch, whether something changed at an agency
     ERASURE = "erasure"  # an approval of the erasure of a person, the second of which erases
+    IDENTITY = "identity"  # the operator linked records, asked whether two persons are one, or undid a change of links
 
 
 NUMBERS: Mapping[Kind, int] = {
@@ -48,5 +49,6 @@ NUMBERS: Mapping[Kind, int] = {
     Kind.COMMAND: 17,
     Kind.ERASURE: 18,
     Kind.SWEEP: 19,
+    Kind.IDENTITY: 20,
 }
 BY_NUMBER: Mapping[int, Kind] = {number: kind for kind, number in NUMBERS.items()}

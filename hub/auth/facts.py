@@ -38,11 +38,12 @@ class Facts(_Hashed):
 class ScopedFacts(Facts):
     """Facts of which some hold for a part of the fields only; for every other field they do not hold.
 
-    `approved_for`: coordinates that the approval covers. `consent_for`: field groups that the consent covers, or None
-    for all of them.
+    `approved_for`: coordinates that the approval covers, `approved_by`: who gave it, AGENCY/OFFICER. `consent_for`:
+    field groups that the consent covers, or None for all of them.
     """
 
     approved_for: frozenset[str] = frozenset()
+    approved_by: frozenset[str] = frozenset()
     consent_for: frozenset[str] | None = None
 
     def within(self, coordinate: str, group: str) -> Facts:

@@ -25,6 +25,7 @@ from hub.bootstrap.reading import (
 )
 from hub.bootstrap.replicas import build_copier, build_sources
 from hub.bootstrap.secrets import build_audit_signer, build_key_ring, build_secrets
+from hub.bootstrap.transport import build_pulse
 from hub.clock import Clock, SystemClock
 from hub.connectors.quarantine import StoredQuarantine
 from hub.errors import RequestError, SettingsError
@@ -47,6 +48,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     store = open_store(settings.store_url, readers=settings.store_readers)
     quarantine = StoredQuarantine(store, secrets.sealer, lambda text: secrets.pseudonyms.of("record", text), clock)
     sources = build_sources(settings, rules, store, secrets, quarantine, clock)
+    linking = build_linking(store, secrets, clock)
     index = build_index(store, secrets, sources, clock)
     log = AuditLog(store, clock)
     checkpoints = build_checkpoints(settings, store, clock)
@@ -60,10 +62,12 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     proof_key = open_issuer_key(settings.hub_dir / "keys" / "proofs.pem", create=settings.demo)
     prover = ProofSigner(proof_key, url=settings.base_url, clock=clock)
     disabled = DisabledClients(settings.disabled_clients_file, clock)
+    pulse = build_pulse(settings, store, clock)
     hub = Hub(
         settings=settings,
         rules=rules,
         clock=clock,
+        secrets=secrets,
         store=store,
         log=log,
         checkpoints=checkpoints,
@@ -71,7 +75,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         office=office,
         index=index,
         importer=build_importer(store, secrets, clock),
-        linking=build_linking(store, secrets, clock),
+        linking=linking,
         references=References(store, clock),
         quota=quota,
         statutory=statutory,
@@ -86,6 +90,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         metrics=metrics,
         policies=policies,
         disabled=disabled,
+        pulse=pulse,
         watcher=build_watcher(settings, rules, policies, office.policies, log, metrics, clock),
         service=build_service(
             settings,
@@ -98,10 +103,12 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
             clock,
             store,
             prover,
-            office.desk,
-            quota,
-            statutory,
-            disabled,
+            audit_desk=office.desk,
+            quota=quota,
+            statutory=statutory,
+            disabled=disabled,
+            pulse=pulse,
+            linking=linking,
         ),
         app=_nothing,
     )

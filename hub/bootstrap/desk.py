@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from hub.audit.log import AuditLog
 from hub.auth.policy_holder import PolicyHolder, RulesInForce
+from hub.bootstrap.linking import Linking
 from hub.bootstrap.secrets import Secrets
 from hub.casework.bases import BaseDesk
 from hub.casework.calendar_reader import read_calendar
@@ -13,6 +14,7 @@ from hub.casework.consents import ConsentDesk
 from hub.casework.deadline_reader import read_deadlines
 from hub.casework.emergency import EmergencyDesk
 from hub.casework.handover import HandoverForms
+from hub.casework.identity_desk import IdentityDesk
 from hub.casework.oversight import OversightDesk
 from hub.casework.oversight_lists import OversightLists
 from hub.casework.queries import CaseQueries
@@ -36,6 +38,7 @@ from hub.identity.index import PersonIndex
 from hub.rules import Rules
 from hub.schema.case_lists import CaseFetcher
 from hub.schema.commands import CommandFetcher, ListFetcher
+from hub.schema.identity_roots import IdentityFetcher
 from hub.schema.oversight_lists import OversightFetcher
 from hub.schema.statutory import StatutoryFetcher
 from hub.store.engine import Store
@@ -52,10 +55,11 @@ def build_commands(
     store: Store,
     log: AuditLog,
     clock: Clock,
+    linking: Linking,
     *,
     webhook_hosts: Sequence[str],
     statutory: StatutoryFetcher,
-) -> tuple[CommandFetcher, ListFetcher, CaseFetcher, OversightFetcher]:
+) -> tuple[CommandFetcher, ListFetcher, CaseFetcher, OversightFetcher, IdentityFetcher]:
     in_force = RulesInForce(policies)
     owned = owners(rules.catalogue, survivorship)
     access = EmergencyDesk(in_force, owned, below(rules.catalogue, survivorship))
@@ -68,8 +72,9 @@ def build_commands(
     oversight = OversightDesk(cases, in_force, secrets.pseudonyms, owned)
     webhooks = Webhooks(store, secrets.sealer, secrets.opener, clock, hosts=frozenset(webhook_hosts))
     above = (*oversight.commands(), *bases.commands(), *WebhookDesk(webhooks, Places(secrets.ids)).commands())
+    who = IdentityDesk(linking.reviews).commands()
     runner = Runner(
-        (*access.commands(), *ConsentDesk(purposes).commands(), *desk.commands(), *above),
+        (*access.commands(), *ConsentDesk(purposes).commands(), *desk.commands(), *above, *who),
         store=store,
         log=log,
         rules=in_force,
@@ -85,6 +90,7 @@ def build_commands(
         quota=quota,
         registrars=frozenset({JUSTICE}),
         person_of_case=reads.person_of,
+        person_of_review=linking.accounts.person_of,
     )
     lists = AccessLists(store, secrets.opener, in_force, clock)
     fetcher = CaseFetcher(
@@ -106,7 +112,16 @@ def build_commands(
         names=secrets.pseudonyms,
         today=lambda: today(clock),
     )
-    return CommandFetcher(runner, subjects, statutory), ListFetcher(lists, secrets.ids), fetcher, above_cases
+    identity = IdentityFetcher(
+        accounts=linking.accounts,
+        subjects=subjects,
+        people=index,
+        rules=in_force,
+        ids=secrets.ids,
+        names=secrets.pseudonyms,
+        catalogue=rules.catalogue,
+    )
+    return CommandFetcher(runner, subjects, statutory), ListFetcher(lists, secrets.ids), fetcher, above_cases, identity
 
 
 def build_case_store() -> CaseStore:

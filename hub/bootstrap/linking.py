@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from hub.bootstrap.secrets import Secrets
 from hub.clock import Clock
+from hub.identity.account import Accounts
 from hub.identity.ledger import Ledger
 from hub.identity.linker import Linker
 from hub.identity.matching.weights import Model, read_model
@@ -15,13 +16,14 @@ from hub.store.engine import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linking:
-    """The Python API of links: one record (`placing`), an import (`linker`), people's part (`reviews`, `orders`)."""
+    """Links: one record (`placing`), an import (`linker`), people's part (`reviews`, `orders`), what is told."""
 
     ledger: Ledger
     orders: Orders
     placing: Placing
     linker: Linker
     reviews: Reviews
+    accounts: Accounts
 
 
 def build_linking(store: Store, secrets: Secrets, clock: Clock, model: Model | None = None) -> Linking:
@@ -31,7 +33,9 @@ def build_linking(store: Store, secrets: Secrets, clock: Clock, model: Model | N
         WeightsError: the file of weights is wrong.
     """
     sealer, opener = secrets.sealer, secrets.opener
-    ledger = Ledger(store=store, sealer=sealer, opener=opener, keys=secrets.keys, clock=clock)
+    ledger = Ledger(
+        store=store, sealer=sealer, opener=opener, keys=secrets.keys, matching=secrets.matching, clock=clock
+    )
     orders = Orders(store=store, sealer=sealer, clock=clock)
     placing = Placing(
         store=store,
@@ -49,4 +53,5 @@ def build_linking(store: Store, secrets: Secrets, clock: Clock, model: Model | N
         placing=placing,
         linker=Linker(store=store, opener=opener, ledger=ledger, orders=orders, placing=placing, erased=secrets.erased),
         reviews=Reviews(store=store, sealer=sealer, ledger=ledger, orders=orders, placing=placing, clock=clock),
+        accounts=Accounts(store, clock),
     )

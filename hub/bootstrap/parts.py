@@ -14,6 +14,7 @@ from hub.auth.policy_holder import PolicyHolder
 from hub.auth.policy_watch import PolicyWatcher
 from hub.bootstrap.linking import Linking
 from hub.bootstrap.replicas import Sources
+from hub.bootstrap.secrets import Secrets
 from hub.clock import Clock
 from hub.connectors.quarantine import StoredQuarantine
 from hub.connectors.replica.copier import Copier
@@ -25,6 +26,7 @@ from hub.identity.index import PersonIndex
 from hub.identity.references import References
 from hub.rules import Rules
 from hub.schema.service import GraphQLService
+from hub.schema.subscription import HeadSource
 from hub.settings import Settings
 from hub.store.engine import Store
 from hub.telemetry import Metrics
@@ -37,6 +39,7 @@ class Hub:
     settings: Settings
     rules: Rules
     clock: Clock
+    secrets: Secrets
     store: Store
     log: AuditLog
     checkpoints: Checkpoints
@@ -59,11 +62,13 @@ class Hub:
     metrics: Metrics
     policies: PolicyHolder
     disabled: DisabledClients
+    pulse: HeadSource
     watcher: PolicyWatcher
     service: GraphQLService
     app: ASGIApp
 
     async def close(self) -> None:
+        await self.pulse.close()
         await self.log.close()
         await self.quarantine.flush()
         for source in self.sources.values():

@@ -11,6 +11,7 @@ from hub.auth.clients import read_clients
 from hub.auth.policy_holder import PolicyHolder
 from hub.auth.recipients import Recipients
 from hub.bootstrap.desk import build_commands
+from hub.bootstrap.linking import Linking
 from hub.bootstrap.replicas import Sources
 from hub.bootstrap.secrets import Secrets
 from hub.clock import CHINA, Clock
@@ -44,7 +45,7 @@ from hub.schema.operations import Operations, shared_plans
 from hub.schema.service import GraphQLService
 from hub.schema.shapes import PersonShapes
 from hub.schema.statutory import StatutoryFetcher
-from hub.schema.subscription import EventParts, Pulse
+from hub.schema.subscription import EventParts, HeadSource
 from hub.schema.views import View, Views
 from hub.schema.weights import read_weights
 from hub.settings import Settings
@@ -122,10 +123,13 @@ def build_service(
     clock: Clock,
     store: Store,
     prover: Prover,
+    *,
     audit_desk: AuditDesk,
     quota: PersonQuota,
     statutory: StatutoryDesk,
     disabled: Container[str],
+    pulse: HeadSource,
+    linking: Linking,
 ) -> GraphQLService:
     survivorship = read_survivorship(rules.catalogue, rules.survivorship_file)
     recipients = Recipients(read_clients(settings.hub_dir / "clients.json"))
@@ -135,7 +139,7 @@ def build_service(
     planner = Planner(rules.catalogue, survivorship, members_only=MEMBERS_ONLY, combinations=rules.combinations)
     resolver = Resolver(people=index, ids=secrets.ids)
     asked_by_law = StatutoryFetcher(statutory)
-    commands, lists, cases, oversight = build_commands(
+    commands, lists, cases, oversight, identity = build_commands(
         rules,
         policies,
         secrets,
@@ -146,6 +150,7 @@ def build_service(
         store,
         log,
         clock,
+        linking,
         webhook_hosts=settings.webhook_hosts,
         statutory=asked_by_law,
     )
@@ -186,13 +191,13 @@ def build_service(
             cases=cases,
             oversight=oversight,
             audit=AuditFetcher(audit_desk),
+            identity=identity,
             statutory=asked_by_law,
         )
         documents_of = Documents(schema, CostModel(schema, weights), shared=documents)
         return View(schema, sight.policy_digest, documents_of, operations)
 
     roles = {role.name: role.agency for role in rules.purposes.roles.values()}
-    feed = Feed(store)
     return GraphQLService(
         views=Views(rules.schema, sights.of, rules.catalogue, make_view, roles=roles),
         costs=CostModel(rules.schema, weights),
@@ -200,9 +205,9 @@ def build_service(
         log=log,
         clock=clock,
         events=EventParts(
-            feed=feed,
+            feed=Feed(store),
             places=Places(secrets.ids),
-            pulse=Pulse(feed, clock),
+            pulse=pulse,
             policies=policies,
             clock=clock,
             purposes=frozenset(rules.purposes.purposes),

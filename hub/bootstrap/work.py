@@ -11,6 +11,7 @@ from hub.auth.principal import Principal
 from hub.bootstrap.desk import build_case_store
 from hub.bootstrap.parts import Hub
 from hub.bootstrap.secrets import build_key_ring
+from hub.bootstrap.transport import Publishing, build_publisher
 from hub.casework.case_store import CaseStore
 from hub.casework.notices import Notice
 from hub.casework.reach import AGENCY_OF, reference
@@ -42,6 +43,12 @@ class Work:
     supervision: Supervision
     sweeps: Sweeps
     webhooks: Webhooks
+    publisher: Publishing | None
+
+    async def close(self) -> None:
+        await self.deliverer.close()
+        if self.publisher is not None:
+            await self.publisher.close()
 
 
 def build_work(hub: Hub) -> Work:
@@ -82,6 +89,7 @@ def build_work(hub: Hub) -> Work:
         supervision=Supervision(hub.store, cases, tell, hub.clock, record=record),
         sweeps=_sweeps(hub, cases, tell),
         webhooks=webhooks,
+        publisher=build_publisher(hub.settings, hub.store),
     )
 
 

@@ -12,6 +12,7 @@ from hub.cli.audit import app as audit
 from hub.cli.clients import app as clients
 from hub.cli.demo import demo
 from hub.cli.doctor import doctor
+from hub.cli.identity import app as identity
 from hub.cli.keys import app as keys
 from hub.cli.person import app as person
 from hub.cli.policy import app as policy
@@ -38,6 +39,7 @@ app.command("doctor")(doctor)
 app.command("token")(token)
 app.command("witness")(witness)
 app.add_typer(clients, name="client")
+app.add_typer(identity, name="identity")
 app.add_typer(keys, name="keys")
 app.add_typer(person, name="person")
 app.add_typer(policy, name="policy")

@@ -40,17 +40,20 @@ def worker(
                 asyncio.get_running_loop().add_signal_handler(number, stop.set)
             await run(duties, stop)
         finally:
-            await parts.deliverer.close()
+            await parts.close()
             await hub.close()
 
     asyncio.run(work())
 
 
 def duties_of(parts: Work, hub: Hub) -> tuple[Duty, ...]:
+    publisher = parts.publisher
+    publishing = () if publisher is None else (Duty(name="publish", work=publisher.run, pause_s=0.2),)
     return (
         Duty(name="sequence", work=parts.sequencer.run, pause_s=0.5),
         Duty(name="deliver", work=parts.deliverer.run, pause_s=0.5),
         Duty(name="supervise", work=parts.supervision.sweep, pause_s=30.0),
         Duty(name="sweep", work=parts.sweeps.run, pause_s=5.0),
         Duty(name="copy", work=hub.copier.run, pause_s=5.0),
+        *publishing,
     )

@@ -33,6 +33,7 @@ COMMANDS = (
     "registerWebhook",
     "enableWebhook",
     "replayWebhook",
+    "decideIdentity",
 )
 LISTS = (
     "accessRequests",
@@ -53,6 +54,8 @@ LISTS = (
     "bases",
     "webhooks",
     "webhookDeliveries",
+    "identityReviews",
+    "explainIdentity",
 )
 LOG = ("auditEntries", "auditCheckpoint", "auditProof", "auditStatistics", "auditStatus", "subjectReport")
 """Root fields that read the audit log."""

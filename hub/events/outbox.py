@@ -32,6 +32,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     happened_us: int
 
 
+class Pointer(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an event is, whom it concerns, and of what kind it is."""
+
+    position: int
+    recipient: str
+    kind: str
+
+
 async def put(
     connection: AsyncConnection,
     *,
@@ -133,6 +141,18 @@ class Feed:
         wanted = select(outbox).where(*conditions).order_by(outbox.c.position).limit(first)
         async with self._store.read() as connection:
             return tuple(event_of(row) for row in await connection.execute(wanted))
+
+    async def pointers(self, position: int, *, first: int) -> tuple[Pointer, ...]:
+        """Up to `first` events after a place, whoever they concern."""
+        wanted = (
+            select(outbox.c.position, outbox.c.recipient, outbox.c.kind)
+            .where(outbox.c.position > position)
+            .order_by(outbox.c.position)
+            .limit(first)
+        )
+        async with self._store.read() as connection:
+            rows = await connection.execute(wanted)
+            return tuple(Pointer(position=row.position, recipient=row.recipient, kind=row.kind) for row in rows)
 
 
 def event_of(row: Any) -> Event:

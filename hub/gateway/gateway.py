@@ -19,7 +19,7 @@ from hub.gateway.answering import Answering
 from hub.gateway.compose import compose
 from hub.gateway.fetching import Questions, ask_all, narrowed, uncounted
 from hub.gateway.naming import Named, by_facts, counted
-from hub.gateway.noting import Noted, note
+from hub.gateway.noting import Noted, all_denied, note
 from hub.gateway.plan import ClassPlan, Planner
 from hub.gateway.ports import People, Pseudonyms, Scope, Source
 from hub.gateway.quota import PersonQuota
@@ -139,7 +139,7 @@ class Gateway:
             self._pseudonym,
             lambda facts: None if through_registers else tables[facts].held,  # nobody there: no rule was asked
             partial(self._remedy, asker.judge),
-            lambda: self._nothing_known(asker),
+            partial(self._nothing_known, asker),
         )
         return answers
 
@@ -364,9 +364,11 @@ class Gateway:
             views.append(view)
         return views
 
-    def _nothing_known(self, asker: Asker) -> None:
+    def _nothing_known(self, asker: Asker, coordinates: frozenset[str]) -> None:
         """The work that a person who is there but not the asker's costs, for one who is not there."""
-        self._table(asker, Facts())
+        table = self._table(asker, Facts())
+        knows_existence(table)
+        all_denied(coordinates, table.held)
         self._pseudonyms.of("number", "")
 
     def _pseudonym(self, ref: PersonRef) -> str:

@@ -7,7 +7,7 @@ import msgspec
 
 from hub.audit.entry import Pattern
 from hub.auth.decision import DecisionTable, DenialCode, Effect
-from hub.auth.facts import Facts
+from hub.auth.facts import Facts, ScopedFacts
 from hub.connectors.base import Fetched, SourceState
 from hub.gateway.plan import ClassPlan, pattern_of
 from hub.gateway.reading import Ask, Denied, PersonRef, Reading, SourceUse
@@ -30,14 +30,14 @@ def note(
     pseudonym: Callable[[PersonRef], str],
     held: Callable[[Facts], str | None] = lambda _facts: None,
     remedy: Callable[[DecisionTable, str], str | None] = lambda _table, _coordinate: None,
-    nobody: Callable[[], object] = lambda: None,
+    nobody: Callable[[frozenset[str]], object] = lambda _coordinates: None,
 ) -> None:
     """Enter everything into `reading`.
 
     Args:
         outsider: what is said, if anything, of who is not there or not yours.
         held: facts as the log names them.
-        nobody: called for each look-up that names nobody.
+        nobody: called for each look-up that names nobody, with what was asked for.
     """
     for agency, answer in fetched.items():
         before = reading.sources.get(agency)
@@ -52,12 +52,14 @@ def note(
                 if outsider is not None:
                     reading.denied.add(Denied(coordinate=f"Query.{item.ask.field}", code=outsider))
                 if ref is None:
-                    nobody()  # as long as an entry of somebody takes: which of the two it is must not show in time
+                    nobody(item.ask.coordinates)  # as long as it takes for somebody: time must not tell the two apart
                 else:
-                    pattern = _all_denied(item.ask.coordinates, held(ref.facts))
+                    pattern = all_denied(item.ask.coordinates, held(ref.facts))
                     by_person.setdefault(ref.key, (ref, []))[1].append(pattern)
                 continue
             plan = item.plans[ref.facts]
+            if isinstance(ref.facts, ScopedFacts):
+                reading.approvers.update(ref.facts.approved_by)
             plans[id(plan)] = plan
             by_person.setdefault(ref.key, (ref, []))[1].append(plan.pattern)
     for plan in plans.values():
@@ -69,7 +71,8 @@ def note(
 
 
 @lru_cache(maxsize=1024)
-def _all_denied(coordinates: frozenset[str], facts: str | None) -> Pattern:
+def all_denied(coordinates: frozenset[str], facts: str | None) -> Pattern:
+    """The pattern of somebody of whom nothing asked for may be seen."""
     return pattern_of({Effect.DENIED: coordinates}, facts)
 
 

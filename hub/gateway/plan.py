@@ -14,6 +14,7 @@ from hub.auth.combinations import Combination, mask_beside
 from hub.auth.decision import Decision, DecisionTable, DenialCode, Effect
 from hub.connectors.base import Layout
 from hub.domain.catalogue import VAULT_GROUP, Catalogue, Field, RecordType, Shape
+from hub.gateway.merge import Choice
 from hub.gateway.predicates import BoundPredicate, bind_predicates
 from hub.gateway.survivorship import COMPOSED, MergeRule, Provider
 
@@ -64,6 +65,7 @@ class MergedPlan:
     providers: tuple[Provider, ...]
     witnesses: tuple[Provider, ...]
     sealed_to: str | None = None
+    choice: Choice = Choice.TRUST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -319,6 +321,7 @@ class Planner:
                     providers=providers,
                     witnesses=witnesses,
                     sealed_to=leaving[field.coordinate].sealed_to,
+                    choice=rule.choice,
                 )
             )
         return tuple(plans)

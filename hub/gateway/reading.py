@@ -96,9 +96,10 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldProvenance(Provenance):
-    """Where the value of one merged field comes from."""
+    """Where the value of one merged field comes from. `verified_by`: other agencies that say the same."""
 
     field: str
+    verified_by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +116,10 @@ class FieldAccess:
 class ConflictValue:
     agency: str
     value: str
+    record: str
     as_of: datetime
+    received_at: datetime
+    verified_by: tuple[str, ...]
     chosen: bool
 
 
@@ -211,6 +215,7 @@ class Reading:
     denied: set[Denied] = field(default_factory=set)
     access: list[tuple[str, Pattern]] = field(default_factory=list)  # (pseudonym, what was asked of this person)
     policies: set[str] = field(default_factory=set)
+    approvers: set[str] = field(default_factory=set)  # whose approvals opened something of somebody: AGENCY/OFFICER
     explained: set[str] = field(default_factory=set)  # coordinates that were explained, not read
     objects: int = 0
     kind: Kind = Kind.OPERATION  # an auditor's read is an entry of its own kind

@@ -43,10 +43,12 @@ class Subjects:
         quota: PersonQuota,
         registrars: frozenset[str] = frozenset(),
         person_of_case: Callable[[str], Awaitable[str | None]],
+        person_of_review: Callable[[str], Awaitable[str | None]],
     ) -> None:
         self._resolver = resolver
         self._people = people
         self._person_of_case = person_of_case
+        self._person_of_review = person_of_review
         self._pseudonyms = pseudonyms
         self._quota = quota
         self._registrars = registrars
@@ -71,7 +73,14 @@ class Subjects:
 
     async def of_case(self, asker: Asker, case_id: str) -> NamedPerson | None:
         """The person of a case; whether the case is the caller's to move is asked with the case in hand."""
-        member = await self._person_of_case(case_id)
+        return await self._member(asker, await self._person_of_case(case_id))
+
+    async def of_review(self, asker: Asker, review_id: str) -> NamedPerson | None:
+        """The person of a question of identity, where this caller's regions are responsible."""
+        found = await self._member(asker, await self._person_of_review(review_id))
+        return found if found is not None and found.facts.jurisdiction else None
+
+    async def _member(self, asker: Asker, member: str | None) -> NamedPerson | None:
         if member is None:
             return None
         inquiry = Inquiry(principal=asker.principal, purpose=asker.purpose, cases=asker.cases, keys=False)

@@ -5,7 +5,7 @@ from typing import Any
 
 from hub.auth.decision import Judge
 from hub.connectors.base import Fetched, SourceRecord, SourceState
-from hub.gateway.merge import Claim, Merged, merge
+from hub.gateway.merge import Choice, Claim, Merged, merge
 from hub.gateway.plan import ACCESS, CONFLICTS, ID, PROVENANCE, SOURCES, BoundMerge, BoundPlan, ClassPlan
 from hub.gateway.ports import Pseudonyms
 from hub.gateway.reading import (
@@ -54,7 +54,7 @@ class ViewBuilder:
         rows = [None if record is None else record.values for record in records]
         wanted = bound.plan.structural
         if not bound.beside:
-            return PersonView(bound, rows, [_first(read, rows) for read in bound.reads or self._reads(bound)])
+            return PersonView(bound, rows, self._values(bound, rows, records))
         if PROVENANCE in wanted or CONFLICTS in wanted:
             merges = [self._merge(bound, item, records) for item in bound.merged]
             view = PersonView(bound, rows, [merged.value for merged in merges])
@@ -63,10 +63,19 @@ class ViewBuilder:
                 for item, merged in zip(bound.merged, merges, strict=True)
                 if merged.chosen is not None
             )
-            conflicts = (_conflict(item, merged) for item, merged in zip(bound.merged, merges, strict=True))
-            view.conflicts = tuple(conflict for conflict in conflicts if conflict is not None)
+            view.conflicts = tuple(
+                self._conflict(
+                    asker,
+                    item,
+                    merged,
+                    {claim.agency: records[bound.agency(claim.agency)] for claim in merged.claims},
+                    fetched,
+                )
+                for item, merged in zip(bound.merged, merges, strict=True)
+                if _differs(item, merged)
+            )
         else:
-            view = PersonView(bound, rows, [_first(read, rows) for read in bound.reads or self._reads(bound)])
+            view = PersonView(bound, rows, self._values(bound, rows, records))
         if ID in wanted:
             view.id = self._resolver.public_id(asker, ref)
         if SOURCES in wanted:
@@ -84,16 +93,25 @@ class ViewBuilder:
             )
         return view
 
-    def _reads(self, bound: BoundPlan) -> tuple[_Read, ...]:
-        """For each merged field where its values stand, in order of trust, and what opens them."""
+    def _values(self, bound: BoundPlan, rows: Sequence[Any], records: Sequence[SourceRecord | None]) -> list[Any]:
+        reads = bound.reads or self._reads(bound)
+        return [
+            self._merge(bound, item, records).value if read is None else _first(read, rows)
+            for item, read in zip(bound.merged, reads, strict=True)
+        ]
+
+    def _reads(self, bound: BoundPlan) -> tuple[_Read | None, ...]:
+        """For each merged field chosen by trust where its values stand, and what opens them; None for the others."""
         bound.reads = tuple(
             tuple(
                 (agency, slot, self._releaser.opening(provider.coordinate))
                 for (agency, slot), provider in zip(item.providers, item.plan.providers, strict=True)
             )
+            if item.plan.choice is Choice.TRUST
+            else None
             for item in bound.merged
         )
-        reads: tuple[_Read, ...] = bound.reads
+        reads: tuple[_Read | None, ...] = bound.reads
         return reads
 
     def _merge(self, bound: BoundPlan, item: BoundMerge, records: Sequence[SourceRecord | None]) -> Merged:
@@ -113,6 +131,8 @@ class ViewBuilder:
         return merge(
             claims(item.providers, [provider.coordinate for provider in item.plan.providers]),
             claims(item.witnesses, [provider.coordinate for provider in item.plan.witnesses]),
+            item.plan.choice,
+            lambda value: release_value(item.plan.mask, value),
         )
 
     def _field_provenance(
@@ -133,7 +153,34 @@ class ViewBuilder:
             as_of=record.as_of,
             received_at=record.received_at or fetched[agency].received_at,
             stale=fetched[agency].state is SourceState.STALE,
+            verified_by=_verified_by(item, merged, merged.chosen),
         )
+
+    def _conflict(
+        self,
+        asker: Asker,
+        item: BoundMerge,
+        merged: Merged,
+        records: Mapping[str, SourceRecord | None],
+        fetched: Mapping[str, Fetched],
+    ) -> Conflict:
+        """All values as the asker may see them: masked like the field itself."""
+        values = []
+        for claim in merged.claims:
+            record = records[claim.agency]
+            assert record is not None
+            values.append(
+                ConflictValue(
+                    agency=claim.agency,
+                    value=_shown(release_value(item.plan.mask, claim.value)),
+                    record=self._record_name(asker, claim.agency, record),
+                    as_of=claim.as_of,
+                    received_at=record.received_at or fetched[claim.agency].received_at,
+                    verified_by=_verified_by(item, merged, claim),
+                    chosen=claim is merged.chosen,
+                )
+            )
+        return Conflict(coordinate=item.plan.coordinate, values=tuple(values))
 
     def _provenance(
         self, asker: Asker, agency: str, record: SourceRecord, fetched: Mapping[str, Fetched]
@@ -184,20 +231,19 @@ def _source(answer: Fetched, record: SourceRecord | None) -> SourceUse:
     )
 
 
-def _conflict(item: BoundMerge, merged: Merged) -> Conflict | None:
-    """Values as the asker may see them: masked like the field itself, and a conflict only where those differ."""
+def _differs(item: BoundMerge, merged: Merged) -> bool:
+    """Whether the asker sees that values differ: masked like the field itself, different ones may look alike."""
     if not merged.conflicting or item.plan.sealed_to is not None:
-        return None
-    shown = [_shown(release_value(item.plan.mask, claim.value)) for claim in merged.claims]
-    if item.plan.mask is not None and len(set(shown)) == 1:
-        return None
-    return Conflict(
-        coordinate=item.plan.coordinate,
-        values=tuple(
-            ConflictValue(agency=claim.agency, value=value, as_of=claim.as_of, chosen=claim is merged.chosen)
-            for claim, value in zip(merged.claims, shown, strict=True)
-        ),
-    )
+        return False
+    shown = {_shown(release_value(item.plan.mask, claim.value)) for claim in merged.claims}
+    return item.plan.mask is None or len(shown) > 1
+
+
+def _verified_by(item: BoundMerge, merged: Merged, claim: Claim) -> tuple[str, ...]:
+    """Other agencies that say the same. Of a masked value nobody may learn whether the whole values are equal."""
+    if item.plan.mask is not None or item.plan.sealed_to is not None:
+        return ()
+    return tuple(other.agency for other in merged.claims if other is not claim and other.value == claim.value)
 
 
 def _shown(value: Any) -> str:

@@ -5,7 +5,7 @@ reading what stands is `casework`'s business.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import BigInteger, Select, String, bindparam, select
@@ -19,19 +19,29 @@ Named = Callable[[str, str], str]
 """(kind, text) → pseudonym."""
 
 
+class Approved(NamedTuple):
+    """Coordinates that are opened, and who approved it, AGENCY/OFFICER."""
+
+    coordinates: frozenset[str]
+    by: frozenset[str]
+
+
+NOTHING = Approved(frozenset(), frozenset())
+
+
 class Standing:
     """What stands for one asker at one moment. `number` and `member` name persons as the index knows them."""
 
-    def __init__(self, by_key: Mapping[str, frozenset[str]], named: Named) -> None:
+    def __init__(self, by_key: Mapping[str, Approved], named: Named) -> None:
         self._by_key = by_key
         self._named = named
 
-    def of(self, *, member: str, number: str | None) -> frozenset[str]:
-        """Coordinates opened for this person; mostly none."""
+    def of(self, *, member: str, number: str | None) -> Approved:
+        """What is opened for this person; mostly nothing."""
         if not self._by_key:
-            return frozenset()
+            return NOTHING
         key = self._named("member", member) if number is None else self._named("number", number)
-        return self._by_key.get(key, frozenset())
+        return self._by_key.get(key, NOTHING)
 
 
 class Approvals:
@@ -51,15 +61,18 @@ class Approvals:
             "now_us": microseconds(self._clock.now()),
         }
         rows = await self._reader.rows(self._standing, given)
-        by_key: dict[str, frozenset[str]] = {}
-        for key, coordinates in rows:
-            by_key[key] = by_key.get(key, frozenset()) | frozenset(orjson.loads(coordinates))
+        by_key: dict[str, Approved] = {}
+        for key, coordinates, agency, officer in rows:
+            known = by_key.get(key, NOTHING)
+            by_key[key] = Approved(
+                known.coordinates | frozenset(orjson.loads(coordinates)), known.by | {f"{agency}/{officer}"}
+            )
         return Standing(by_key, self._named)
 
 
 def _standing() -> Select[Any]:
     table = emergency_access.c
-    return select(table.person_key, table.coordinates).where(
+    return select(table.person_key, table.coordinates, table.approver_agency, table.approver).where(
         table.agency == bindparam("agency", type_=String),
         table.officer == bindparam("officer", type_=String),
         table.valid_until_us > bindparam("now_us", type_=BigInteger),

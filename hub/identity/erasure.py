@@ -1,14 +1,15 @@
 """Erasing a person: the salt goes, so that nothing sealed of this person opens again, nor in backups of the tables.
 
 Two officers approve, each with a reason. What is no personal value stays for audit and statistics: the person's row
-with dates and region (found by nobody, as a vaulted one), cases, and the record of the erasure itself.
+with dates and region (found by nobody, as a vaulted one), cases, the steps of the ledger of links without their
+reasons, and the record of the erasure itself. Whoever was merged into the person is the person, and goes as well.
 """
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import and_, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.clock import Clock
@@ -26,6 +27,8 @@ from hub.identity.tables import (
     findings,
     jurisdiction,
     link,
+    link_event,
+    link_order,
     link_removed,
     name_token,
     person,
@@ -90,7 +93,7 @@ class Eraser:
         self._clock = clock
 
     async def bearer(self, number: IdentityNumber) -> str:
-        """The one person of a number, vaulted or not.
+        """The one person of a number, vaulted or not; of one that was merged, whom it was merged into.
 
         Raises:
             ErasureError: nobody bears it, or several do.
@@ -101,11 +104,11 @@ class Eraser:
                 .join(salts, salts.c.person_id == person.c.person_id)
                 .where(person.c.number_index.in_(self._numbers.every(number.text)))
             )
-            found = [row[0] for row in rows if self._open_number(row[0], row[1], row[2]) == number.text]
+            bearing = [row[0] for row in rows if self._open_number(row[0], row[1], row[2]) == number.text]
+            found = {await self._survivor(connection, one) for one in bearing}
         if len(found) != 1:
             raise ErasureError("nobody bears this number, or several do")
-        bearer: str = found[0]
-        return bearer
+        return found.pop()
 
     async def waiting(self, person_id: str, by: str) -> bool:
         """Whether an approval by `by` would be the second one, and erase.
@@ -128,9 +131,10 @@ class Eraser:
             first = await self._first(connection, person_id, by)
             if first is None:
                 return await self._begin(connection, person_id, by, reason)
-            keys = await self._keys(connection, person_id)
-            everywhere = (*keys, *await self._numbered(connection, person_id))
-            await self._erase(connection, person_id, everywhere)
+            persons = await self._merged(connection, person_id)
+            keys = await self._keys(connection, persons)
+            everywhere = (*keys, *await self._numbered(connection, persons))
+            await self._erase(connection, persons, everywhere)
             if self._forget is not None:
                 await self._forget(connection, everywhere)
             await connection.execute(
@@ -148,8 +152,11 @@ class Eraser:
 
     async def _first(self, connection: AsyncConnection, person_id: str, by: str) -> str | None:
         """Id of the erasure that waits for its second approval."""
-        if await connection.scalar(select(person.c.person_id).where(person.c.person_id == person_id)) is None:
+        known = (await connection.execute(select(person.c.merged_into).where(person.c.person_id == person_id))).first()
+        if known is None:
             raise ErasureError("no such person")
+        if known.merged_into is not None:
+            raise ErasureError("this person is part of another, who is erased as a whole")
         row = (
             await connection.execute(
                 select(erasure.c.erasure_id, erasure.c.first_by, erasure.c.done_at).where(
@@ -179,38 +186,83 @@ class Eraser:
         )
         return Erased(erasure_id=erasure_id, done=False)
 
-    async def _keys(self, connection: AsyncConnection, person_id: str) -> tuple[tuple[str, str], ...]:
+    @staticmethod
+    async def _survivor(connection: AsyncConnection, person_id: str) -> str:
+        """Whom a person was merged into in the end."""
+        into: str | None = person_id
+        while into is not None:
+            person_id = into
+            into = await connection.scalar(select(person.c.merged_into).where(person.c.person_id == person_id))
+        return person_id
+
+    @staticmethod
+    async def _merged(connection: AsyncConnection, person_id: str) -> list[str]:
+        """A person, and all who were merged into it."""
+        found, last = [person_id], [person_id]
+        while last:
+            rows = await connection.execute(select(person.c.person_id).where(person.c.merged_into.in_(last)))
+            last = [row[0] for row in rows]
+            found += last
+        return found
+
+    async def _keys(self, connection: AsyncConnection, persons: list[str]) -> tuple[tuple[str, str], ...]:
         rows = await connection.execute(
-            select(link.c.agency, link.c.key_sealed, salts.c.salt)
+            select(link.c.person_id, link.c.agency, link.c.key_sealed, salts.c.salt)
             .join(salts, salts.c.person_id == link.c.person_id)
-            .where(link.c.person_id == person_id)
+            .where(link.c.person_id.in_(persons))
         )
-        return tuple((agency, self._opener.open(key_place(agency, person_id), raw, salt)) for agency, raw, salt in rows)
+        return tuple(
+            (agency, self._opener.open(key_place(agency, person_id), raw, salt))
+            for person_id, agency, raw, salt in rows
+        )
 
-    async def _numbered(self, connection: AsyncConnection, person_id: str) -> tuple[tuple[str, str], ...]:
+    async def _numbered(self, connection: AsyncConnection, persons: list[str]) -> tuple[tuple[str, str], ...]:
         """Keys under which agencies are asked for the person by number, whether or not they hold a record."""
-        row = (
-            await connection.execute(
-                select(person.c.number_sealed, salts.c.salt)
-                .join(salts, salts.c.person_id == person.c.person_id)
-                .where(person.c.person_id == person_id, person.c.number_sealed.is_not(None))
-            )
-        ).first()
-        if row is None:
-            return ()
-        number = self._open_number(person_id, row[0], row[1])
-        return tuple((agency, number) for agency in self._natural)
+        rows = await connection.execute(
+            select(person.c.person_id, person.c.number_sealed, salts.c.salt)
+            .join(salts, salts.c.person_id == person.c.person_id)
+            .where(person.c.person_id.in_(persons), person.c.number_sealed.is_not(None))
+        )
+        numbers = {self._open_number(person_id, raw, salt) for person_id, raw, salt in rows}
+        return tuple((agency, number) for number in sorted(numbers) for agency in self._natural)
 
-    async def _erase(self, connection: AsyncConnection, person_id: str, keys: tuple[tuple[str, str], ...]) -> None:
+    async def _erase(self, connection: AsyncConnection, persons: list[str], keys: tuple[tuple[str, str], ...]) -> None:
         digests = {erased_digest(self._erased, agency, key) for agency, key in keys}
         for digest in digests:
             await connection.execute(delete(erased_key).where(erased_key.c.digest == digest))
             await connection.execute(insert(erased_key).values(digest=digest))
+        await self._forget_records(connection, persons)
         for table in (salts, person_name, name_token, link, findings, trait, block, review, false_item, link_removed):
-            await connection.execute(delete(table).where(table.c.person_id == person_id))
+            await connection.execute(delete(table).where(table.c.person_id.in_(persons)))
         await connection.execute(
             update(person)
-            .where(person.c.person_id == person_id)
+            .where(person.c.person_id.in_(persons))
             .values(number_sealed=None, number_index=None, ambiguous=False, vaulted=True)
         )
-        await connection.execute(update(jurisdiction).where(jurisdiction.c.person_id == person_id).values(vaulted=True))
+        await connection.execute(update(jurisdiction).where(jurisdiction.c.person_id.in_(persons)).values(vaulted=True))
+
+    @staticmethod
+    async def _forget_records(connection: AsyncConnection, persons: list[str]) -> None:
+        """Delete what is kept of the person's records under others' salts, and what officers wrote about them."""
+        rows = await connection.execute(select(link.c.record).where(link.c.person_id.in_(persons)))
+        records = [row[0] for row in rows if row[0] is not None]
+        taken = select(link_event.c.change_id).where(
+            link_event.c.change_id == link_removed.c.change_id,
+            link_event.c.order == link_removed.c.order,
+            link_event.c.record.in_(records),
+        )
+        await connection.execute(delete(link_removed).where(taken.exists()))
+        await connection.execute(
+            delete(review).where(or_(review.c.record.in_(records), review.c.other_person.in_(persons)))
+        )
+        await connection.execute(
+            delete(link_order).where(or_(link_order.c.record.in_(records), link_order.c.anchor.in_(records)))
+        )
+        touching = select(link_event.c.change_id).where(
+            or_(link_event.c.person_before.in_(persons), link_event.c.person_after.in_(persons))
+        )
+        await connection.execute(
+            update(link_event)
+            .where(and_(link_event.c.change_id.in_(touching), link_event.c.reason_sealed.is_not(None)))
+            .values(reason_sealed=None)
+        )

@@ -17,7 +17,7 @@ from hub.auth.principal import Principal
 from hub.clock import Clock, today
 from hub.domain.agencies import HUB
 from hub.domain.identity_number import IdentityNumber
-from hub.identity.approvals import Approvals, Standing
+from hub.identity.approvals import NOTHING, Approvals, Approved, Standing
 from hub.identity.conditions import (
     EVERYTHING,
     allowed_cases,
@@ -37,7 +37,8 @@ LEAST_CANDIDATES = 4
 """Sealed numbers that a look-up opens for each number it is given, whether a member bears it or nobody does."""
 NUMBER_LENGTH = 18
 Found = TypeVar("Found")
-_NOBODY = ("decoy", b"", False, None, None, *[False] * 5, None, None, b"")  # read as a row is, where none was found
+_DAY = "2000-01-01"
+_NOBODY = ("decoy", b"", False, _DAY, _DAY, *[False] * 5, None, "[]", b"")  # read as a row is, where none was found
 _DECOY = "decoy"  # the row that the decoy is sealed for
 
 
@@ -291,7 +292,7 @@ class PersonIndex:
         )
         subject = number is not None and number == inquiry.principal.subject
         facts = _facts(*map(bool, row[6:9]), own, bool(row[9]), bool(row[5]), subject)
-        approved = frozenset[str]() if standing is None else standing.of(member=row[0], number=number)
+        approved = NOTHING if standing is None else standing.of(member=row[0], number=number)
         return Known(member=member, facts=_scoped(facts, row[9], approved))
 
     def _keys(self, person_id: str, links: Any, salt: bytes) -> dict[str, tuple[str, ...]]:
@@ -329,9 +330,9 @@ def _facts(
     )
 
 
-def _scoped(facts: Facts, scope: Any, approved: frozenset[str]) -> Facts:
+def _scoped(facts: Facts, scope: Any, approved: Approved) -> Facts:
     """`facts` as they are, or narrowed to what an approval or a consent covers."""
-    if not approved and (not facts.consent or scope == EVERYTHING):
+    if not approved.coordinates and (not facts.consent or scope == EVERYTHING):
         return facts
     return ScopedFacts(
         jurisdiction=facts.jurisdiction,
@@ -341,15 +342,16 @@ def _scoped(facts: Facts, scope: Any, approved: frozenset[str]) -> Facts:
         consent=facts.consent,
         key_person=facts.key_person,
         subject=facts.subject,
-        approved=bool(approved),
-        approved_for=approved,
+        approved=bool(approved.coordinates),
+        approved_for=approved.coordinates,
+        approved_by=approved.by,
         consent_for=None if not facts.consent or scope == EVERYTHING else frozenset(orjson.loads(scope)),
     )
 
 
 def _register_facts(row: Sequence[Any] | None, number: str, standing: Standing | None) -> Facts:
     """An approval stands for whoever bears the number, a member or not."""
-    approved = frozenset[str]() if standing is None else standing.of(member="", number=number)
+    approved = NOTHING if standing is None else standing.of(member="", number=number)
     if row is None:
         return _scoped(_facts(False, False, False, True, False, False, False), EVERYTHING, approved)
     return _scoped(_facts(False, False, bool(row[8]), True, bool(row[9]), False, False), row[9], approved)

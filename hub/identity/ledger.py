@@ -5,7 +5,7 @@ refused if a later change has touched what it would put back.
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from hub.domain.agencies import HUB
 from hub.identity.links import (
     LinkError,
     LinkState,
+    Matching,
     aware,
     event_place,
     is_anchor,
@@ -32,13 +33,13 @@ from hub.identity.links import (
 from hub.identity.matching.traits import Traits
 from hub.identity.merging import hide, show
 from hub.identity.ports import Indexer, Opener, Sealer, key_place
-from hub.identity.tables import link, link_event, link_removed, person, person_salt, trait
+from hub.identity.tables import block, link, link_event, link_removed, person, person_salt, trait
 from hub.store.engine import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A link as it stands, opened."""
+    """A link as it stands, opened. `salt`: its person's, where it was read."""
 
     person_id: str
     agency: str
@@ -47,6 +48,7 @@ class Held:
     traits: Traits
     anchor: bool
     state: LinkState
+    salt: bytes = field(default=b"", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +117,14 @@ class Change:
 
 
 class Ledger:
-    def __init__(self, *, store: Store, sealer: Sealer, opener: Opener, keys: Indexer, clock: Clock) -> None:
+    def __init__(
+        self, *, store: Store, sealer: Sealer, opener: Opener, keys: Indexer, matching: Matching, clock: Clock
+    ) -> None:
         self._store = store
         self._sealer = sealer
         self._opener = opener
         self._keys = keys
+        self._matching = matching
         self._clock = clock
 
     def change(
@@ -167,7 +172,7 @@ class Ledger:
         """Take a link away; the event keeps what is needed to put it back."""
         if held.anchor:
             raise LinkError("an anchor is not unlinked; persons are merged")
-        salt = await self._salt(change.connection, held.person_id)
+        salt = held.salt or await self._salt(change.connection, held.person_id)
         await self._delete(change.connection, held)
         removed = held.key, written(held.traits, anchor=held.anchor), salt
         before = state_text(held.state)
@@ -178,6 +183,9 @@ class Ledger:
         """Take a record from one person to another."""
         await self._delete(change.connection, held)
         await self._insert(change.connection, _moved(held, person_id, state))
+        if held.anchor:  # records find whoever the anchor is of now
+            for one in (held.person_id, person_id):
+                await self._stand(change.connection, one)
         persons, states = (held.person_id, person_id), (state_text(held.state), state_text(state))
         await change.note("MOVE", held.record, held.agency, persons, states)
 
@@ -300,7 +308,7 @@ class Ledger:
         key = self._opener.open(key_place(row.agency, row.person_id), row.key_sealed, row.salt)
         return Held(
             person_id=row.person_id, agency=row.agency, record=row.record, key=key, traits=read(text),
-            anchor=is_anchor(text), state=state,
+            anchor=is_anchor(text), state=state, salt=row.salt,
         )  # fmt: skip
 
     def rows(self, held: Held, salt: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -328,6 +336,14 @@ class Ledger:
             await connection.execute(
                 delete(table).where(table.c.person_id == held.person_id, table.c.record == held.record)
             )
+
+    async def _stand(self, connection: AsyncConnection, person_id: str) -> None:
+        """Write the tokens under which records find a person: those of its anchors."""
+        anchors = [one.traits for one in await self.of_person(connection, person_id) if one.anchor]
+        tokens = sorted({token for traits in anchors for token in self._matching.tokens(traits)})
+        await connection.execute(delete(block).where(block.c.person_id == person_id))
+        if tokens:
+            await connection.execute(insert(block), [{"person_id": person_id, "token": token} for token in tokens])
 
     async def _live(self, connection: AsyncConnection, person_id: str) -> None:
         row = (await connection.execute(select(person.c.merged_into).where(person.c.person_id == person_id))).first()

@@ -230,6 +230,11 @@ class Shadow:
             self.moved.append((record, now, would))
 
     @property
+    def clusters(self) -> int:
+        """Persons whose set of records would be another."""
+        return len({one for _, now, would in self.moved for one in (now, would) if one is not None})
+
+    @property
     def joined(self) -> int:
         return sum(now is None for _, now, _ in self.moved)
 

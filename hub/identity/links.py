@@ -26,6 +26,14 @@ class LinkError(HubError):
     public = "This change of links cannot be made."
 
 
+class NoSuchQuestionError(LinkError):
+    """The question is unknown, decided, or its person is gone."""
+
+
+class SameOfficerError(LinkError):
+    """The second decision must be another officer's."""
+
+
 class LinkState(msgspec.Struct, frozen=True, kw_only=True):
     """A link without its key. `method`: own-key, number, weights, order, review or merge; `evidence`: field → level."""
 

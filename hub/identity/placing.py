@@ -157,15 +157,16 @@ class Placing:
         self, change: Change, person_id: str, record: str, rule: str, held: Mapping[str, Held],
         incoming: tuple[Arrival, Scored, str] | None,
     ) -> None:  # fmt: skip
+        salt = next((one.salt for one in held.values()), b"")  # all are the person's
         if incoming is not None and record == incoming[0].record and record not in held:
             arrival, best, _ = incoming
-            await self._ask(change.connection, CONTEST, arrival, person_id, best.weight, best.evidence, (rule,))
+            await self._ask(change.connection, CONTEST, arrival, person_id, best.weight, best.evidence, (rule,), salt)
         elif record in held:
             one = held[record]
             await self._ledger.take(change, one)
             arrival = Arrival(agency=one.agency, key=one.key, record=record, traits=one.traits)
             weight, evidence = one.state.weight or 0.0, one.state.evidence
-            await self._ask(change.connection, CONTEST, arrival, person_id, weight, evidence, (rule,))
+            await self._ask(change.connection, CONTEST, arrival, person_id, weight, evidence, (rule,), salt)
 
     async def _join(
         self, change: Change, arrival: Arrival, person_id: str, weight: float, evidence: Mapping[str, str], method: str
@@ -244,10 +245,13 @@ class Placing:
 
     async def _ask(
         self, connection: AsyncConnection, kind: str, arrival: Arrival, person_id: str, weight: float,
-        evidence: Mapping[str, str], reasons: Sequence[str],
+        evidence: Mapping[str, str], reasons: Sequence[str], salt: bytes = b"",
     ) -> None:  # fmt: skip
-        salt = await connection.scalar(select(person_salt.c.salt).where(person_salt.c.person_id == person_id))
-        if salt is None:
+        if not salt:
+            salt = (
+                await connection.scalar(select(person_salt.c.salt).where(person_salt.c.person_id == person_id)) or b""
+            )
+        if not salt:
             return
         await connection.execute(
             insert(review).values(**self.review_row(kind, arrival, person_id, salt, weight, evidence, reasons))

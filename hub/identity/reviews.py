@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.clock import Clock
 from hub.domain.agencies import HUB
 from hub.identity.ledger import Ledger
-from hub.identity.links import LinkError, aware, packed, review_place
+from hub.identity.links import LinkError, NoSuchQuestionError, SameOfficerError, aware, packed, review_place
 from hub.identity.matching.cluster import check_merge
 from hub.identity.matching.decision import ORDERED, Order, Outcome, Scored, Verdict
 from hub.identity.orders import Orders
@@ -107,38 +107,55 @@ class Reviews:
             )  # fmt: skip
             return _review(await self._open(connection, review_id))
 
-    async def decide_identity(self, review_id: str, *, by: str, choice: Choice, reason: str) -> bool:
+    async def decide_identity(
+        self, review_id: str, *, by: str, choice: Choice, reason: str, until: datetime | None = None
+    ) -> bool:
         """Record a decision; carry it out at once, or with the second officer's where two are needed.
 
         Returns whether it is carried out. Two that differ leave the question open, with the second as the first.
+        `until`: when the order that a decision becomes ends; of two officers', the second's.
 
         Raises:
-            LinkError: unknown or decided, no reason, or the second officer is the first.
+            NoSuchQuestionError: unknown or decided. SameOfficerError: the second officer is the first.
+            LinkError: no officer, no reason, or `until` has passed.
         """
+        async with self._store.write() as connection:
+            return await self.decide_in(connection, review_id, by=by, choice=choice, reason=reason, until=until)
+
+    async def decide_in(
+        self,
+        connection: AsyncConnection,
+        review_id: str,
+        *,
+        by: str,
+        choice: Choice,
+        reason: str,
+        until: datetime | None = None,
+    ) -> bool:
+        """`decide_identity` in the caller's transaction."""
         if not by or not reason.strip():
             raise LinkError("a decision needs an officer and a reason")
-        async with self._store.write() as connection:
-            row = await self._open(connection, review_id)
-            if row.first_by is not None and row.first_by.casefold() == by.casefold():
-                raise LinkError("the second decision must be another officer's")
-            if row.high_impact and row.first_choice != choice.value:
-                sealed = self._sealer.seal(review_place("first_reason_sealed", review_id), reason)
-                await self._set(
-                    connection, review_id, first_by=by, first_choice=choice.value, first_reason_sealed=sealed
-                )
-                return False
-            await self._set(
-                connection,
-                review_id,
-                choice=choice.value,
-                decided_by=by,
-                decided_at=self._clock.now(),
-                reason_sealed=self._sealer.seal(review_place("reason_sealed", review_id), reason),
-            )
-            await self._carry_out(connection, row, choice, by, reason)
+        row = await self._open(connection, review_id)
+        if row.first_by is not None and row.first_by.casefold() == by.casefold():
+            raise SameOfficerError("the second decision must be another officer's")
+        if row.high_impact and row.first_choice != choice.value:
+            sealed = self._sealer.seal(review_place("first_reason_sealed", review_id), reason)
+            await self._set(connection, review_id, first_by=by, first_choice=choice.value, first_reason_sealed=sealed)
+            return False
+        await self._set(
+            connection,
+            review_id,
+            choice=choice.value,
+            decided_by=by,
+            decided_at=self._clock.now(),
+            reason_sealed=self._sealer.seal(review_place("reason_sealed", review_id), reason),
+        )
+        await self._carry_out(connection, row, choice, by, reason, until)
         return True
 
-    async def _carry_out(self, connection: AsyncConnection, row: Any, choice: Choice, by: str, reason: str) -> None:
+    async def _carry_out(
+        self, connection: AsyncConnection, row: Any, choice: Choice, by: str, reason: str, until: datetime | None
+    ) -> None:
         if row.kind == MERGE:
             if choice is Choice.SAME:
                 change = self._ledger.change(connection, author=by, reason=reason)
@@ -148,7 +165,9 @@ class Reviews:
         if not anchors:
             raise LinkError("the person has no anchor")
         kind = Order.ALWAYS if choice is Choice.SAME else Order.NEVER
-        await self._orders.write(connection, kind, row.record, anchors[0].record, author=by, reason=reason)
+        await self._orders.write(
+            connection, kind, row.record, anchors[0].record, author=by, reason=reason, expires_at=until
+        )
         if choice is Choice.SAME:
             one = self._placing.waiting(row)
             best = Scored(person=row.person_id, weight=one.weight, evidence=one.evidence)
@@ -163,10 +182,11 @@ class Reviews:
                 .join(person_salt, person_salt.c.person_id == review.c.person_id)
                 .join(person, person.c.person_id == review.c.person_id)
                 .where(review.c.review_id == review_id, review.c.decided_at.is_(None))
+                .with_for_update(of=review)
             )
         ).first()
         if row is None:
-            raise LinkError("no such open question")
+            raise NoSuchQuestionError("no such open question")
         return row
 
     @staticmethod

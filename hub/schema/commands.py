@@ -35,6 +35,7 @@ from hub.schema.desk import (
     ReviewFinding,
     ReviewState,
 )
+from hub.schema.identity_types import IdentityReviewReceipt
 from hub.schema.oversight import Base, CorrectionReceipt, SupervisionReceipt, WebhookReceipt
 from hub.schema.roots import DEFAULT_FIRST, MAX_PERSONS, ArgumentError, lookup_of
 from hub.schema.statutory import Problematic, StatutoryFetcher
@@ -50,6 +51,7 @@ _DATED: Mapping[Any, tuple[str, ...]] = {
     CorrectionReceipt: ("due",),
     Base: ("certified_until",),
     WebhookReceipt: (),
+    IdentityReviewReceipt: (),
 }
 """Receipts that are kept as they are shown, and which of their members are days."""
 
@@ -62,6 +64,8 @@ class Finds(Protocol):
     async def of(self, asker: Asker, lookup: Lookup) -> NamedPerson | None: ...
 
     async def of_case(self, asker: Asker, case_id: str) -> NamedPerson | None: ...
+
+    async def of_review(self, asker: Asker, review_id: str) -> NamedPerson | None: ...
 
 
 class Lists(Protocol):
@@ -105,8 +109,8 @@ class CommandFetcher:
         if name in STATUTORY_COMMANDS:
             return await self._towards_vault(context, verb, given)
         subject = None
-        if verb.about_person or verb.about_case:
-            field = "person" if verb.about_person else "case"
+        field = "person" if verb.about_person else "case" if verb.about_case else "review"
+        if verb.about_person or verb.about_case or verb.about_review:
             found = await self._find(asker, verb, given[field])
             if found is None:
                 return Problem(code=ProblemCode.NOT_FOUND, field=field, message=f"There is no such {field}.")
@@ -144,6 +148,8 @@ class CommandFetcher:
     async def _find(self, asker: Asker, verb: Verb, given: Any) -> NamedPerson | None:
         if verb.about_person:
             return await self._subjects.of(asker, lookup_of(given))
+        if verb.about_review:
+            return await self._subjects.of_review(asker, str(given))
         return await self._subjects.of_case(asker, str(given).partition(".")[0])
 
 

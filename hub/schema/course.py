@@ -123,6 +123,7 @@ class Clerk:
                 for _, use in sorted(reading.sources.items())
             ),
             policy_digest=course.judge.policy_digest,
+            approver=" ".join(sorted(reading.approvers)) or None,
             policies=tuple(sorted(reading.policies)),
             outcome=outcome,
             code=code,

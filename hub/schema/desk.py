@@ -14,6 +14,7 @@ from hub.casework.verbs import CaseVerb, read_verbs
 from hub.casework.workflow_reader import read_workflow
 from hub.engine.shape import Shape
 from hub.schema.casework import Case, verb_inputs
+from hub.schema.identity_types import IDENTITY
 from hub.schema.oversight_verbs import OVERSIGHT
 from hub.schema.statutory_types import STATUTORY
 from hub.schema.structure import PageInfo, PersonLookup
@@ -223,8 +224,7 @@ def _case_verb(verb: CaseVerb) -> Verb:
 
 
 VERBS += tuple(_case_verb(verb) for verb in read_verbs(read_workflow()))
-VERBS += OVERSIGHT
-VERBS += STATUTORY
+VERBS += OVERSIGHT + STATUTORY + IDENTITY
 
 
 def success_name(verb: str) -> str:

@@ -36,6 +36,7 @@ from hub.schema.case_lists import CaseFetcher
 from hub.schema.commands import CommandFetcher, ListFetcher
 from hub.schema.context import OperationContext
 from hub.schema.documents import Prepared
+from hub.schema.identity_roots import IdentityFetcher
 from hub.schema.oversight_lists import OversightFetcher
 from hub.schema.remembered import Remembered
 from hub.schema.roots import PeopleFetcher, viewer
@@ -56,6 +57,7 @@ NEEDS_PURPOSE = frozenset(
         *AuditFetcher.FIELDS,
         *CaseFetcher.FIELDS,
         *CommandFetcher.FIELDS,
+        *IdentityFetcher.FIELDS,
         *ListFetcher.FIELDS,
         *OversightFetcher.FIELDS,
         *PeopleFetcher.FIELDS,
@@ -155,6 +157,7 @@ class Operations:
         oversight: OversightFetcher | None = None,
         audit: AuditFetcher | None = None,
         statutory: StatutoryFetcher | None = None,
+        identity: IdentityFetcher | None = None,
     ) -> None:
         people = PeopleFetcher(shapes, desk)
         fetchers: dict[tuple[str, str], Fetcher] = {("Query", name): people for name in PeopleFetcher.FIELDS}
@@ -170,6 +173,8 @@ class Operations:
             fetchers |= {("Query", name): statutory for name in StatutoryFetcher.FIELDS}
         if audit is not None:
             fetchers |= {("Query", name): audit for name in AuditFetcher.FIELDS}
+        if identity is not None:
+            fetchers |= {("Query", name): identity for name in IdentityFetcher.FIELDS}
         self._schema = schema
         self._engine = Engine(
             schema,

@@ -10,6 +10,7 @@ from hub.casework.queries import CaseOrder
 from hub.schema.audit_types import audit_fields
 from hub.schema.casework import Case, CaseConnection, CaseFilter, ChangePage, HandoverForm, TaskConnection, TaskFilter
 from hub.schema.desk import AccessRequestConnection
+from hub.schema.identity_types import identity_fields
 from hub.schema.oversight import (
     Base,
     Correction,
@@ -166,6 +167,7 @@ def build_query(types: RecordTypes, sex: Any) -> Any:
         ),
         "viewer": _root(viewer, Viewer, "Who you are. / 当前请求者。"),
         **audit_fields(),
+        **identity_fields(),
         **statutory_fields(),
     }
     return strawberry.type(

@@ -35,7 +35,7 @@ def _camel(name: str) -> str:
 
 _PROVENANCE = _plain("agency", "record", "as_of", "received_at", "stale")
 PROVENANCE = Shape(type_name="Provenance", slots=_PROVENANCE)
-FIELD_PROVENANCE = Shape(type_name="FieldProvenance", slots={**_PROVENANCE, **_plain("field")})
+FIELD_PROVENANCE = Shape(type_name="FieldProvenance", slots={**_PROVENANCE, **_plain("field", "verified_by")})
 SOURCE_STATUS = Shape(
     type_name="SourceStatus",
     slots={
@@ -44,7 +44,10 @@ SOURCE_STATUS = Shape(
         "asOf": Slot(path="{row}.as_of"),
     },
 )
-CONFLICT_VALUE = Shape(type_name="ConflictValue", slots=_plain("agency", "value", "as_of", "chosen"))
+CONFLICT_VALUE = Shape(
+    type_name="ConflictValue",
+    slots=_plain("agency", "value", "record", "as_of", "received_at", "verified_by", "chosen"),
+)
 CONFLICT = Shape(
     type_name="Conflict",
     slots={

@@ -37,6 +37,9 @@ class Provenance:
 @strawberry.type(description="Where the value of one merged field comes from. / 合并字段的来源。")
 class FieldProvenance(Provenance):
     field: str = strawberry.field(description="Field of Person. / 字段名。")
+    verified_by: list[str] = strawberry.field(
+        description="Other agencies that say the same; empty where you see it masked. / 佐证部门。"
+    )
 
 
 @strawberry.type(description="How an agency took part in this person's view. / 来源机构应答情况。")
@@ -54,7 +57,12 @@ class SourceStatus:
 class ConflictValue:
     agency: str = strawberry.field(description="Agency that said so. / 提供部门。")
     value: str = strawberry.field(description="Its value, as you may see it. / 取值（按权限）。")
+    record: str = strawberry.field(description="Opaque name of the source record. / 来源记录（不透明）。")
     as_of: datetime = strawberry.field(description="State of the source. / 数据时点。")
+    received_at: datetime = strawberry.field(description="When the hub received it. / 接收时间。")
+    verified_by: list[str] = strawberry.field(
+        description="Other agencies that say the same; empty where you see it masked. / 佐证部门。"
+    )
     chosen: bool = strawberry.field(description="Whether this value stands in the field. / 是否采用。")
 
 

@@ -43,6 +43,14 @@ class Heads(Feeds, Protocol):
     async def head(self) -> int: ...
 
 
+class HeadSource(Protocol):
+    """How far the feed has come, for every subscription of a process."""
+
+    async def head(self) -> int: ...
+
+    async def close(self) -> None: ...
+
+
 class Pulse:
     """How far the feed has come, looked up once for all subscriptions of a process."""
 
@@ -60,6 +68,9 @@ class Pulse:
                 self._seen = (now, await self._feed.head())
             return self._seen[1]
 
+    async def close(self) -> None:
+        """Nothing is held open."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventParts:
@@ -70,7 +81,7 @@ class EventParts:
     policies: PolicyHolder
     clock: Clock
     purposes: frozenset[str]
-    pulse: Pulse
+    pulse: HeadSource
     disabled: Container[str] = ()
     seats: Seats = field(default_factory=lambda: Seats(each=STREAMS_PER_OFFICER, total=STREAMS))
     pause: Callable[[float], Any] = asyncio.sleep

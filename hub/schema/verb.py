@@ -16,4 +16,5 @@ class Verb:
     receipt_description: str
     about_person: bool = False
     about_case: bool = False
+    about_review: bool = False  # names an open question of identity, which is about a person
     opens: bool = False  # begins a case: the caller need not see the person yet, if its agency keeps the register

@@ -11,6 +11,7 @@ from hub.connectors.mapping import DEFAULT_ASSUMED, AgencyMapping, Price
 from hub.domain.catalogue import Catalogue, Shape
 from hub.gateway.predicates import bind_predicates
 from hub.gateway.survivorship import MergeRule
+from hub.identity.account import MAX_CHANGES
 
 PERSON = "Person"
 CONFLICTS = "conflicts"
@@ -60,6 +61,7 @@ def read_weights(
         "Person.provenance": len(rules),
         "Person.conflicts": len(rules),
         "Conflict.values": len(agencies),
+        "IdentityExplanation.changes": MAX_CHANGES,
     }
     asks = {field: frozenset({agency}) for agency, field in tops}
     if predicates := bind_predicates(catalogue):

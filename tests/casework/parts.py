@@ -115,4 +115,4 @@ async def approved(desk: Desk, **more: Any) -> str:
 
 
 async def standing(desk: Desk, who=ASKER, purpose="HANDOVER", number=NUMBER) -> frozenset[str]:
-    return (await desk.approvals.standing(who, purpose)).of(member="", number=number)
+    return (await desk.approvals.standing(who, purpose)).of(member="", number=number).coordinates

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.gateway.merge import merge
+from hub.gateway.merge import Choice, merge
 from tests.gateway.toy import claim
 
 AGENCIES = ("police", "justice", "tax")
@@ -26,6 +26,35 @@ def test_disagreement_is_kept_as_data():
 
 def test_agreement_is_no_conflict():
     assert not merge([claim("police", "李四"), claim("justice", "李四")]).conflicting
+
+
+def test_by_recency_the_newest_word_stands_and_of_equals_the_more_trusted():
+    old, new = claim("police", "李肆", as_of=1), claim("justice", "李四", as_of=2)
+    assert merge([old, new], choice=Choice.RECENCY).chosen is new
+    assert merge([old, claim("justice", "李四", as_of=1)], choice=Choice.RECENCY).chosen is old
+    assert merge([old], [claim("tax", "李四", as_of=9)], Choice.RECENCY).chosen is old
+
+
+def test_by_quorum_most_stand_against_the_more_trusted_and_without_one_trust_decides():
+    one, two, three = claim("police", "李肆"), claim("justice", "李四"), claim("tax", "李四")
+    assert merge([one, two, three], choice=Choice.QUORUM).chosen is two
+    assert merge([one, two], choice=Choice.QUORUM).chosen is one
+    assert merge([one, two], [three], Choice.QUORUM).chosen is one
+
+
+def test_a_quorum_is_of_values_as_they_are_seen():
+    """Whether what a mask hides is equal must not show by whose word stands."""
+    said = [claim("police", "赵四"), claim("justice", "李四"), claim("tax", "李肆")]
+    worlds = [said, [said[0], said[1], claim("tax", "李四")]]
+    assert {merge(world, (), Choice.QUORUM, lambda value: value[0]).chosen.agency for world in worlds} == {"justice"}
+
+
+@given(order=st.permutations(("police", "justice", "tax")), choice=st.sampled_from(list(Choice)))
+def test_every_choice_keeps_all_claims_and_stands_by_one_of_them(order, choice):
+    said = [claim(agency, agency[0], as_of=place) for place, agency in enumerate(order)]
+    merged = merge(said, choice=choice)
+    assert merged.claims == tuple(said)
+    assert merged.chosen in said
 
 
 VALUES = st.dictionaries(st.sampled_from(AGENCIES), st.none() | st.sampled_from(["a", "b"]))

@@ -1,6 +1,6 @@
 """A small catalogue and decision tables made by hand, for tests of the gateway's pure parts."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from hub.auth.decision import Decision, DecisionClass, DecisionTable, DenialCode, Effect
 from hub.auth.facts import Facts
@@ -78,5 +78,6 @@ def _decision(effect: Effect, name: str) -> Decision:
     return Decision(effect=effect, policies=(f"rule-{name}",), denial=denial)
 
 
-def claim(agency: str, value: object) -> Claim:
-    return Claim(agency=agency, value=value, as_of=WHEN)
+def claim(agency: str, value: object, as_of: int = 0) -> Claim:
+    """`as_of`: days after the day of all toys."""
+    return Claim(agency=agency, value=value, as_of=WHEN + timedelta(days=as_of))

@@ -68,6 +68,7 @@ async def test_an_approval_stands_for_a_member_by_number_and_by_id_and_for_a_str
     opened = {"JusticeRecord.riskClass", "Person.assistanceStatus"}
     assert isinstance(known.facts, ScopedFacts)
     assert known.facts.approved_for == opened
+    assert known.facts.approved_by == {"justice/2002"}
     by_id = await index.members(inquiry(OFFICE, "HANDOVER"), [known.member.member_id])
     assert by_id[known.member.member_id].facts == known.facts
     numbers = [IdentityNumber.parse(number(sequence)) for sequence in (1, 2)]

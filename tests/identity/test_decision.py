@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -138,6 +139,20 @@ def test_weights_that_lack_a_level_do_not_start(tmp_path):
     path.write_text(WEIGHTS_FILE.read_text("utf-8").replace('"swapped"', '"twisted"'), "utf-8")
     with pytest.raises(WeightsError, match="swapped"):
         read_model(path)
+
+
+@pytest.mark.parametrize("share", [0, 1.1])
+def test_weights_whose_shares_of_names_are_none_do_not_start(tmp_path, share):
+    path = tmp_path / "weights.toml"
+    path.write_text(WEIGHTS_FILE.read_text("utf-8").replace('"2" = 0.697', f'"2" = {share}'), "utf-8")
+    with pytest.raises(WeightsError, match="share of names"):
+        read_model(path)
+
+
+def test_how_common_a_length_of_names_is_stands_in_the_file():
+    longer = replace(MODEL, lengths={"1": 0.6, "2": 0.4}, version="longer")
+    assert longer.share("王伟") == pytest.approx(MODEL.share("王伟") * 0.6 / 0.303)
+    assert longer.share("欧阳建国") == pytest.approx(MODEL.share("欧阳建国") * 0.4 / 0.697)
 
 
 def test_a_rare_name_tells_more_than_a_common_one():

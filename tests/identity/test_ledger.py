@@ -182,3 +182,15 @@ async def test_the_order_of_arrival_does_not_change_the_clusters(store, clock, s
     }
     waiting = await parts.reviews.identity_reviews()
     assert {named[one.record] for one in waiting} == {"second", "tax-3", "social-security-2", "same"}
+
+
+async def test_a_record_finds_whoever_its_person_was_merged_into_and_back(linked, store, clock):
+    parts, people = linked
+    change = await parts.ledger.merge(people["J0"], people["J3"], author="officer", reason="one person")
+    verdict = await parts.placing.place(arrival(parts, "tax", 3))
+    assert verdict.best is not None
+    assert verdict.best.person == people["J0"]
+    await parts.ledger.unlink(arrival(parts, "tax", 3).record, author="officer", reason="test")
+    await parts.ledger.undo(change, author="officer", reason="two")
+    verdict = await parts.placing.place(arrival(parts, "tax", 3))
+    assert verdict.best.person == people["J3"]

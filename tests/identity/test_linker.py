@@ -81,12 +81,12 @@ async def test_a_shadow_run_tells_what_would_change_and_changes_nothing(store, c
     before = await state(store, clock)
     path = tmp_path / "weights.toml"
     path.write_text(
-        WEIGHTS_FILE.read_text("utf-8").replace("join = 10.0", "join = 90.0").replace('version = "1"', 'version = "2"'),
+        WEIGHTS_FILE.read_text("utf-8").replace("join = 10.0", "join = 90.0").replace('version = "2"', 'version = "3"'),
         "utf-8",
     )
     stricter = read_model(path)
     found = await parts.linker.shadow("police", register(), stricter)
-    assert (found.version, found.joined, found.same + found.parted) == ("2", 0, 60)
+    assert (found.version, found.joined, found.same + found.parted) == ("3", 0, 60)
     assert await state(store, clock) == before
     same = await parts.linker.shadow("police", register(), parts.placing.model)
     assert (same.moved, same.same) == ([], 60)

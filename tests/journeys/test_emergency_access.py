@@ -1,5 +1,6 @@
 """Break-glass over HTTP with the tokens of five officers, and consent that is withdrawn at the next request."""
 
+import asyncio
 import json
 import os
 import signal
@@ -10,6 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from hub.audit.log import AuditLog
+from hub.auditing.facts_file import FileFacts
+from hub.auditing.findings import Findings
+from hub.clock import SystemClock
+from hub.identity.grants import Grants
+from hub.settings import load_settings
+from hub.store.engine import open_store
 from tests.journeys.conftest import RESPONSE, free_port
 from tests.journeys.test_workers import wait_ready
 
@@ -68,6 +76,24 @@ def ask(demo, serve):
     return send
 
 
+def uses(demo, entry_id: str) -> list[tuple[str, list[str]]]:
+    """Persons read under an approval, and the grants that misuse rules find for it."""
+
+    async def look():
+        store = open_store(load_settings(data_dir=demo.directory).store_url)
+        try:
+            log = AuditLog(store, SystemClock())
+            findings = Findings(
+                store=store, log=log, clock=SystemClock(), rules=(), facts=FileFacts({}, {}), grants=Grants(store)
+            )
+            (read,) = [one for one in await findings.reads(from_us=0, to_us=1 << 62) if one.entry == entry_id]
+        finally:
+            await store.close()
+        return [(use.person, [grant.request for grant in use.grants]) for use in read.uses]
+
+    return asyncio.run(look())
+
+
 def test_a_second_officer_opens_what_was_asked_for_to_the_first_one_only(demo, ask):
     number = demo.held["people"]["out"][3]
     office = ("judicial-office", "2001", "HANDOVER")
@@ -101,6 +127,13 @@ def test_a_second_officer_opens_what_was_asked_for_to_the_first_one_only(demo, a
     entry = demo.entry(answer["extensions"]["hub"]["auditEntry"])
     assert "Person.name" in entry["persons"][0]["full"]
     assert "JusticeRecord.releaseDate" in entry["persons"][0]["denied"]
+    assert entry["approver"] == "justice/2002"
+    assert "approved" in entry["persons"][0]["facts"].split()
+    assert "approver" not in demo.entry(asked["extensions"]["hub"]["auditEntry"])
+    (approval,) = [one for one in demo.entries() if one["kind"] == "approval"]
+    assert (approval["operation"], approval["officer"]) == ("approveAccess", "2002")
+    assert approval["lookedAt"] == {"decision": "APPROVE", "request": request}
+    assert uses(demo, entry["id"]) == [(entry["persons"][0]["person"], [request])]
     command = demo.entry(receipt["auditEntry"])
     assert (command["kind"], command["operation"]) == ("command", "requestEmergencyAccess")
     assert command["persons"][0]["person"] == entry["persons"][0]["person"]

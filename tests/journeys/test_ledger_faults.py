@@ -100,6 +100,7 @@ def test_kill_9_under_load_loses_and_doubles_nothing(demo):
             for process, url in started:
                 wait_ready(process, url)
             threads = load(demo, [url for _, url in started], f"kill{kill}", answered, chance.randrange(30, 120))
+            time.sleep(chance.random() / 20)  # anywhere between two answers
         finally:
             for process, _ in started:
                 process.kill()

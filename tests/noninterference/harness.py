@@ -21,6 +21,7 @@ from hub.auth.policy_holder import Policy, PolicyHolder, RulesInForce
 from hub.auth.principal import Principal
 from hub.auth.proofs import ProofSigner
 from hub.bootstrap.build import build_checkpoints
+from hub.bootstrap.linking import build_linking
 from hub.bootstrap.office import build_office
 from hub.bootstrap.reading import (
     build_importer,
@@ -38,11 +39,13 @@ from hub.crypto.blind_index import RingIndex, bits_for
 from hub.crypto.envelope import Place
 from hub.domain.catalogue import Catalogue, Field
 from hub.domain.identity_number import IdentityNumber
+from hub.events.outbox import Feed
 from hub.gateway.predicates import bind_predicates
 from hub.gateway.quota import PersonQuota
 from hub.gateway.resolve import MEMBER_KIND, REGISTER_KIND
 from hub.rules import Rules
 from hub.schema.request import GraphQLRequest
+from hub.schema.subscription import Pulse
 from hub.settings import Settings
 from hub.store.engine import open_store
 from hub.store.migration import migrate
@@ -161,7 +164,8 @@ class Shop:
         statutory = build_statutory(self.store, self.secrets, index, log, quota, self.clock)
         self.service = build_service(
             self.settings, rules, self.secrets, index, guards, log, self.policies, self.clock, self.store, prover,
-            office.desk, quota, statutory, frozenset(),
+            audit_desk=office.desk, quota=quota, statutory=statutory, disabled=(),
+            pulse=Pulse(Feed(self.store), self.clock), linking=build_linking(self.store, self.secrets, self.clock),
         )  # fmt: skip
         view = self.service._views.of_role(rules.judge, agency="justice", role="judicial-office")
         self.gateway = view.operations._gateway  # one for all views

@@ -26,7 +26,7 @@ from hub.identity import importer, index, statements
 from hub.identity.index import PersonIndex
 from hub.schema.access import AccessDesk
 from tests.noninterference.harness import Shop
-from tests.noninterference.operations import KINDS
+from tests.noninterference.operations import KINDS, OF_PERSONS
 from tests.noninterference.values import Value
 from tests.noninterference.worlds import person_id_of
 
@@ -138,7 +138,7 @@ def plans_are_cached_without_the_decision(patch, shop):
     patch.setattr(plan.Planner, "plan", cached)
 
 
-@leak("bank", "civil-affairs", "medical-insurance", "social-security")
+@leak("bank", "civil-affairs", "medical-insurance", "social-security", kinds=OF_PERSONS)
 def a_count_tells_of_what_an_answer_is_computed_of(patch, shop):
     patch.setattr(gateway, "uncounted", lambda answer: answer)
 
@@ -183,7 +183,16 @@ def conflicts_are_found_in_what_masks_hide(patch, shop):
         if not merged.conflicting:
             return None
         values = tuple(
-            ConflictValue(agency=claim.agency, value="", as_of=claim.as_of, chosen=False) for claim in merged.claims
+            ConflictValue(
+                agency=claim.agency,
+                value="",
+                record="",
+                as_of=claim.as_of,
+                received_at=claim.as_of,
+                verified_by=(),
+                chosen=False,
+            )
+            for claim in merged.claims
         )
         return Conflict(coordinate=item.plan.coordinate, values=values)
 

@@ -1,10 +1,13 @@
 """The property is worth something: every planted leak makes it fail, within a few examples directed at it."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.noninterference.leaks import LEAKS
-from tests.noninterference.pairs import denied_but_asked, draw, wait
+from tests.noninterference.pairs import ROLES, SEEING, denied_but_asked, draw, wait
 
+PAGE = Path(__file__).parent.parent.parent / "docs" / "noninterference.md"
 BUDGET = 150  # examples; most leaks show within the first ten
 
 
@@ -37,3 +40,10 @@ def test_a_planted_leak_is_caught(shop, loop, monkeypatch, leak):
 
 def test_there_are_at_least_twenty_leaks():
     assert len({leak.name for leak in LEAKS}) >= 20
+
+
+def test_the_page_tells_how_many_leaks_and_roles_there_are():
+    page = PAGE.read_text("utf-8")
+    assert f"| {len(LEAKS)} protections undone" in page
+    assert f"For each of the {len(ROLES)} roles" in page
+    assert f"the {len(SEEING)} roles that" in " ".join(page.split())

@@ -7,7 +7,7 @@ anywhere is made good by the next one.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -260,7 +260,8 @@ class Copier:
             if last is None:
                 break
             span = _Span(valid_from=began, valid_to=FOREVER, began=self._now())
-            added += await self._put(turn, turn.of.connector, keys, span)
+            asked = _distinct(keys, turn.of.connector.key_kind)
+            added += await self._put(turn, turn.of.connector, asked, span)
             seen, after, newest = seen + len(keys), last, last[0]
             turn.told(seen)
             await self._states.renew(turn.agency, turn.id)
@@ -270,30 +271,38 @@ class Copier:
         )
 
     async def _pass(self, turn: _Turn, connector: Connector, span: _Span) -> Copy:
-        """Everything that the source holds, then what it does not hold any more."""
-        added = seen = 0
-        scan = connector.scan(frozenset(), batch=self._batch)
-        async with aclosing(scan) as pages:  # type: ignore[type-var]  # every scan is a generator
-            async for page in pages:
-                added += await self._put(turn, connector, [record.key for record in page], span)
-                seen += len(page)
-                turn.told(seen)
-                await self._states.renew(turn.agency, turn.id)
-        failpoint("replica.passed")
+        """Everything that the source holds, then what it does not hold any more; nothing if too much is gone."""
         spoken = {"valid_from": span.valid_from, "valid_to": span.valid_to}
+        async with aclosing(self._keys(turn, connector)) as pages:
+            async for keys in pages:
+                await self.writer.see(turn.agency, keys, span.began, turn=turn.id)
         met, missed = await self.writer.missed(turn.agency, span.began, **spoken)
         if missed * 100 > turn.of.terms.most_gone_percent * (met + missed):
-            return Copy(agency=turn.agency, added=added, trouble=MOST_GONE)
+            return Copy(agency=turn.agency, trouble=MOST_GONE)
+        added = seen = 0
+        async with aclosing(self._keys(turn, connector)) as pages:
+            async for keys in pages:
+                added += await self._put(turn, connector, keys, span)
+                seen += len(keys)
+                turn.told(seen)
+        failpoint("replica.passed")
         gone = await self.writer.bury(turn.agency, span.began, **spoken, turn=turn.id)
         return Copy(agency=turn.agency, added=added, gone=gone)
 
-    async def _put(self, turn: _Turn, connector: Connector, raw: Sequence[str], span: _Span) -> int:
+    async def _keys(self, turn: _Turn, connector: Connector) -> AsyncGenerator[Sequence[str]]:
+        """Keys of all that the source holds, in batches; keeps the turn meanwhile."""
+        scan = connector.scan(frozenset(), batch=self._batch)
+        async with aclosing(scan) as pages:  # type: ignore[type-var]  # every scan is a generator
+            async for page in pages:
+                yield _distinct([record.key for record in page], connector.key_kind)
+                await self._states.renew(turn.agency, turn.id)
+
+    async def _put(self, turn: _Turn, connector: Connector, keys: Sequence[str], span: _Span) -> int:
         """Ask for the records of these keys and put them; a key that is gone meanwhile is found by a pass."""
         one = turn.of
-        keys = tuple(dict.fromkeys(_canonical(key, connector.key_kind) for key in raw if key))
         if not keys:
             return 0
-        part = Part(keys=keys, coordinates=one.codec.coordinates)
+        part = Part(keys=tuple(keys), coordinates=one.codec.coordinates)
         fetch = Fetch(parts=(part,), layout=one.codec.layout, timeout_s=TIMEOUT_S)
         async with asyncio.timeout(TIMEOUT_S):
             records = await connector.fetch(fetch)
@@ -315,6 +324,10 @@ class Copier:
 
 def _latest(seen: Mapping[str, DropSeen]) -> Mapping[str, DropSeen]:
     return {name: seen[name] for name in sorted(seen)[-KEPT_DROPS:]}
+
+
+def _distinct(raw: Sequence[str], kind: KeyKind) -> Sequence[str]:
+    return list(dict.fromkeys(_canonical(key, kind) for key in raw if key))
 
 
 def _canonical(key: str, kind: KeyKind) -> str:

@@ -93,6 +93,17 @@ class ReplicaWriter:
         failpoint("replica.committed")
         return len(rows)
 
+    async def see(self, agency: str, keys: Sequence[str], seen_us: int, *, turn: str) -> None:
+        """Mark those of the keys that are known as seen at `seen_us`.
+
+        Raises:
+            TurnLostError: they were read in a turn that is another one's by now.
+        """
+        async with self._store.write() as connection:
+            await hold(connection, agency, turn)
+            found = await self._found(connection, agency, keys)
+            await self._see(connection, agency, [subject_id for subject_id, _ in found.values()], seen_us)
+
     async def missed(self, agency: str, seen_us: int, *, valid_from: int, valid_to: int = FOREVER) -> tuple[int, int]:
         """(keys met by the pass that began at `seen_us`, keys it did not meet of which the rows say they are there)."""
         async with self._store.read() as connection:
@@ -143,9 +154,21 @@ class ReplicaWriter:
 
     async def _subjects(self, connection: AsyncConnection, agency: str, keys: Sequence[str]) -> dict[str, _Subject]:
         """The subjects of those keys that have one, with what was said of them."""
+        found = await self._found(connection, agency, keys)
+        statements = await self._statements(connection, [subject_id for subject_id, _ in found.values()])
+        return {
+            key: _Subject(subject_id=subject_id, salt=salt, statements=statements.get(subject_id, ()))
+            for key, (subject_id, salt) in found.items()
+        }
+
+    async def _found(
+        self, connection: AsyncConnection, agency: str, keys: Sequence[str]
+    ) -> dict[str, tuple[str, bytes]]:
+        """(subject, salt) of those keys that have one."""
         indexes = {index: None for key in keys for index in self._keys.every(key)}
         wanted = set(keys)
-        subject, found = replica_subject, {}
+        subject = replica_subject
+        found: dict[str, tuple[str, bytes]] = {}
         for some in _chunks(list(indexes)):
             query = (
                 select(subject.c.subject_id, subject.c.key_sealed, replica_salt.c.salt)
@@ -156,11 +179,7 @@ class ReplicaWriter:
                 key = self._opener.open(key_place(agency, subject_id), sealed, salt)
                 if key in wanted:
                     found[key] = (subject_id, salt)
-        statements = await self._statements(connection, [subject_id for subject_id, _ in found.values()])
-        return {
-            key: _Subject(subject_id=subject_id, salt=salt, statements=statements.get(subject_id, ()))
-            for key, (subject_id, salt) in found.items()
-        }
+        return found
 
     async def _statements(self, connection: AsyncConnection, ids: Sequence[str]) -> dict[str, list[Statement]]:
         version = replica_version

@@ -16,7 +16,7 @@ from hub.errors import StartupError
 from hub.identity.matching.levels import LEVELS, MISSING
 
 WEIGHTS_FILE = Path(__file__).with_name("weights.toml")
-RAREST = 1e-4  # the share of a character that the file does not have
+RAREST = 1e-4  # the share of a character or length that the file does not have
 LEAST = 1e-9
 
 
@@ -30,7 +30,8 @@ class WeightsError(StartupError):
 class Model:
     """`bits` by field and level. `join`, `fracture`, `margin` in bits, beside the prior of `persons` candidates.
 
-    `surnames` and `given`: shares of characters in names; the chance that two persons share a name is made of them.
+    `surnames`, `given`: shares of characters in names; `lengths`: of given names so long. The chance that two persons
+    share a name is made of them.
     """
 
     version: str
@@ -39,6 +40,7 @@ class Model:
     name_m: float
     surnames: Mapping[str, float]
     given: Mapping[str, float]
+    lengths: Mapping[str, float]
     join: float
     fracture: float
     margin: float
@@ -63,7 +65,7 @@ class Model:
         share = self.surnames.get(first, RAREST)
         for character in name[len(first) :]:
             share *= self.given.get(character, RAREST)
-        return max(share * (0.3 if len(name) - len(first) == 1 else 0.7), LEAST)
+        return max(share * self.lengths.get(str(len(name) - len(first)), RAREST), LEAST)
 
     def __hash__(self) -> int:
         return hash(self.version)
@@ -99,12 +101,15 @@ def model_of(data: Mapping[str, Any], file: str) -> Model:
             name_u=float(fields["name"]["equal"]["u"]),
             surnames=dict(data["names"]["surnames"]),
             given=dict(data["names"]["given"]),
+            lengths=dict(data["names"]["lengths"]),
             join=float(limits["join"]),
             fracture=float(limits["fracture"]),
             margin=float(limits["margin"]),
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise WeightsError(f"lacks or misstates {exc}", file=file) from exc
+    if not all(0 < share <= 1 for held in (model.surnames, model.given, model.lengths) for share in held.values()):
+        raise WeightsError("a share of names is above 0 and at most 1", file=file)
     if not model.fracture < model.join or model.margin <= 0:
         raise WeightsError("fracture is below join, and the margin above 0", file=file)
     return model

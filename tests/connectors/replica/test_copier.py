@@ -247,6 +247,22 @@ class TestDrops:
         assert (answer.state, len(answer.records)) == (SourceState.STALE, len(keys))
         assert (await copied(hub, CIVIL, whole=True, accept=True)).gone > len(keys) // 3
 
+    async def test_of_a_drop_that_is_refused_nothing_is_taken(self, hub, agencies, clock):
+        """It may be another province's, or cut off: what it says of those it holds is as doubtful."""
+        keys, before = agencies.keys(CIVIL), await statements(hub)
+        old = await ask(hub, CIVIL, *keys)
+        agencies.next_drop("2026-11-25", lambda held: [{**row, "姓名": "别人"} for row in held[: len(held) // 2]])
+        done = await hub.copier.copy(CIVIL, anyway=True)
+        assert (done.added, done.gone, done.trouble) == (0, 0, MOST_GONE)
+        assert await statements(hub) == before
+        kept = await ask(hub, CIVIL, *keys)
+        assert {key: one.values for key, one in kept.records.items()} == {
+            key: one.values for key, one in old.records.items()
+        }
+        agencies.next_drop("2026-11-26")
+        assert (await copied(hub, CIVIL)).added == 0
+        assert (await ask(hub, CIVIL, *keys)).state is SourceState.OK
+
 
 class TestTurns:
     async def test_each_agency_is_copied_when_it_is_due(self, hub, agencies, clock):

@@ -1,0 +1,223 @@
+"""`identityReviews` and `explainIdentity` for the engine: who is who and why, as far as the asker may see its fields.
+
+The rules are asked of every person by its facts. An agency of which the asker may see nothing of this person is left
+out, and so is the level of a field that the asker may see nothing of.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import msgspec
+
+from hub.audit.entry import Pattern
+from hub.auth.decision import DecisionClass, DenialCode, Effect
+from hub.auth.facts import Facts
+from hub.clock import microseconds
+from hub.domain.agencies import HUB
+from hub.domain.catalogue import Catalogue
+from hub.engine.execute import FieldCall
+from hub.gateway.plan import RELEASABLE
+from hub.gateway.ports import People
+from hub.gateway.reading import Asker, Denied
+from hub.gateway.subjects import NamedPerson
+from hub.identity.account import Account, Question
+from hub.identity.index import Inquiry
+from hub.schema.case_lists import MEMBER_KIND, Ids, Names, Rules
+from hub.schema.commands import Finds
+from hub.schema.context import OperationContext
+from hub.schema.roots import DEFAULT_FIRST, MAX_PERSONS, ArgumentError, lookup_of
+
+CURSOR_KIND = "i"
+HERE = Facts(jurisdiction=True)
+"""What a role needs at most to be answered at all."""
+FIELDS_OF: Mapping[str, str] = {
+    "number": "Person.identityNumber",
+    "name": "Person.name",
+    "birth": "Person.birthDate",
+    "sex": "Person.sex",
+    "place": "Person.registeredAddress",
+    "phone": "Person.phone",
+}
+"""What a level of agreement tells of."""
+
+
+class Tells(Protocol):
+    async def questions(
+        self, regions: Sequence[str], *, overdue: bool, first: int, after: tuple[datetime, str] | None
+    ) -> tuple[Question, ...]: ...
+
+    async def of(self, person_id: str) -> Account: ...
+
+
+class IdentityFetcher:
+    FIELDS = ("identityReviews", "explainIdentity")
+
+    def __init__(
+        self,
+        *,
+        accounts: Tells,
+        subjects: Finds,
+        people: People,
+        rules: Rules,
+        ids: Ids,
+        names: Names,
+        catalogue: Catalogue,
+    ) -> None:
+        self._accounts = accounts
+        self._subjects = subjects
+        self._people = people
+        self._rules = rules
+        self._ids = ids
+        self._names = names
+        self._records = {
+            top.agency: frozenset(field.coordinate for field in top.fields)
+            for top in catalogue.agency_types()
+            if top.agency is not None
+        }
+
+    async def fetch(self, context: OperationContext, calls: Sequence[FieldCall]) -> Sequence[Sequence[Any]]:
+        columns: list[Sequence[Any]] = []
+        for call in calls:
+            try:
+                value = await self._one(context, call)
+            except ArgumentError as error:
+                value = error
+            columns.append([value] * len(call.parents))
+        return columns
+
+    async def _one(self, context: OperationContext, call: FieldCall) -> Any:
+        name = call.field.name
+        if not self._permitted(context, name, HERE):
+            context.reading.denied.add(Denied(coordinate=f"Query.{name}", code=DenialCode.FIELD_DENIED))
+            return None
+        return await (self._reviews if name == "identityReviews" else self._explained)(context, call)
+
+    def _permitted(self, context: OperationContext, name: str, facts: Facts) -> bool:
+        asker = context.asker
+        policies = self._rules.may(
+            name,
+            agency=asker.principal.agency,
+            role=asker.principal.role,
+            purpose=asker.purpose,
+            facts=facts,
+            own=True,
+        )
+        context.reading.policies.update(policies)
+        return bool(policies)
+
+    async def _reviews(self, context: OperationContext, call: FieldCall) -> Any:
+        asker = context.asker
+        first = call.arguments.get("first")
+        first = DEFAULT_FIRST if first is None else int(first)
+        if not 1 <= first <= MAX_PERSONS:
+            raise ArgumentError(f"`first` is from 1 to {MAX_PERSONS}.")
+        found = await self._accounts.questions(
+            asker.principal.regions,
+            overdue=call.arguments.get("overdue") is True,
+            first=first + 1,
+            after=self._opened(asker, call.arguments.get("after")),
+        )
+        page = found[:first]
+        inquiry = Inquiry(principal=asker.principal, purpose=asker.purpose, cases=asker.cases, keys=False)
+        known = await self._people.members(inquiry, dict.fromkeys(one.person_id for one in page))
+        edges = []
+        for one in page:
+            facts = known[one.person_id].facts if one.person_id in known else Facts()
+            seen = _Seen(asker, facts, self._records)
+            if self._permitted(context, "identityReviews", facts) and seen.agency(one.agency):
+                self._note(context, call, self._names.of("member", one.person_id))
+                edges.append({"cursor": self._cursor(asker, one), "node": self._question(asker, seen, one)})
+        end = self._cursor(asker, page[-1]) if page else None
+        return {"edges": edges, "page_info": {"has_next_page": len(found) > first, "end_cursor": end}}
+
+    async def _explained(self, context: OperationContext, call: FieldCall) -> Any:
+        asker = context.asker
+        found = await self._subjects.of(asker, lookup_of(call.arguments["person"]))
+        if found is None:
+            return None
+        self._note(context, call, found.key)
+        if found.member is None or not self._permitted(context, "explainIdentity", found.facts):
+            return None
+        return self._account(asker, found, await self._accounts.of(found.member))
+
+    def _account(self, asker: Asker, person: NamedPerson, account: Account) -> dict[str, Any]:
+        seen = _Seen(asker, person.facts, self._records)
+        return {
+            "person": self._ids.seal(asker.principal.agency, MEMBER_KIND, person.member or ""),
+            "links": [
+                {
+                    **msgspec.structs.asdict(one),
+                    "record": self._record(asker, one.agency, one.record),
+                    "evidence": seen.evidence(one.evidence),
+                }
+                for one in account.links
+                if seen.agency(one.agency)
+            ],
+            "changes": [
+                {
+                    **msgspec.structs.asdict(one),
+                    "id": one.change_id,
+                    "record": self._record(asker, one.agency, one.record),
+                }
+                for one in account.changes
+                if seen.agency(one.agency)
+            ],
+            "false_items": [one for one in account.false_items if seen.agency(one.agency) and seen.field(one.item)],
+        }
+
+    def _question(self, asker: Asker, seen: "_Seen", one: Question) -> dict[str, Any]:
+        agency = asker.principal.agency
+        other = None if one.other_person is None else self._ids.seal(agency, MEMBER_KIND, one.other_person)
+        return {
+            **msgspec.structs.asdict(one),
+            "id": one.review_id,
+            "person": self._ids.seal(agency, MEMBER_KIND, one.person_id),
+            "other_person": other,
+            "record": self._record(asker, one.agency, one.record),
+            "evidence": seen.evidence(one.evidence),
+        }
+
+    def _record(self, asker: Asker, agency: str, record: str) -> str:
+        return self._names.of("record", f"{asker.principal.agency}/{agency}/{record}")
+
+    def _note(self, context: OperationContext, call: FieldCall, key: str) -> None:
+        context.reading.access.append((key, Pattern(full=tuple(sorted(call.field.coordinates)))))
+
+    def _cursor(self, asker: Asker, one: Question) -> str:
+        place = f"{microseconds(one.due_at)}/{one.review_id}"
+        return self._ids.seal(asker.principal.agency, CURSOR_KIND, place)
+
+    def _opened(self, asker: Asker, text: str | None) -> tuple[datetime, str] | None:
+        if text is None:
+            return None
+        opened = self._ids.open(asker.principal.agency, text)
+        if opened is None or opened[0] != CURSOR_KIND:
+            raise ArgumentError("This cursor does not belong to this list.")
+        due_us, _, review_id = opened[1].partition("/")
+        return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(due_us)), review_id
+
+
+class _Seen:
+    """What an asker may see of one person, by agency and by what a level tells of."""
+
+    def __init__(self, asker: Asker, facts: Facts, records: Mapping[str, frozenset[str]]) -> None:
+        principal = asker.principal
+        table = asker.judge.table(
+            DecisionClass(agency=principal.agency, role=principal.role, purpose=asker.purpose, facts=facts)
+        )
+        self._decisions = table.decisions
+        self._records = records
+
+    def agency(self, agency: str) -> bool:
+        return agency == HUB or any(self._given(name) for name in self._records.get(agency, ()))
+
+    def field(self, name: str) -> bool:
+        return name not in FIELDS_OF or self._given(FIELDS_OF[name])
+
+    def evidence(self, levels: Mapping[str, str]) -> list[dict[str, str]]:
+        return [{"field": name, "level": level} for name, level in levels.items() if self.field(name)]
+
+    def _given(self, coordinate: str) -> bool:
+        decision = self._decisions.get(coordinate)
+        return decision is not None and decision.effect in RELEASABLE and decision.effect is not Effect.SEALED
