@@ -92,6 +92,7 @@ class ClassPlan:
 class BoundPlan:
     """A plan with the layouts its agencies' rows have. `shape` belongs to the rooms above: how they read such views.
 
+    `reads` belongs to the view builder: how it reads the merged fields; both are set once.
     `beside`: something is asked for that stands beside the data: an id, sources, access, provenance, conflicts.
     """
 
@@ -101,6 +102,7 @@ class BoundPlan:
     merged: tuple["BoundMerge", ...]
     beside: bool
     shape: Any = None
+    reads: Any = None
 
     def agency(self, name: str) -> int:
         return self.agencies.index(name)

@@ -22,6 +22,9 @@ from hub.gateway.reading import (
 from hub.gateway.release import Releaser, release_value
 from hub.gateway.resolve import Resolver
 
+_Read = tuple[tuple[int, int, Callable[[Sequence[Any], Any], Any] | None], ...]
+"""(index of the agency, slot, what opens a sealed value) of each provider, in order of trust."""
+
 
 class ViewBuilder:
     """`access_of`: what the asker may see of a person, by the plan of the person's class."""
@@ -91,24 +94,25 @@ class ViewBuilder:
         return view
 
     def _values(self, bound: BoundPlan, rows: Sequence[Any], records: Sequence[SourceRecord | None]) -> list[Any]:
+        reads = bound.reads or self._reads(bound)
         return [
-            self._value(item, rows) if item.plan.choice is Choice.TRUST else self._merge(bound, item, records).value
-            for item in bound.merged
+            self._merge(bound, item, records).value if read is None else _first(read, rows)
+            for item, read in zip(bound.merged, reads, strict=True)
         ]
 
-    def _value(self, item: BoundMerge, rows: Sequence[Any]) -> Any:
-        """The most trusted value, without keeping who else said what."""
-        for (agency, slot), provider in zip(item.providers, item.plan.providers, strict=True):
-            row = rows[agency]
-            if row is None:
-                continue
-            value = row[slot]
-            if value is not None:
-                opening = self._releaser.opening(provider.coordinate)
-                value = value if opening is None else opening(row, value)
-                if value is not None:
-                    return value
-        return None
+    def _reads(self, bound: BoundPlan) -> tuple[_Read | None, ...]:
+        """For each merged field chosen by trust where its values stand, and what opens them; None for the others."""
+        bound.reads = tuple(
+            tuple(
+                (agency, slot, self._releaser.opening(provider.coordinate))
+                for (agency, slot), provider in zip(item.providers, item.plan.providers, strict=True)
+            )
+            if item.plan.choice is Choice.TRUST
+            else None
+            for item in bound.merged
+        )
+        reads: tuple[_Read | None, ...] = bound.reads
+        return reads
 
     def _merge(self, bound: BoundPlan, item: BoundMerge, records: Sequence[SourceRecord | None]) -> Merged:
         def claims(places: Sequence[tuple[int, int]], coordinates: Sequence[str]) -> list[Claim]:
@@ -191,6 +195,20 @@ class ViewBuilder:
 
     def _record_name(self, asker: Asker, agency: str, record: SourceRecord) -> str:
         return self._pseudonyms.of("record", f"{asker.principal.agency}/{agency}/{record.record}")
+
+
+def _first(read: _Read, rows: Sequence[Any]) -> Any:
+    """The most trusted value, without keeping who else said what."""
+    for agency, slot, opening in read:
+        row = rows[agency]
+        if row is None:
+            continue
+        value = row[slot]
+        if value is not None and opening is not None:
+            value = opening(row, value)
+        if value is not None:
+            return value
+    return None
 
 
 def newest(answer: Fetched | None, keys: tuple[str, ...]) -> SourceRecord | None:
