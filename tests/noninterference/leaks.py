@@ -264,7 +264,7 @@ def the_quota_counts_members_only(patch, shop):
     def counted(named, visible):
         return (ref.key for item in named for ref in item.refs if ref is not None)
 
-    patch.setattr(gateway, "_counted", counted)
+    patch.setattr(gateway, "counted", counted)
 
 
 @leak(*REGISTERS)
@@ -359,8 +359,8 @@ def a_hidden_sex_can_be_filtered_by(patch, shop):
 
 @leak("judicial-office", "county-office", "police-station", kinds=LISTS)
 def vaulted_persons_are_counted(patch, shop):
-    real = importer._offices
-    patch.setattr(importer, "_offices", lambda row, record: real({**row, "vaulted": False}, record))
+    real = importer.offices_of
+    patch.setattr(importer, "offices_of", lambda row, record: real({**row, "vaulted": False}, record))
 
 
 @leak("judicial-office", "police-station", kinds=LISTS)
