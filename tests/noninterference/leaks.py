@@ -18,8 +18,7 @@ from hub.connectors.base import SourceState
 from hub.errors import RequestError
 from hub.events.outbox import Feed
 from hub.gateway import answering, gateway, plan, view
-from hub.gateway.merge import Merged
-from hub.gateway.reading import Conflict, ConflictValue, Denied, SourceUse
+from hub.gateway.reading import Denied, SourceUse
 from hub.gateway.release import Releaser
 from hub.gateway.resolve import Resolver
 from hub.identity import importer, index, statements
@@ -179,24 +178,7 @@ def an_explanation_tells_who_is_a_member(patch, shop):
 
 @leak("province-office", "county-office", "tax")
 def conflicts_are_found_in_what_masks_hide(patch, shop):
-    def conflict(item: Any, merged: Merged) -> Conflict | None:
-        if not merged.conflicting:
-            return None
-        values = tuple(
-            ConflictValue(
-                agency=claim.agency,
-                value="",
-                record="",
-                as_of=claim.as_of,
-                received_at=claim.as_of,
-                verified_by=(),
-                chosen=False,
-            )
-            for claim in merged.claims
-        )
-        return Conflict(coordinate=item.plan.coordinate, values=values)
-
-    patch.setattr(view, "_conflict", conflict)
+    patch.setattr(view, "_differs", lambda _item, merged: merged.conflicting)
 
 
 @leak(*REGISTERS)
