@@ -1,5 +1,6 @@
 """The hub's own database: SQLite under the data directory, or PostgreSQL by URL; the same Core statements on both."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,8 @@ from hub.errors import StoreError
 from hub.store.reader import PRAGMAS, Reader, open_reader
 
 POOL_WAIT_S = 30.0
+GIVE_BACK_WITHIN_S = 1.0
+"""How long a cancelled task waits for the connection that it was getting, to give it back."""
 _BROKEN = (DBAPIError, PoolTimeoutError, OSError)
 
 
@@ -38,7 +41,7 @@ class Store:
             StoreError: the database does not answer.
         """
         try:
-            async with self._reader.connect() as connection:
+            async with _connected(self._reader) as connection:
                 yield connection
         except _BROKEN as exc:
             raise StoreError("database does not answer") from exc
@@ -51,7 +54,7 @@ class Store:
             StoreError: the database does not answer or refuses.
         """
         try:
-            async with self.engine.begin() as connection:
+            async with _connected(self.engine) as connection, connection.begin():
                 yield connection
         except _BROKEN as exc:
             raise StoreError("database does not answer") from exc
@@ -73,6 +76,27 @@ class Store:
     async def close(self) -> None:
         await self.driver.close()
         await self.engine.dispose()
+
+
+@asynccontextmanager
+async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection that finds its way back to the pool also when the task is cancelled while it gets one.
+
+    Cancelled inside SQLAlchemy's checkout, a connection would be left to the garbage collector.
+    """
+    connection = engine.connect()
+    opening = asyncio.ensure_future(connection.start())
+    try:
+        await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        await asyncio.wait({opening}, timeout=GIVE_BACK_WITHIN_S)
+        if not opening.cancel() and opening.exception() is None:
+            await connection.close()
+        raise
+    try:
+        yield connection
+    finally:
+        await asyncio.shield(asyncio.create_task(connection.close()))
 
 
 def open_store(url: str, *, readers: int = 8, create: bool = True, wait_s: float = POOL_WAIT_S) -> Store:

@@ -1,8 +1,9 @@
+import asyncio
 import stat
 from contextlib import AsyncExitStack
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import event, func, insert, select
 
 from hub.audit.tables import audit_head
 from hub.errors import StoreError
@@ -60,3 +61,24 @@ async def test_a_pool_that_has_no_connection_left_is_a_store_error(store_url):
         assert await store.ping()
     finally:
         await store.close()
+
+
+@pytest.mark.parametrize("turns", range(30))
+async def test_whoever_is_cancelled_while_it_gets_a_connection_gives_it_back(store, turns):
+    """Cancelled after so many turns of the loop, wherever that is; the pool has all of its connections again."""
+
+    async def read():
+        async with store.read() as connection:
+            await connection.scalar(select(func.count()).select_from(audit_head))
+
+    given_out = []
+    event.listen(store.engine.sync_engine.pool, "checkout", lambda *_: given_out.append(1))
+    event.listen(store.engine.sync_engine.pool, "checkin", lambda *_: given_out.pop())
+    event.listen(store.engine.sync_engine.pool, "soft_invalidate", lambda *_: given_out.append("lost"))
+    task = asyncio.create_task(read())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await asyncio.sleep(0.05)
+    assert (given_out, store.engine.pool.checkedout()) == ([], 0)
