@@ -134,6 +134,14 @@ def stop(process: subprocess.Popen) -> int:
         raise
 
 
+@pytest.fixture(scope="package", autouse=True)
+def _many_persons() -> Iterator[None]:
+    """Hubs on the demo's data share one limit of distinct persons, and the tests ask for many as one officer."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HUB_PERSONS_PER_HOUR", "100000")
+        yield
+
+
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory) -> Iterator[Demo]:
     directory = tmp_path_factory.mktemp("demo") / "data"
