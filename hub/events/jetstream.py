@@ -75,7 +75,10 @@ class Bus:
                     error_cb=_told,
                 )
                 context = self._client.jetstream(timeout=TIMEOUT_S)
-                await context.add_stream(name=STREAM, subjects=[f"{SUBJECTS}.>"], max_msgs=KEPT)
+                try:
+                    await context.add_stream(name=STREAM, subjects=[f"{SUBJECTS}.>"], max_msgs=KEPT)
+                except NatsError:
+                    await context.stream_info(STREAM)  # another worker was making it at the same time
             return self._client.jetstream(timeout=TIMEOUT_S)
         except (NatsError, OSError, TimeoutError) as exc:
             await self.close()

@@ -137,6 +137,7 @@ def test_a_view_is_valid_and_holds_exactly_what_the_role_may_ever_see(role):
 
 OFFICE = {"case", "handoverForm", "caseload", "tasks", "changes", "supervisionOrders", "corrections", "myDay", "bases"}
 STATUTORY = {"statutoryQueries", "statutoryRecords"}
+WHO_IS_WHO = {"explainIdentity", "identityReviews"}
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,10 @@ STATUTORY = {"statutoryQueries", "statutoryRecords"}
     [
         (
             "judicial-office",
-            {"person", "persons", "people", "node", "explainAccess", "viewer", "accessRequests"} | OFFICE | STATUTORY,
+            {"person", "persons", "people", "node", "explainAccess", "viewer", "accessRequests"}
+            | OFFICE
+            | STATUTORY
+            | WHO_IS_WHO,
         ),
         ("tax", {"person", "persons", "node", "explainAccess", "viewer", "accessRequests"}),
         ("auditor", {"viewer", "accessReviews", *LOG}),
