@@ -381,7 +381,11 @@ async def test_no_seeded_number_stands_in_any_file_of_the_hub(hub, demo):
     files = [path for path in (demo.directory / "hub").rglob("*") if path.is_file()]
     assert any(path.name == "hub.db" for path in files)
     for path in files:
-        raw = path.read_bytes()
+        try:
+            raw = path.read_bytes()
+        except FileNotFoundError:  # a partial tile gives way to a fuller one while the server runs
+            assert ".p" in path.parent.name, path
+            continue
         for number in numbers:
             for form in (number.encode(), number.encode("utf-16-le"), number.encode().hex().encode()):
                 assert form not in raw, path.name

@@ -59,7 +59,7 @@ def rules():
 @pytest.fixture
 async def hub(fleet, rules, tmp_path):
     settings = load_settings(data_dir=tmp_path, demo=True, agency_deadline_s=DEADLINE_S, request_deadline_s=60)
-    _write_endpoints(settings, fleet)
+    _write_endpoints(settings, fleet, {})
     built = build_hub(settings, rules=rules)
     try:
         await migrate(built.store)
