@@ -19,7 +19,7 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SHORTEST = 6  # bytes; shorter ones would be met in ciphertext by chance
@@ -54,8 +54,12 @@ def forms(value: str) -> set[bytes]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file under `folder` by its name there."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    """Every file under `folder` by its name there; a partial tile may give way to a fuller one meanwhile."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        with suppress(FileNotFoundError, IsADirectoryError):
+            found[str(path.relative_to(folder))] = path.read_bytes()
+    return found
 
 
 def hits(values: Iterable[str], held: Mapping[str, bytes]) -> list[tuple[str, str]]:
