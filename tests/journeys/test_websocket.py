@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp.client_exceptions import WSMessageTypeError
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
@@ -202,6 +203,20 @@ async def test_queries_are_answered_by_the_same_rules_and_refusals_are_errors(de
         assert (await socket.receive_json())["type"] == "error"
 
 
+async def seated(demo, token):
+    """An accepted connection, still open. The server may need a moment to see that an earlier one is gone."""
+    for _ in range(200):
+        held = connected(demo)
+        socket = await held.__aenter__()
+        try:
+            await greeted(socket, demo, token=token)
+            return held
+        except WSMessageTypeError:
+            await held.__aexit__(None, None, None)
+            await asyncio.sleep(0.1)
+    raise AssertionError("no seat became free")
+
+
 async def test_operations_and_connections_have_a_bound(demo):
     token = minted(demo, "county-office", officer="9002")
     async with connected(demo) as socket:
@@ -212,14 +227,11 @@ async def test_operations_and_connections_have_a_bound(demo):
         assert (refused["id"], refused["type"]) == ("10", "error")
         await socket.send_json(asking("subscription { taskEvents { case } }", "3"))
         assert await closed(socket) == 4409
-    held = [connected(demo) for _ in range(10)]
-    sockets = [await each.__aenter__() for each in held]
-    for socket in sockets:
-        await greeted(socket, demo, token=token)
+    held = [await seated(demo, token) for _ in range(10)]
     async with connected(demo) as socket:
         await socket.send_json(hello(demo, token=token))
         assert await closed(socket) == 1013
     for each in held:
         await each.__aexit__(None, None, None)
-    async with connected(demo) as socket:
-        await greeted(socket, demo, token=token)
+    again = await seated(demo, token)
+    await again.__aexit__(None, None, None)
