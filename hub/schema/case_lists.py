@@ -7,8 +7,6 @@ from typing import Any, Protocol
 import msgspec
 
 from hub.audit.entry import Pattern
-from hub.auth.decision import DenialCode
-from hub.auth.facts import Facts
 from hub.auth.principal import Principal
 from hub.casework.case_view import CaseView
 from hub.casework.deadline import Light
@@ -17,11 +15,10 @@ from hub.casework.queries import CaseFilter, CaseOrder, CaseRow, TaskFilter, Tas
 from hub.engine.execute import FieldCall
 from hub.events.outbox import Event
 from hub.events.places import BEGINNING, Places
-from hub.gateway.reading import Denied
 from hub.schema.context import OperationContext
 from hub.schema.roots import DEFAULT_FIRST, MAX_PERSONS, ArgumentError
+from hub.schema.ruled_roots import MEMBER_KIND, Ids, Names, RuledRoots, Rules
 
-MEMBER_KIND = "m"  # as ids of persons are sealed (gateway.resolve)
 CURSORS = {"caseload": "C", "tasks": "T"}
 HELPED = "Case"
 
@@ -56,27 +53,11 @@ class Feeds(Protocol):
     ) -> tuple[Event, ...]: ...
 
 
-class Rules(Protocol):
-    def may(
-        self, command: str, *, agency: str, role: str, purpose: str, facts: Facts, own: bool
-    ) -> tuple[str, ...]: ...
-
-
-class Ids(Protocol):
-    def seal(self, agency: str, kind: str, payload: str) -> str: ...
-
-    def open(self, agency: str, text: str) -> tuple[str, str] | None: ...
-
-
-class Names(Protocol):
-    def of(self, kind: str, text: str) -> str: ...
-
-
 class Today(Protocol):
     def __call__(self) -> date: ...
 
 
-class CaseFetcher:
+class CaseFetcher(RuledRoots):
     """`case`, `caseload`, `tasks` and `changes`; each person in a list stands in the audit entry."""
 
     FIELDS = ("case", "handoverForm", "caseload", "tasks", "changes")
@@ -93,48 +74,22 @@ class CaseFetcher:
         names: Names,
         today: Today,
     ) -> None:
-        self._forms = forms
-        self._cases = cases
-        self._reads = reads
-        self._feed = feed
-        self._rules = rules
-        self._ids = ids
-        self._places = Places(ids)
-        self._names = names
-        self._today = today
-
-    async def fetch(self, context: OperationContext, calls: Sequence[FieldCall]) -> Sequence[Sequence[Any]]:
-        columns: list[Sequence[Any]] = []
-        for call in calls:
-            try:
-                value = await self._one(context, call)
-            except ArgumentError as error:
-                value = error
-            columns.append([value] * len(call.parents))
-        return columns
-
-    async def _one(self, context: OperationContext, call: FieldCall) -> Any:
-        principal, name = context.asker.principal, call.field.name
-        policies = self._rules.may(
-            name,
-            agency=principal.agency,
-            role=principal.role,
-            purpose=context.asker.purpose,
-            facts=Facts(),
-            own=True,
-        )
-        if not policies:
-            context.reading.denied.add(Denied(coordinate=f"Query.{name}", code=DenialCode.FIELD_DENIED))
-            return None
-        context.reading.policies.update(policies)
-        handlers: dict[str, Any] = {
+        answers = {
             "case": self._case,
             "handoverForm": self._form,
             "caseload": self._caseload,
             "tasks": self._tasks,
             "changes": self._changes,
         }
-        return await handlers[name](context, call)
+        super().__init__(rules, answers)
+        self._forms = forms
+        self._cases = cases
+        self._reads = reads
+        self._feed = feed
+        self._ids = ids
+        self._places = Places(ids)
+        self._names = names
+        self._today = today
 
     async def _case(self, context: OperationContext, call: FieldCall) -> CaseView | None:
         found = await self._reads.case(context.asker.principal, str(call.arguments["id"]).partition(".")[0])

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from hub.audit.entry import Pattern
-from hub.auth.decision import DecisionClass, DenialCode, Effect
+from hub.auth.decision import DecisionClass, Effect
 from hub.auth.facts import Facts
 from hub.clock import microseconds
 from hub.domain.agencies import HUB
@@ -19,14 +19,14 @@ from hub.domain.catalogue import Catalogue
 from hub.engine.execute import FieldCall
 from hub.gateway.plan import RELEASABLE
 from hub.gateway.ports import People
-from hub.gateway.reading import Asker, Denied
+from hub.gateway.reading import Asker
 from hub.gateway.subjects import NamedPerson
 from hub.identity.account import Account, Question
 from hub.identity.index import Inquiry
-from hub.schema.case_lists import MEMBER_KIND, Ids, Names, Rules
 from hub.schema.commands import Finds
 from hub.schema.context import OperationContext
 from hub.schema.roots import DEFAULT_FIRST, MAX_PERSONS, ArgumentError, lookup_of
+from hub.schema.ruled_roots import MEMBER_KIND, Ids, Names, RuledRoots, Rules
 
 CURSOR_KIND = "i"
 HERE = Facts(jurisdiction=True)
@@ -50,7 +50,7 @@ class Tells(Protocol):
     async def of(self, person_id: str) -> Account: ...
 
 
-class IdentityFetcher:
+class IdentityFetcher(RuledRoots):
     FIELDS = ("identityReviews", "explainIdentity")
 
     def __init__(
@@ -64,10 +64,10 @@ class IdentityFetcher:
         names: Names,
         catalogue: Catalogue,
     ) -> None:
+        super().__init__(rules, {"identityReviews": self._reviews, "explainIdentity": self._explained}, HERE)
         self._accounts = accounts
         self._subjects = subjects
         self._people = people
-        self._rules = rules
         self._ids = ids
         self._names = names
         self._records = {
@@ -75,36 +75,6 @@ class IdentityFetcher:
             for top in catalogue.agency_types()
             if top.agency is not None
         }
-
-    async def fetch(self, context: OperationContext, calls: Sequence[FieldCall]) -> Sequence[Sequence[Any]]:
-        columns: list[Sequence[Any]] = []
-        for call in calls:
-            try:
-                value = await self._one(context, call)
-            except ArgumentError as error:
-                value = error
-            columns.append([value] * len(call.parents))
-        return columns
-
-    async def _one(self, context: OperationContext, call: FieldCall) -> Any:
-        name = call.field.name
-        if not self._permitted(context, name, HERE):
-            context.reading.denied.add(Denied(coordinate=f"Query.{name}", code=DenialCode.FIELD_DENIED))
-            return None
-        return await (self._reviews if name == "identityReviews" else self._explained)(context, call)
-
-    def _permitted(self, context: OperationContext, name: str, facts: Facts) -> bool:
-        asker = context.asker
-        policies = self._rules.may(
-            name,
-            agency=asker.principal.agency,
-            role=asker.principal.role,
-            purpose=asker.purpose,
-            facts=facts,
-            own=True,
-        )
-        context.reading.policies.update(policies)
-        return bool(policies)
 
     async def _reviews(self, context: OperationContext, call: FieldCall) -> Any:
         asker = context.asker
@@ -125,7 +95,7 @@ class IdentityFetcher:
         for one in page:
             facts = known[one.person_id].facts if one.person_id in known else Facts()
             seen = _Seen(asker, facts, self._records)
-            if self._permitted(context, "identityReviews", facts) and seen.agency(one.agency):
+            if self.permitted(context, "identityReviews", facts) and seen.agency(one.agency):
                 self._note(context, call, self._names.of("member", one.person_id))
                 edges.append({"cursor": self._cursor(asker, one), "node": self._question(asker, seen, one)})
         end = self._cursor(asker, page[-1]) if page else None
@@ -137,7 +107,7 @@ class IdentityFetcher:
         if found is None:
             return None
         self._note(context, call, found.key)
-        if found.member is None or not self._permitted(context, "explainIdentity", found.facts):
+        if found.member is None or not self.permitted(context, "explainIdentity", found.facts):
             return None
         return self._account(asker, found, await self._accounts.of(found.member))
 

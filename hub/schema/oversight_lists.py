@@ -7,8 +7,6 @@ from typing import Any
 import msgspec
 
 from hub.audit.entry import Pattern
-from hub.auth.decision import DenialCode
-from hub.auth.facts import Facts
 from hub.casework.deadline import DueUnit, Light
 from hub.casework.oversight_lists import OversightLists, TooManyError
 from hub.casework.queries import CaseQueries, TaskFilter, TaskRow
@@ -16,15 +14,15 @@ from hub.casework.reach import reference
 from hub.engine.execute import FieldCall
 from hub.events.places import Places
 from hub.events.webhooks import Webhooks
-from hub.gateway.reading import Denied
-from hub.schema.case_lists import MEMBER_KIND, Ids, Names, Rules, Today
+from hub.schema.case_lists import Today
 from hub.schema.context import OperationContext
 from hub.schema.roots import DEFAULT_FIRST, MAX_PERSONS, ArgumentError
+from hub.schema.ruled_roots import MEMBER_KIND, Ids, Names, RuledRoots, Rules
 
 MAX_DAYS = 92
 
 
-class OversightFetcher:
+class OversightFetcher(RuledRoots):
     """Whoever the rules let ask gets what lies in its regions; each person in a list stands in the audit entry."""
 
     FIELDS = (
@@ -49,40 +47,7 @@ class OversightFetcher:
         names: Names,
         today: Today,
     ) -> None:
-        self._lists = lists
-        self._cases = cases
-        self._webhooks = webhooks
-        self._rules = rules
-        self._ids = ids
-        self._places = Places(ids)
-        self._names = names
-        self._today = today
-
-    async def fetch(self, context: OperationContext, calls: Sequence[FieldCall]) -> Sequence[Sequence[Any]]:
-        columns: list[Sequence[Any]] = []
-        for call in calls:
-            try:
-                value = await self._one(context, call)
-            except ArgumentError as error:
-                value = error
-            columns.append([value] * len(call.parents))
-        return columns
-
-    async def _one(self, context: OperationContext, call: FieldCall) -> Any:
-        principal, name = context.asker.principal, call.field.name
-        policies = self._rules.may(
-            name,
-            agency=principal.agency,
-            role=principal.role,
-            purpose=context.asker.purpose,
-            facts=Facts(),
-            own=True,
-        )
-        if not policies:
-            context.reading.denied.add(Denied(coordinate=f"Query.{name}", code=DenialCode.FIELD_DENIED))
-            return None
-        context.reading.policies.update(policies)
-        handlers: dict[str, Any] = {
+        answers = {
             "supervisionOrders": self._orders,
             "corrections": self._corrections,
             "myDay": self._day,
@@ -92,7 +57,14 @@ class OversightFetcher:
             "webhooks": self._endpoints,
             "webhookDeliveries": self._deliveries,
         }
-        return await handlers[name](context, call)
+        super().__init__(rules, answers)
+        self._lists = lists
+        self._cases = cases
+        self._webhooks = webhooks
+        self._ids = ids
+        self._places = Places(ids)
+        self._names = names
+        self._today = today
 
     async def _orders(self, context: OperationContext, call: FieldCall) -> Any:
         only_open = call.arguments.get("open") is not False
