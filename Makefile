@@ -35,20 +35,23 @@ help: ## list the targets
 .stamps/browser: .stamps/dev tools/install-browser.sh
 	@sh tools/install-browser.sh && touch $@ || true
 
+.stamps/programs: .stamps/dev tools/install-test-programs.sh
+	@sh tools/install-test-programs.sh && touch $@ || true
+
 demo: .stamps/assets ## run five simulated agencies and the hub on 127.0.0.1 (ARGS="--port 8123 --people 2000")
 	@$(BIN)/hub demo $(ARGS)
 
 browser: .stamps/assets .stamps/node .stamps/browser ## install Chromium, a Chinese font and axe-core; then no test of the console is skipped
 	@test -f .stamps/assets && test -f .stamps/node && test -f .stamps/browser
 
-test: .stamps/dev .stamps/assets .stamps/node .stamps/browser ## run the tests (bounded; see test-all)
+test: .stamps/dev .stamps/assets .stamps/node .stamps/browser .stamps/programs ## run the tests (bounded; see test-all)
 	@$(WHOLE) $(BIN)/python -m pytest $(ARGS)
 
-test-all: .stamps/dev .stamps/assets .stamps/node .stamps/browser ## run every test in full (slow)
+test-all: .stamps/dev .stamps/assets .stamps/node .stamps/browser .stamps/programs ## run every test in full (slow)
 	@HUB_TEST_FULL=1 $(WHOLE) $(BIN)/python -m pytest $(ARGS)
 	@HUB_CRYPTO_SUITE=sm $(WHOLE) $(BIN)/python -m pytest $(ARGS)
 
-test-sm: .stamps/dev .stamps/assets .stamps/node ## run the tests of crypto, identity and journeys on SM4 and SM3
+test-sm: .stamps/dev .stamps/assets .stamps/node .stamps/programs ## run the tests of crypto, identity and journeys on SM4 and SM3
 	@HUB_CRYPTO_SUITE=sm $(BIN)/python -m pytest $(or $(ARGS),tests/crypto tests/identity tests/journeys)
 
 check: .stamps/dev ## format, lint, types, import contracts

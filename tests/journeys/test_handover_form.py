@@ -1,6 +1,7 @@
 """The form of a hand-over as a page: Chinese text that can be seen, an audit entry first, nothing for who may not."""
 
 import subprocess
+from pathlib import Path
 from shutil import which
 
 import pytest
@@ -98,8 +99,8 @@ def test_whose_case_it_is_not_gets_nothing(demo, handed_over):
 
 
 def test_chinese_text_is_drawn(demo, handed_over, tmp_path):
-    if which("pdftoppm") is None:
-        pytest.skip("pdftoppm (poppler-utils) is not installed: the page cannot be drawn")
+    if which("pdftoppm") is None or not Path("/usr/share/poppler").is_dir():
+        pytest.skip("pdftoppm (poppler-utils, poppler-data) is not installed: the page cannot be drawn")
     (tmp_path / "form.pdf").write_bytes(form(demo, "judicial-office", handed_over).raw)
     command = ["pdftoppm", "-r", "60", "-gray", "-singlefile", str(tmp_path / "form.pdf"), str(tmp_path / "page")]
     drawn = subprocess.run(command, capture_output=True, text=True, check=True)

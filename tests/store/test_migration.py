@@ -1,3 +1,5 @@
+import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
@@ -9,10 +11,12 @@ import hub.casework.tables
 import hub.connectors.replica.tables
 import hub.connectors.tables
 import hub.events.tables
+import hub.gateway.quota_tables
 import hub.identity.tables
 import hub.identity.vault_tables
+from hub.errors import StoreError
 from hub.store.metadata import METADATA
-from hub.store.migration import is_current, migrate
+from hub.store.migration import _config, is_current, migrate
 
 OWNERS = (
     hub.audit.tables,
@@ -23,6 +27,7 @@ OWNERS = (
     hub.connectors.replica.tables,
     hub.connectors.tables,
     hub.events.tables,
+    hub.gateway.quota_tables,
     hub.identity.tables,
     hub.identity.vault_tables,
 )
@@ -42,3 +47,10 @@ async def test_migrating_twice_changes_nothing(store):
 
 async def test_an_empty_database_is_not_current(store_url, opened):
     assert not await is_current(opened(store_url))
+
+
+async def test_the_signed_log_does_not_go_back_to_a_chain(store):
+    with pytest.raises(StoreError, match="signed over the tree"):
+        async with store.write() as connection:
+            await connection.run_sync(lambda sync: command.downgrade(_config(sync), "0004"))
+    assert await is_current(store)

@@ -8,6 +8,7 @@ from alembic import op
 from hub.audit.kinds import NUMBERS, Kind
 from hub.audit.leaf import leaf_hash, pack_header
 from hub.audit.merkle import add_leaf, join_frontier
+from hub.errors import StoreError
 
 revision = "0005"
 down_revision = "0004"
@@ -147,4 +148,4 @@ def _create_index() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("the log does not go back to a chain: its checkpoints are signed over the tree")
+    raise StoreError("the log does not go back to a chain: its checkpoints are signed over the tree")

@@ -27,3 +27,11 @@ def upgrade() -> None:
     op.add_column("vault_query", sa.Column("purpose", sa.String(length=40), nullable=False, server_default=""))
     for name in ("approver_agency", "asked_entry", "approved_entry"):
         op.add_column("vault_query", sa.Column(name, sa.String(length=40)))
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("vault_query", schema=None) as batch_op:
+        for name in ("approved_entry", "asked_entry", "approver_agency", "purpose", "role"):
+            batch_op.drop_column(name)
+    op.drop_table("quota_slice")
+    op.drop_table("quota_person")
