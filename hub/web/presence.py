@@ -15,6 +15,12 @@ class CallerGoneError(Exception):
     """The connection ended before there was an answer."""
 
 
+async def until_gone(receive: Receive) -> None:
+    """Until the caller goes away. A server may answer `receive` at once and without end; others get their turn."""
+    while (await receive())["type"] != "http.disconnect":  # noqa: ASYNC110  # no event tells it
+        await asyncio.sleep(AGAIN_AFTER_S)
+
+
 async def while_present(receive: Receive, work: Awaitable[Result], *, after_s: float = WATCH_AFTER_S) -> Result:
     """The result of `work`, which is cancelled if the caller goes away. The request's body has been read.
 
@@ -31,8 +37,7 @@ async def while_present(receive: Receive, work: Awaitable[Result], *, after_s: f
 
     async def watch() -> None:
         nonlocal gone
-        while (await receive())["type"] != "http.disconnect":  # noqa: ASYNC110  # no event tells it
-            await asyncio.sleep(AGAIN_AFTER_S)  # a server may answer at once, and without end
+        await until_gone(receive)
         gone = True
         mine.cancel()
 

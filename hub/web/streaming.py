@@ -11,6 +11,7 @@ from typing import Protocol
 from starlette.types import Receive, Send
 
 from hub.web.negotiation import EVENT_STREAM, MULTIPART
+from hub.web.presence import until_gone
 
 
 class Later(Protocol):
@@ -54,7 +55,7 @@ FRAMINGS = {
 async def stream(framing: Framing, first: bytes, later: Later | None, receive: Receive, send: Send) -> None:
     """Send `first`, unless it is empty, then each later payload as it comes; ends early if the caller goes away."""
     pump = asyncio.create_task(_pump(framing, first, later, send))
-    gone = asyncio.create_task(_disconnected(receive))
+    gone = asyncio.create_task(until_gone(receive))
     try:
         await asyncio.wait([pump, gone], return_when=asyncio.FIRST_COMPLETED)
         if pump.done():
@@ -76,8 +77,3 @@ async def _pump(framing: Framing, first: bytes, later: Later | None, send: Send)
         async for payload in later:
             await chunk(framing.before + payload + framing.after)
     await chunk(framing.end, more=False)
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

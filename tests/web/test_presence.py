@@ -2,7 +2,9 @@ import asyncio
 
 import pytest
 
+from hub.web.negotiation import EVENT_STREAM
 from hub.web.presence import CallerGoneError, while_present
+from hub.web.streaming import FRAMINGS, stream
 
 
 class Caller:
@@ -81,3 +83,24 @@ async def test_who_goes_after_such_a_message_is_noticed():
 
     with pytest.raises(CallerGoneError):
         await while_present(receive, asyncio.sleep(60), after_s=0)
+
+
+async def test_a_stream_over_such_a_server_gets_its_turns():
+    sent, asked = [], []
+
+    async def receive():
+        asked.append(1)
+        assert len(asked) < 1_000, "the watcher does nothing but ask"
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    async def payloads():
+        for number in range(3):
+            await asyncio.sleep(0)
+            yield str(number).encode()
+
+    async with asyncio.timeout(30):
+        await stream(FRAMINGS[EVENT_STREAM], b"first", payloads(), receive, send)
+    assert b"2" in b"".join(message.get("body", b"") for message in sent)
