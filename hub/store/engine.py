@@ -17,7 +17,8 @@ from hub.store.reader import PRAGMAS, Reader, open_reader
 
 POOL_WAIT_S = 30.0
 GIVE_BACK_WITHIN_S = 1.0
-"""How long a cancelled task waits for the connection that it was getting, to give it back."""
+"""How long a cancelled task waits until the connection that it was getting is given back."""
+_GIVING_BACK: set[asyncio.Task[None]] = set()
 _BROKEN = (DBAPIError, PoolTimeoutError, OSError)
 
 
@@ -89,14 +90,23 @@ async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     try:
         await asyncio.shield(opening)
     except asyncio.CancelledError:
-        await asyncio.wait({opening}, timeout=GIVE_BACK_WITHIN_S)
-        if not opening.cancel() and opening.exception() is None:
-            await connection.close()
+        giving_back = asyncio.create_task(_give_back(connection, opening))
+        _GIVING_BACK.add(giving_back)
+        giving_back.add_done_callback(_GIVING_BACK.discard)
+        await asyncio.wait({giving_back}, timeout=GIVE_BACK_WITHIN_S)  # so that it is done before the loop ends
         raise
     try:
         yield connection
     finally:
         await asyncio.shield(asyncio.create_task(connection.close()))
+
+
+async def _give_back(connection: AsyncConnection, opening: asyncio.Future[Any]) -> None:
+    try:
+        await opening
+    except (*_BROKEN, asyncio.CancelledError):
+        return
+    await connection.close()
 
 
 def open_store(url: str, *, readers: int = 8, create: bool = True, wait_s: float = POOL_WAIT_S) -> Store:

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import stat
 from contextlib import AsyncExitStack
 
@@ -9,6 +10,7 @@ from hub.audit.tables import audit_head
 from hub.errors import StoreError
 from hub.store.engine import open_store
 
+WHOLE_POOL = {"sqlite": 8, "postgresql": 12}
 ROW = {"one": 2, "seq": 0, "time_us": 0, "frontier": b""}
 
 
@@ -82,3 +84,29 @@ async def test_whoever_is_cancelled_while_it_gets_a_connection_gives_it_back(sto
     await asyncio.gather(task, return_exceptions=True)
     await asyncio.sleep(0.05)
     assert (given_out, store.engine.pool.checkedout()) == ([], 0)
+
+
+async def test_whoever_is_cancelled_twice_while_the_pool_is_full_gives_it_back(store):
+    """A deadline and a caller who goes away, say; what it was waiting for comes afterwards."""
+    lost = []
+    event.listen(store.engine.sync_engine.pool, "soft_invalidate", lambda *_: lost.append(1))
+    event.listen(store.engine.sync_engine.pool, "detach", lambda *_: lost.append(1))
+
+    async def read():
+        async with store.read() as connection:
+            await connection.scalar(select(1))
+
+    async with AsyncExitStack() as held:
+        while store.engine.pool.checkedout() < WHOLE_POOL[store.dialect]:
+            await held.enter_async_context(store.read())
+        task = asyncio.create_task(read())
+        for _ in range(2):
+            await asyncio.sleep(0.05)
+            task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    async with asyncio.timeout(60):
+        while store.engine.pool.checkedout():
+            await asyncio.sleep(0.01)
+    gc.collect()
+    assert not lost
+    await read()
