@@ -1,7 +1,8 @@
 """`identityReviews` and `explainIdentity` for the engine: who is who and why, as far as the asker may see its fields.
 
 The rules are asked of every person by its facts. An agency of which the asker may see nothing of this person is left
-out, and so is the level of a field that the asker may see nothing of.
+out, and so is the level of a field that the asker may see nothing of. What was computed of levels (weight, reasons) is
+told to who may see all of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,15 +32,19 @@ from hub.schema.ruled_roots import MEMBER_KIND, Ids, Names, RuledRoots, Rules
 CURSOR_KIND = "i"
 HERE = Facts(jurisdiction=True)
 """What a role needs at most to be answered at all."""
-FIELDS_OF: Mapping[str, str] = {
-    "number": "Person.identityNumber",
-    "name": "Person.name",
-    "birth": "Person.birthDate",
-    "sex": "Person.sex",
-    "place": "Person.registeredAddress",
-    "phone": "Person.phone",
+_PERSON: Mapping[str, frozenset[str]] = {
+    "number": frozenset({"Person.identityNumber"}),
+    "name": frozenset({"Person.name"}),
+    "birth": frozenset({"Person.birthDate"}),
+    "sex": frozenset({"Person.sex"}),
+    "place": frozenset({"Person.registeredAddress"}),
+    "phone": frozenset({"Person.phone"}),
 }
-"""What a level of agreement tells of."""
+_ALL = frozenset().union(*_PERSON.values())
+FIELDS_OF: Mapping[str, frozenset[str]] = {**_PERSON, "edges": _ALL, "pairs": _ALL}
+"""What each part of the evidence tells of: a level of one field, the counts of a merge of all. Others are not told."""
+_OF_LEVELS: Mapping[str, str] = {"number": "number", "weights": "number"}
+"""Methods that tell a level by themselves: `number` is how a record is linked whose number is equal, else `weights`."""
 
 
 class Tells(Protocol):
@@ -119,7 +124,9 @@ class IdentityFetcher(RuledRoots):
                 {
                     **msgspec.structs.asdict(one),
                     "record": self._record(asker, one.agency, one.record),
+                    "method": seen.method(one.method),
                     "evidence": seen.evidence(one.evidence),
+                    "weight": one.weight if seen.whole(one.evidence) else None,
                 }
                 for one in account.links
                 if seen.agency(one.agency)
@@ -139,6 +146,7 @@ class IdentityFetcher(RuledRoots):
     def _question(self, asker: Asker, seen: "_Seen", one: Question) -> dict[str, Any]:
         agency = asker.principal.agency
         other = None if one.other_person is None else self._ids.seal(agency, MEMBER_KIND, one.other_person)
+        whole = seen.whole(one.evidence)
         return {
             **msgspec.structs.asdict(one),
             "id": one.review_id,
@@ -146,6 +154,8 @@ class IdentityFetcher(RuledRoots):
             "other_person": other,
             "record": self._record(asker, one.agency, one.record),
             "evidence": seen.evidence(one.evidence),
+            "weight": one.weight if whole else None,
+            "reasons": one.reasons if whole else [],
         }
 
     def _record(self, asker: Asker, agency: str, record: str) -> str:
@@ -183,7 +193,14 @@ class _Seen:
         return agency == HUB or any(self._given(name) for name in self._records.get(agency, ()))
 
     def field(self, name: str) -> bool:
-        return name not in FIELDS_OF or self._given(FIELDS_OF[name])
+        return name in FIELDS_OF and all(self._given(one) for one in FIELDS_OF[name])
+
+    def whole(self, levels: Mapping[str, str]) -> bool:
+        """Whether what was computed of `levels` may be told; where none were kept it was of all fields."""
+        return all(self.field(name) for name in levels or _PERSON)
+
+    def method(self, name: str) -> str | None:
+        return name if name not in _OF_LEVELS or self.field(_OF_LEVELS[name]) else None
 
     def evidence(self, levels: Mapping[str, str]) -> list[dict[str, str]]:
         return [{"field": name, "level": level} for name, level in levels.items() if self.field(name)]

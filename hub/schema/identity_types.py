@@ -42,10 +42,14 @@ class IdentityReview:
     other_person: strawberry.ID | None = strawberry.field(description="Of a merge, the other. / 另一人员标识。")
     agency: str = strawberry.field(description="Whose record. / 记录所属部门。")
     record: str = strawberry.field(description="Opaque name of the record. / 记录（不透明）。")
-    weight: float = strawberry.field(description="Match weight in bits. / 匹配权重（比特）。")
+    weight: float | None = strawberry.field(
+        description="Match weight in bits; null: of levels that you may not see. / 匹配权重（比特）。"
+    )
     model: str = strawberry.field(description="Version of the match weights. / 权重版本。")
     evidence: list[IdentityEvidence] = strawberry.field(description="By field. / 逐项依据。")
-    reasons: list[str] = strawberry.field(description="Rules that stood against joining. / 阻止自动关联的规则。")
+    reasons: list[str] = strawberry.field(
+        description="Rules that stood against joining; also empty if you may not see them. / 阻止自动关联的规则。"
+    )
     high_impact: bool = strawberry.field(description="Whether two officers must decide alike. / 是否须双人认定。")
     opened_at: datetime = strawberry.field(description="Asked. / 提出时间。")
     due_at: datetime = strawberry.field(description="To be decided by then. / 期限。")
@@ -69,8 +73,12 @@ class IdentityReviewConnection:
 class IdentityLink:
     agency: str = strawberry.field(description="Whose record. / 记录所属部门。")
     record: str = strawberry.field(description="Opaque name of the record. / 记录（不透明）。")
-    method: str = strawberry.field(description="own-key, number, weights, order, review or merge. / 关联方式。")
-    weight: float | None = strawberry.field(description="Match weight in bits. / 匹配权重（比特）。")
+    method: str | None = strawberry.field(
+        description="own-key, number, weights, order, review, merge; null: you may not see it. / 关联方式。"
+    )
+    weight: float | None = strawberry.field(
+        description="Match weight in bits; null: none, or of levels that you may not see. / 匹配权重（比特）。"
+    )
     model: str | None = strawberry.field(description="Version of the match weights. / 权重版本。")
     evidence: list[IdentityEvidence] = strawberry.field(description="By field. / 逐项依据。")
     author: str | None = strawberry.field(description="An officer, or the hub itself. / 作出者。")
