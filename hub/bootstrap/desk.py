@@ -90,7 +90,7 @@ def build_commands(
         quota=quota,
         registrars=frozenset({JUSTICE}),
         person_of_case=reads.person_of,
-        person_of_review=linking.accounts.person_of,
+        persons_of_review=linking.accounts.persons_of,
     )
     lists = AccessLists(store, secrets.opener, in_force, clock)
     fetcher = CaseFetcher(

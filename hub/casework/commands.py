@@ -47,13 +47,15 @@ class Refusal(Exception):
 class Subject:
     """Whom a command is about. `key` is a pseudonym, the same for a member and for somebody who is none.
 
-    `member`: the member's id where the caller may know that this is one, else None.
+    `member`: the member's id where the caller may know that this is one, else None. `others`: who else it is about; the
+    rules must permit it of each.
     """
 
     key: str
     member: str | None
     number: str | None
     facts: Facts
+    others: "tuple[Subject, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,10 +129,15 @@ class Runner:
 
     def _permitted(self, item: Command, call: Call) -> tuple[str, ...]:
         facts, own = item.facing(call)
+        others = call.subject.others if call.subject else ()
         principal = call.principal
-        return self._rules.may(
-            call.name, agency=principal.agency, role=principal.role, purpose=call.purpose, facts=facts, own=own
-        )
+        found = [
+            self._rules.may(
+                call.name, agency=principal.agency, role=principal.role, purpose=call.purpose, facts=each, own=own
+            )
+            for each in (facts, *(one.facts for one in others))
+        ]
+        return tuple(sorted({name for names in found for name in names})) if all(found) else ()
 
     def _digest(self, call: Call) -> str:
         """Keyed, because inputs hold numbers and words that could be guessed."""
@@ -160,7 +165,7 @@ class Runner:
             cases=call.cases,
             document=call.document,
             operation=call.name,
-            persons=((call.subject.key, asked),) if call.subject else (),
+            persons=[(one.key, asked) for one in (call.subject, *call.subject.others)] if call.subject else (),
             policy_digest=self._rules.policy_digest,
             policies=policies,
             outcome=Outcome.OK,

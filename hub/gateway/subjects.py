@@ -4,7 +4,7 @@ Somebody whom the caller may not know of is named all the same: a command that n
 an approval) is answered alike for a member and for a stranger.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -24,6 +24,7 @@ class NamedPerson(msgspec.Struct, frozen=True, kw_only=True):
     """`member` is set only where the caller may know that this person is in the hub; else all facts are false.
 
     `held`: the member's id where the caller's agency keeps the register of members itself, whatever else it may see.
+    `others`: who else a question is about, all of them the caller's as well.
     """
 
     key: str
@@ -31,6 +32,7 @@ class NamedPerson(msgspec.Struct, frozen=True, kw_only=True):
     held: str | None = None
     number: str | None
     facts: Facts
+    others: tuple["NamedPerson", ...] = ()
 
 
 class Subjects:
@@ -43,12 +45,12 @@ class Subjects:
         quota: PersonQuota,
         registrars: frozenset[str] = frozenset(),
         person_of_case: Callable[[str], Awaitable[str | None]],
-        person_of_review: Callable[[str], Awaitable[str | None]],
+        persons_of_review: Callable[[str], Awaitable[Sequence[str]]],
     ) -> None:
         self._resolver = resolver
         self._people = people
         self._person_of_case = person_of_case
-        self._person_of_review = person_of_review
+        self._persons_of_review = persons_of_review
         self._pseudonyms = pseudonyms
         self._quota = quota
         self._registrars = registrars
@@ -76,20 +78,31 @@ class Subjects:
         return await self._member(asker, await self._person_of_case(case_id))
 
     async def of_review(self, asker: Asker, review_id: str) -> NamedPerson | None:
-        """The person of a question of identity, where this caller's regions are responsible."""
-        found = await self._member(asker, await self._person_of_review(review_id))
-        return found if found is not None and found.facts.jurisdiction else None
+        """The person of a question of identity, where this caller's regions are responsible for all it is about."""
+        found = await self._members(asker, await self._persons_of_review(review_id))
+        if not found or not all(one.facts.jurisdiction for one in found):
+            return None
+        return msgspec.structs.replace(found[0], others=found[1:])
 
     async def _member(self, asker: Asker, member: str | None) -> NamedPerson | None:
-        if member is None:
-            return None
+        found = await self._members(asker, () if member is None else (member,))
+        return found[0] if found else None
+
+    async def _members(self, asker: Asker, members: Sequence[str]) -> tuple[NamedPerson, ...]:
+        """All of these members, in their order; nobody if the caller may not know of one of them."""
+        if not members:
+            return ()
         inquiry = Inquiry(principal=asker.principal, purpose=asker.purpose, cases=asker.cases, keys=False)
-        known = (await self._people.members(inquiry, (member,))).get(member)
-        if known is None:
-            return None
-        key = self._pseudonyms.of("member", member)
-        await self._quota.spend(f"{asker.principal.client}/{asker.principal.officer}", (f"n:{key}",))
-        return NamedPerson(key=key, member=member, number=None, facts=known.facts)
+        known = await self._people.members(inquiry, tuple(members))
+        if not all(member in known for member in members):
+            return ()
+        keys = [self._pseudonyms.of("member", member) for member in members]
+        who = f"{asker.principal.client}/{asker.principal.officer}"
+        await self._quota.spend(who, tuple(f"n:{key}" for key in keys))
+        return tuple(
+            NamedPerson(key=key, member=member, number=None, facts=known[member].facts)
+            for key, member in zip(keys, members, strict=True)
+        )
 
     def _person(self, asker: Asker, ref: PersonRef, *, members: bool) -> NamedPerson:
         known = members and self._visible(asker, ref.facts)

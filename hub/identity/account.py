@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, and_, false, func, or_, select
 from hub.clock import Clock, today
 from hub.identity.conditions import PAST_JURISDICTION_DAYS
 from hub.identity.links import aware
+from hub.identity.merging import survivor_of
 from hub.identity.tables import false_item, jurisdiction, link, link_event, link_order, person, review
 from hub.store.engine import Store
 
@@ -94,16 +95,19 @@ class Accounts:
     ) -> tuple[Question, ...]:
         """Open questions about persons of these regions, the most urgent first; of vaulted persons none.
 
-        Cost: one statement.
+        A merge is asked of those who are responsible for both persons. Cost: one statement.
         """
-        now = self._clock.now()
+        now, mine, other = self._clock.now(), self._of_regions(regions), person.alias("other")
+        both = and_(other.c.vaulted.is_(False), review.c.other_person.in_(mine))
         wanted = (
             select(review)
             .join(person, person.c.person_id == review.c.person_id)
+            .outerjoin(other, other.c.person_id == review.c.other_person)
             .where(
                 review.c.decided_at.is_(None),
                 person.c.vaulted.is_(False),
-                review.c.person_id.in_(self._of_regions(regions)),
+                review.c.person_id.in_(mine),
+                or_(review.c.other_person.is_(None), both),
             )
         )
         if overdue:
@@ -117,13 +121,13 @@ class Accounts:
             rows = await connection.execute(wanted.order_by(review.c.due_at, review.c.review_id).limit(first))
             return tuple(_question(row, now) for row in rows)
 
-    async def person_of(self, review_id: str) -> str | None:
-        """Whom a question is about, decided or not."""
+    async def persons_of(self, review_id: str) -> tuple[str, ...]:
+        """Whom a question is about, decided or not: of a merge two, of one that was carried out the survivor."""
+        asked = select(review.c.person_id, review.c.other_person).where(review.c.review_id == review_id)
         async with self._store.read() as connection:
-            found: str | None = await connection.scalar(
-                select(review.c.person_id).where(review.c.review_id == review_id)
-            )
-        return found
+            row = (await connection.execute(asked)).first()
+            named = [] if row is None else [one for one in row if one is not None]
+            return tuple(dict.fromkeys([await survivor_of(connection, one) for one in named]))
 
     async def bearer(self, record: str) -> str | None:
         """Whose this record is."""

@@ -18,6 +18,7 @@ from hub.domain.identity_number import IdentityNumber
 from hub.errors import ErasureError
 from hub.failpoints import failpoint
 from hub.identity.importer import erased_digest
+from hub.identity.merging import survivor_of
 from hub.identity.ports import Digests, Indexer, Opener, Sealer, key_place, reason_place
 from hub.identity.tables import (
     block,
@@ -105,7 +106,7 @@ class Eraser:
                 .where(person.c.number_index.in_(self._numbers.every(number.text)))
             )
             bearing = [row[0] for row in rows if self._open_number(row[0], row[1], row[2]) == number.text]
-            found = {await self._survivor(connection, one) for one in bearing}
+            found = {await survivor_of(connection, one) for one in bearing}
         if len(found) != 1:
             raise ErasureError("nobody bears this number, or several do")
         return found.pop()
@@ -185,15 +186,6 @@ class Eraser:
             )
         )
         return Erased(erasure_id=erasure_id, done=False)
-
-    @staticmethod
-    async def _survivor(connection: AsyncConnection, person_id: str) -> str:
-        """Whom a person was merged into in the end."""
-        into: str | None = person_id
-        while into is not None:
-            person_id = into
-            into = await connection.scalar(select(person.c.merged_into).where(person.c.person_id == person_id))
-        return person_id
 
     @staticmethod
     async def _merged(connection: AsyncConnection, person_id: str) -> list[str]:

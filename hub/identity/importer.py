@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -155,8 +156,7 @@ class Importer:
         gone = select(person.c.person_id).where(person.c.imported_at < before, *kept)
         async with self._store.write() as connection:
             count = await connection.scalar(select(func.count()).select_from(gone.subquery()))
-            for table in _OF_MEMBERS:
-                await connection.execute(delete(table).where(table.c.person_id.in_(gone)))
+            await _take_out(connection, gone)
             await connection.execute(delete(person).where(person.c.imported_at < before, *kept))
         return count or 0
 
@@ -228,8 +228,8 @@ class Importer:
         open_ones = [record for record in records if not is_vaulted(record)]
         gone = [known[record.key] for record in vaulted if record.key in known]
         if gone:
-            for table in (*_OF_MEMBERS, person):
-                await connection.execute(delete(table).where(table.c.person_id.in_(gone)))
+            await _take_out(connection, gone)
+            await connection.execute(delete(person).where(person.c.person_id.in_(gone)))
         await self._vault.keep(connection, JUSTICE, vaulted)
         await self._vault.release(connection, JUSTICE, [record.key for record in open_ones])
         return open_ones
@@ -369,6 +369,13 @@ class Importer:
                     )
             missing = await connection.scalar(select(func.count()).where(person.c.number_index.is_(None)))
         return ImportReport(members=members, without_number=missing or 0, ambiguous=len(doubles))
+
+
+async def _take_out(connection: AsyncConnection, gone: Any) -> None:
+    """Delete what stands under these persons but their own rows, and questions whether somebody is one of them."""
+    for table in _OF_MEMBERS:
+        await connection.execute(delete(table).where(table.c.person_id.in_(gone)))
+    await connection.execute(delete(review).where(review.c.other_person.in_(gone)))
 
 
 def erased_digest(digests: Digests, agency: str, key: str) -> str:

@@ -14,6 +14,15 @@ _MOVING: tuple[tuple[Table, tuple[str, ...]], ...] = (
 )
 
 
+async def survivor_of(connection: AsyncConnection, person_id: str) -> str:
+    """Whom a person was merged into in the end; of one that was not, the person."""
+    into: str | None = person_id
+    while into is not None:
+        person_id = into
+        into = await connection.scalar(select(person.c.merged_into).where(person.c.person_id == person_id))
+    return person_id
+
+
 async def hide(connection: AsyncConnection, other: str, survivor: str) -> dict[str, Any]:
     """Make `other` found by nobody and give its cases and consents to `survivor`. Returns what was before."""
     vaulted = await connection.scalar(select(person.c.vaulted).where(person.c.person_id == other))

@@ -114,9 +114,8 @@ class CommandFetcher:
             found = await self._find(asker, verb, given[field])
             if found is None:
                 return Problem(code=ProblemCode.NOT_FOUND, field=field, message=f"There is no such {field}.")
-            member = found.member or (found.held if verb.opens else None)
-            subject = Subject(key=found.key, member=member, number=found.number, facts=found.facts)
-            context.reading.access.append((found.key, Pattern()))
+            subject = _subject(found, opens=verb.opens)
+            context.reading.access.extend((one.key, Pattern()) for one in (subject, *subject.others))
         done = await self._runner.run(
             Call(
                 name=name,
@@ -205,6 +204,12 @@ class ListFetcher:
         if opened is None or opened[0] != CURSOR_KIND + name[6]:
             raise ArgumentError("This cursor does not belong to this list.")
         return opened[1]
+
+
+def _subject(found: NamedPerson, *, opens: bool) -> Subject:
+    others = tuple(_subject(one, opens=opens) for one in found.others)
+    member = found.member or (found.held if opens else None)
+    return Subject(key=found.key, member=member, number=found.number, facts=found.facts, others=others)
 
 
 def _plain(value: Any) -> Any:

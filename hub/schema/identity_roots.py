@@ -30,6 +30,8 @@ from hub.schema.roots import DEFAULT_FIRST, MAX_PERSONS, ArgumentError, lookup_o
 from hub.schema.ruled_roots import MEMBER_KIND, Ids, Names, RuledRoots, Rules
 
 CURSOR_KIND = "i"
+READ = MAX_PERSONS + 1
+"""Questions of one statement where those before did not fill the page."""
 HERE = Facts(jurisdiction=True)
 """What a role needs at most to be answered at all."""
 _PERSON: Mapping[str, frozenset[str]] = {
@@ -87,24 +89,35 @@ class IdentityFetcher(RuledRoots):
         first = DEFAULT_FIRST if first is None else int(first)
         if not 1 <= first <= MAX_PERSONS:
             raise ArgumentError(f"`first` is from 1 to {MAX_PERSONS}.")
-        found = await self._accounts.questions(
-            asker.principal.regions,
-            overdue=call.arguments.get("overdue") is True,
-            first=first + 1,
-            after=self._opened(asker, call.arguments.get("after")),
-        )
-        page = found[:first]
-        inquiry = Inquiry(principal=asker.principal, purpose=asker.purpose, cases=asker.cases, keys=False)
-        known = await self._people.members(inquiry, dict.fromkeys(one.person_id for one in page))
+        overdue = call.arguments.get("overdue") is True
+        found: list[tuple[Question, _Seen]] = []
+        after, size = self._opened(asker, call.arguments.get("after")), first + 1
+        while True:  # until the page is full: what is not told may not show in the length of a page, nor in its end
+            asked = await self._accounts.questions(asker.principal.regions, overdue=overdue, first=size, after=after)
+            found += await self._told(context, asked)
+            if len(found) > first or len(asked) < size:
+                break
+            after, size = (asked[-1].due_at, asked[-1].review_id), READ
         edges = []
-        for one in page:
-            facts = known[one.person_id].facts if one.person_id in known else Facts()
-            seen = _Seen(asker, facts, self._records)
-            if self.permitted(context, "identityReviews", facts) and seen.agency(one.agency):
-                self._note(context, call, self._names.of("member", one.person_id))
-                edges.append({"cursor": self._cursor(asker, one), "node": self._question(asker, seen, one)})
-        end = self._cursor(asker, page[-1]) if page else None
+        for one, seen in found[:first]:
+            for person in _persons(one):
+                self._note(context, call, self._names.of("member", person))
+            edges.append({"cursor": self._cursor(asker, one), "node": self._question(asker, seen, one)})
+        end = edges[-1]["cursor"] if edges else None
         return {"edges": edges, "page_info": {"has_next_page": len(found) > first, "end_cursor": end}}
+
+    async def _told(self, context: OperationContext, asked: Sequence[Question]) -> list[tuple[Question, "_Seen"]]:
+        """Those of the questions that the asker may know of, and what the asker may see of all whom each is about."""
+        asker = context.asker
+        inquiry = Inquiry(principal=asker.principal, purpose=asker.purpose, cases=asker.cases, keys=False)
+        known = await self._people.members(inquiry, dict.fromkeys(who for one in asked for who in _persons(one)))
+        found = []
+        for one in asked:
+            facts = [known[who].facts if who in known else Facts() for who in _persons(one)]
+            seen = _Seen(asker, facts, self._records)
+            if all(self.permitted(context, "identityReviews", each) for each in facts) and seen.agency(one.agency):
+                found.append((one, seen))
+        return found
 
     async def _explained(self, context: OperationContext, call: FieldCall) -> Any:
         asker = context.asker
@@ -117,7 +130,7 @@ class IdentityFetcher(RuledRoots):
         return self._account(asker, found, await self._accounts.of(found.member))
 
     def _account(self, asker: Asker, person: NamedPerson, account: Account) -> dict[str, Any]:
-        seen = _Seen(asker, person.facts, self._records)
+        seen = _Seen(asker, (person.facts,), self._records)
         return {
             "person": self._ids.seal(asker.principal.agency, MEMBER_KIND, person.member or ""),
             "links": [
@@ -179,14 +192,16 @@ class IdentityFetcher(RuledRoots):
 
 
 class _Seen:
-    """What an asker may see of one person, by agency and by what a level tells of."""
+    """What an asker may see of each of some persons, by agency and by what a level tells of."""
 
-    def __init__(self, asker: Asker, facts: Facts, records: Mapping[str, frozenset[str]]) -> None:
-        principal = asker.principal
-        table = asker.judge.table(
-            DecisionClass(agency=principal.agency, role=principal.role, purpose=asker.purpose, facts=facts)
-        )
-        self._decisions = table.decisions
+    def __init__(self, asker: Asker, facts: Sequence[Facts], records: Mapping[str, frozenset[str]]) -> None:
+        who = asker.principal
+        self._decisions = [
+            asker.judge.table(
+                DecisionClass(agency=who.agency, role=who.role, purpose=asker.purpose, facts=each)
+            ).decisions
+            for each in facts
+        ]
         self._records = records
 
     def agency(self, agency: str) -> bool:
@@ -206,5 +221,10 @@ class _Seen:
         return [{"field": name, "level": level} for name, level in levels.items() if self.field(name)]
 
     def _given(self, coordinate: str) -> bool:
-        decision = self._decisions.get(coordinate)
-        return decision is not None and decision.effect in RELEASABLE and decision.effect is not Effect.SEALED
+        found = [decisions.get(coordinate) for decisions in self._decisions]
+        return all(one is not None and one.effect in RELEASABLE and one.effect is not Effect.SEALED for one in found)
+
+
+def _persons(one: Question) -> tuple[str, ...]:
+    """Whom a question is about."""
+    return (one.person_id,) if one.other_person is None else (one.person_id, one.other_person)

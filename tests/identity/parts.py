@@ -24,6 +24,7 @@ RING = KeyRing(
     keys={
         "seal:hub:2": {1: bytes(31) + b"n"},
         "seal:hub:3": {1: bytes(32)},
+        "seal:vault:3": {1: bytes(30) + b"vn"},
         **{f"seal:{agency}:2": {1: bytes(31) + bytes([n + 1])} for n, agency in enumerate(AGENCIES)},
     }
 )

@@ -138,7 +138,9 @@ def test_two_persons_become_one_by_two_officers_and_two_again_by_undoing_it(demo
     assert seen["firstBy"] == "ann"
     assert decide(demo, county["bo"], review, "OTHER")["review"]["state"] == "WAITS_FOR_SECOND"
     assert decide(demo, county["ann"], review, "SAME")["review"]["state"] == "WAITS_FOR_SECOND"
-    assert decide(demo, county["cy"], review, "SAME")["review"]["state"] == "DECIDED"
+    last = decide(demo, county["cy"], review, "SAME")
+    assert last["review"]["state"] == "DECIDED"
+    assert len(demo.entry(last["auditEntry"])["persons"]) == 2
     merged = account_of(demo, county["ann"], pair[0])
     assert len(merged["links"]) == len(survivor["links"]) + len(other["links"])
     assert account_of(demo, county["ann"], pair[1]) is None

@@ -26,9 +26,11 @@ OURS = Facts(jurisdiction=True)  # none of the six fields for a judicial office
 TERM = Facts(jurisdiction=True, term=True)  # all of them
 
 
-def question(agency="police", evidence=LEVELS, reasons=("SIBLINGS", "FOREIGN_NUMBER"), other=None) -> Question:
+def question(
+    agency="police", evidence=LEVELS, reasons=("SIBLINGS", "FOREIGN_NUMBER"), other=None, review="r1", person="p1"
+) -> Question:
     return Question(
-        review_id="r1", kind="LINK" if other is None else "MERGE", agency=agency, record="a1", person_id="p1",
+        review_id=review, kind="LINK" if other is None else "MERGE", agency=agency, record="a1", person_id=person,
         other_person=other, weight=7.25, model="1", evidence=evidence, reasons=reasons, high_impact=True,
         opened_at=WHEN, due_at=WHEN, overdue=False, first_by=None,
     )  # fmt: skip
@@ -49,8 +51,9 @@ class Memory:
     asked: tuple[Question, ...] = ()
     account: Account = field(default_factory=lambda: Account(links=(), changes=(), false_items=()))
 
-    async def questions(self, _regions, **_page):
-        return self.asked
+    async def questions(self, _regions, *, overdue, first, after):
+        later = [one for one in self.asked if after is None or (one.due_at, one.review_id) > after]
+        return tuple(later[:first])
 
     async def of(self, asker, _lookup=None):
         return self.account if isinstance(asker, str) else NamedPerson(
@@ -65,6 +68,11 @@ class Memory:
 
 
 async def told(name: str, memory: Memory, **arguments):
+    return (await answered(name, memory, **arguments))[0]
+
+
+async def answered(name: str, memory: Memory, **arguments):
+    """The answer, and whom the audit entry would name."""
     who = Principal(
         agency="justice", role="judicial-office", officer="ann", client="c", regions=("360702",),
         purposes=frozenset({"VERIFY_IDENTITY"}), cases=None, token_id="t", expires_at=0,
@@ -77,7 +85,7 @@ async def told(name: str, memory: Memory, **arguments):
     plan = SimpleNamespace(name=name, coordinates=frozenset())
     context = SimpleNamespace(asker=asker, reading=Reading())
     ((value,),) = await fetcher.fetch(context, [FieldCall(field=plan, parents=[None], arguments=arguments)])
-    return value
+    return value, [key for key, _ in context.reading.access]
 
 
 async def node(facts: Facts, asked: Question, **others: Facts):
@@ -140,3 +148,37 @@ async def test_a_method_that_tells_whether_the_number_is_equal_is_told_to_who_ma
     assert (await link_of(TERM, linked(method=method)))["method"] == method
     assert (await link_of(OURS, linked(method=method)))["method"] is None
     assert (await link_of(OURS, linked(method="merge")))["method"] == "merge"
+
+
+async def test_of_a_merge_is_told_what_may_be_seen_of_both_and_both_are_in_the_entry():
+    asked = question(HUB, MERGED, ("TWO_VALID_NUMBERS",), other="p2")
+    found, named = await answered("identityReviews", Memory({"p1": TERM, "p2": TERM}, (asked,)))
+    assert [edge["node"]["other_person"] for edge in found["edges"]] == ["m/p2"]
+    assert found["edges"][0]["node"]["weight"] == 7.25
+    assert named == ["member:p1", "member:p2"]
+    for facts in ({"p1": TERM, "p2": OURS}, {"p1": OURS, "p2": TERM}):
+        found = await told("identityReviews", Memory(facts, (asked,)))
+        (edge,) = found["edges"]
+        assert (edge["node"]["evidence"], edge["node"]["weight"], edge["node"]["reasons"]) == ([], None, [])
+
+
+@pytest.mark.parametrize("facts", [{"p1": TERM}, {"p2": TERM}, {"p1": TERM, "p2": Facts(term=True)}])
+async def test_a_merge_with_somebody_who_is_not_the_askers_is_not_told(facts):
+    asked = question(HUB, MERGED, other="p2")
+    found, named = await answered("identityReviews", Memory(facts, (asked,)))
+    assert (found["edges"], named) == ([], [])
+
+
+@pytest.mark.parametrize("hidden", [0, 1, 2, 3, 250])
+async def test_a_page_does_not_tell_how_many_questions_are_not_told(hidden):
+    """Questions that the asker may not know of shorten no page, and there is no next page because of them."""
+    mine = [question(review=f"r{n:03}") for n in (1, 3, 998, 999)]
+    others = [question(review=f"r{n:03}5", person="p2") for n in range(hidden)]
+    asked = tuple(sorted((*mine, *others), key=lambda one: one.review_id))
+    memory = Memory({"p1": OURS, "p2": Facts()}, asked)
+    first = await told("identityReviews", memory, first=3)
+    assert [edge["node"]["id"] for edge in first["edges"]] == ["r001", "r003", "r998"]
+    assert first["page_info"] == {"has_next_page": True, "end_cursor": first["edges"][-1]["cursor"]}
+    last = await told("identityReviews", memory, first=4)
+    assert len(last["edges"]) == 4
+    assert last["page_info"] == {"has_next_page": False, "end_cursor": last["edges"][-1]["cursor"]}
