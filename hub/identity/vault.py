@@ -11,13 +11,14 @@ from datetime import datetime
 
 import msgspec
 import orjson
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.clock import Clock
 from hub.crypto.envelope import Place
 from hub.crypto.rotation import Kept
 from hub.domain.identity_number import IdentityNumber, IdentityNumberError
+from hub.identity.links import aware
 from hub.identity.ports import Indexer, IndexRecord, Opener, Sealer
 from hub.identity.vault_tables import vault_query, vault_record
 
@@ -45,26 +46,54 @@ class Vault:
         self._clock = clock
 
     async def keep(self, connection: AsyncConnection, agency: str, records: Sequence[IndexRecord]) -> None:
-        """Put `records` of `agency` in, each in place of what stands under its key."""
-        await self.release(connection, agency, [record.key for record in records])
-        rows = [self._row(agency, record) for record in records]
-        if rows:
-            await connection.execute(insert(vault_record), rows)
+        """Put `records` of `agency` in; of one key the last.
+
+        A record that is there keeps its id, which queries and notices name, and the time when it came; one that says
+        what it said is not written.
+        """
+        wanted = {record.key: record for record in records}
+        under = await self._under(connection, agency, wanted)
+        held = {one.key: one for one in under}
+        await self._delete(connection, [one.record_id for one in under if one is not held[one.key]])
+        now, new = self._clock.now(), []
+        for key, record in wanted.items():
+            known = held.get(key)
+            if known is None:
+                record_id = secrets.token_hex(16)
+                new.append(
+                    {"record_id": record_id, "agency": agency, "imported_at": now, **self._row(record_id, record)}
+                )
+            elif known.values != orjson.loads(_content(record))["values"]:
+                mine = update(vault_record).where(vault_record.c.record_id == known.record_id)
+                await connection.execute(mine.values(self._row(known.record_id, record)))
+        if new:
+            await connection.execute(insert(vault_record), new)
 
     async def release(self, connection: AsyncConnection, agency: str, keys: Collection[str]) -> None:
-        """Take out what stands under `keys`: the seal was lifted, or a newer record takes its place."""
+        """Take out what stands under `keys`: the seal was lifted."""
+        await self._delete(connection, [one.record_id for one in await self._under(connection, agency, keys)])
+
+    async def _under(
+        self, connection: AsyncConnection, agency: str, keys: Collection[str]
+    ) -> tuple[VaultedRecord, ...]:
+        """What stands under `keys`, by id. Candidates are opened and compared."""
         wanted = set(keys)
         if not wanted:
-            return
-        found = await connection.execute(
-            select(vault_record).where(
+            return ()
+        rows = await connection.execute(
+            select(vault_record)
+            .where(
                 vault_record.c.agency == agency,
                 vault_record.c.key_index.in_({index for key in wanted for index in self._keys.every(key)}),
             )
+            .order_by(vault_record.c.record_id)
         )
-        gone = [row.record_id for row in found if self._record(row).key in wanted]
-        if gone:
-            await connection.execute(delete(vault_record).where(vault_record.c.record_id.in_(gone)))
+        return tuple(one for one in map(self._record, rows) if one.key in wanted)
+
+    @staticmethod
+    async def _delete(connection: AsyncConnection, record_ids: Sequence[str]) -> None:
+        if record_ids:
+            await connection.execute(delete(vault_record).where(vault_record.c.record_id.in_(record_ids)))
 
     async def find(self, connection: AsyncConnection, number: IdentityNumber) -> tuple[VaultedRecord, ...]:
         """Every record of the bearer of `number`, of all owners, by id. Candidates are opened and compared."""
@@ -76,18 +105,13 @@ class Vault:
         records = (self._record(row) for row in rows)
         return tuple(record for record in records if _number(record.values) == number.text)
 
-    def _row(self, agency: str, record: IndexRecord) -> dict[str, object]:
-        record_id = secrets.token_hex(16)
-        values = dict(record.values)
-        number = _number(values)
-        content = orjson.dumps({"key": record.key, "values": values}).decode()
+    def _row(self, record_id: str, record: IndexRecord) -> dict[str, object]:
+        """What may change of a record: its content, and the blind indexes of it."""
+        number = _number(dict(record.values))
         return {
-            "record_id": record_id,
-            "agency": agency,
             "number_index": None if number is None else self._numbers.of(number),
             "key_index": self._keys.of(record.key),
-            "content_sealed": self._sealer.seal(_place(record_id), content),
-            "imported_at": self._clock.now(),
+            "content_sealed": self._sealer.seal(_place(record_id), _content(record)),
         }
 
     def _record(self, row: object) -> VaultedRecord:
@@ -98,7 +122,7 @@ class Vault:
             agency=held["agency"],
             key=content["key"],
             values=content["values"],
-            imported_at=held["imported_at"],
+            imported_at=aware(held["imported_at"]),
         )
 
 
@@ -138,6 +162,10 @@ def is_vaulted(record: IndexRecord) -> bool:
 
 def _place(record_id: str) -> Place:
     return Place(agency=VAULT, table=vault_record.name, column="content_sealed", row=record_id)
+
+
+def _content(record: IndexRecord) -> str:
+    return orjson.dumps({"key": record.key, "values": dict(record.values)}).decode()
 
 
 def _number(values: dict[str, object]) -> str | None:

@@ -91,6 +91,43 @@ async def test_importing_again_keeps_one_record_a_key(store, importer, vault):
     assert await rows_of(store, vault_record) == 2
 
 
+async def rows_at_rest(store) -> list[tuple]:
+    async with store.read() as connection:
+        return [tuple(row) for row in await connection.execute(select(vault_record).order_by(vault_record.c.record_id))]
+
+
+async def test_importing_what_has_not_changed_writes_nothing(store, importer, vault, clock):
+    """Notices to owners name a record by its id: it is the same one as long as its owner holds it."""
+    records = [record("k1", 1, vaulted="1"), record("k2", 2, vaulted="1")]
+    await importer.run(Justice(records))
+    before = await rows_at_rest(store)
+    clock.advance(86_400)
+    turned = [Record(one.key, dict(reversed(one.values.items()))) for one in records]
+    await importer.run(Justice([*turned, turned[0]]))
+    assert await rows_at_rest(store) == before
+
+
+async def test_a_sealed_record_that_changed_keeps_its_id_and_when_it_came(store, importer, vault, clock):
+    await importer.run(Justice([record("k1", 1, vaulted="1", called="old")]))
+    (old,) = await vaulted(store, vault, 1)
+    assert old.imported_at == clock.now()
+    assert old.imported_at.tzinfo is not None
+    clock.advance(86_400)
+    await importer.run(Justice([record("k1", 2, vaulted="1", called="new")]))
+    assert await vaulted(store, vault, 1) == ()
+    (new,) = await vaulted(store, vault, 2)
+    assert (new.record_id, new.imported_at) == (old.record_id, old.imported_at)
+    assert new.values["index.called"] == "new"
+
+
+async def test_of_one_key_told_twice_the_last_is_kept(store, importer, vault):
+    twice = Penalties(*(Record("p1", {"index.number": number(1), "cause": cause}) for cause in ("first", "last")))
+    for _ in range(2):
+        await importer.keep_vaulted("police", twice)
+        (held,) = await vaulted(store, vault, 1)
+        assert held.values["cause"] == "last"
+
+
 async def test_a_member_whose_record_is_sealed_later_leaves_no_trace(store, importer, vault, index, clock):
     await importer.run(Justice([record("k1", 1), record("k2", None)]))
     references = References(store, clock)
