@@ -38,7 +38,6 @@ from hub.failpoints import failpoint
 TIMEOUT_S = 60.0
 MOST_GONE, TAKEN_OVER = "MOST_GONE", "TAKEN_OVER"
 _REFUSED = frozenset({SourceState.INVALID.value, MOST_GONE})
-KEPT_DROPS = 400
 Told = Callable[[int], None]
 
 logger = structlog.get_logger(__name__)
@@ -218,13 +217,13 @@ class Copier:
             if created:
                 newest = max(item.created_us for item in seen.values())
                 progress = msgspec.structs.replace(progress, as_of_us=newest, whole_us=self._now())
-            progress = msgspec.structs.replace(progress, drops=_latest(seen))
+            progress = msgspec.structs.replace(progress, drops=_worth(seen, there))
             await self._states.keep(progress, turn.id, more=True)
             failpoint("replica.dropped")
         unusable = trouble or ("" if seen.get(max(there), DropSeen(written_ns=0)).created_us else progress.trouble)
         copied = progress.copied_us if unusable else self._now()
         done = Copy(agency=turn.agency, added=added, gone=gone, trouble=unusable)
-        return done, msgspec.structs.replace(progress, drops=_latest(seen), copied_us=copied)
+        return done, msgspec.structs.replace(progress, drops=_worth(seen, there), copied_us=copied)
 
     async def _drop(self, turn: _Turn, pinned: Connector, name: str, seen: Mapping[str, DropSeen]) -> tuple[Copy, int]:
         """One drop, and when it was made; 0 if it could not be used."""
@@ -322,8 +321,11 @@ class Copier:
         return microseconds(self._clock.now())
 
 
-def _latest(seen: Mapping[str, DropSeen]) -> Mapping[str, DropSeen]:
-    return {name: seen[name] for name in sorted(seen)[-KEPT_DROPS:]}
+def _worth(seen: Mapping[str, DropSeen], there: Mapping[str, int]) -> Mapping[str, DropSeen]:
+    """What must be remembered: drops that are there, not to copy them again, and for good when each one was made that
+    was copied, as a late one before it may not speak of its time. Some 70 bytes a drop.
+    """
+    return {name: item for name, item in seen.items() if item.created_us or name in there}
 
 
 def _distinct(raw: Sequence[str], kind: KeyKind) -> Sequence[str]:

@@ -1,15 +1,18 @@
 """Copying: by time stamps of changes, by passes over everything, by file drops; what is late, gone, broken or refused."""
 
 import asyncio
+import shutil
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from sqlalchemy import func, select
 
-from hub.clock import moment_of
+from hub.clock import microseconds, moment_of
 from hub.connectors.base import MemoryQuarantine, SourceState
 from hub.connectors.replica.copier import MOST_GONE, TAKEN_OVER, Misfits
-from hub.connectors.replica.state import stamp_of, tagged
+from hub.connectors.replica.state import CopyStates, DropSeen, stamp_of, tagged
 from hub.connectors.replica.tables import replica_subject, replica_version
 from hub.domain.identity_number import IdentityNumber
 from tests.connectors.replica.parts import CIVIL, POLICE, ask, fetch_of, value
@@ -21,6 +24,22 @@ async def copied(hub, agency, **how):
     done = await hub.copier.copy(agency, anyway=True, **how)
     assert done.trouble == ""
     return done
+
+
+def states(hub) -> CopyStates:
+    return CopyStates(store=hub.store, sealer=hub.secrets.sealer, opener=hub.secrets.opener, clock=hub.clock)
+
+
+async def seen(hub) -> Mapping[str, DropSeen]:
+    """Drops that are remembered."""
+    return (await states(hub).read(CIVIL)).drops
+
+
+async def remember(hub, drops: Mapping[str, DropSeen]) -> None:
+    """As if these had been copied as well."""
+    turn = await states(hub).take(CIVIL, anyway=True)
+    before = await states(hub).read(CIVIL)
+    await states(hub).keep(msgspec.structs.replace(before, drops={**before.drops, **drops}), turn)
 
 
 async def statements(hub) -> int:
@@ -215,6 +234,41 @@ class TestDrops:
         there = [bool((await ask(hub, CIVIL, other, valid=moment)).records) for moment in days.values()]
         assert there == [True, False, True, True]
         assert (await ask(hub, CIVIL, other, valid=days[26], known=known)).records  # as it was known then
+
+    async def test_a_late_drop_is_bounded_by_one_that_hundreds_followed(self, hub, agencies, clock):
+        """Also where that one changed nothing and its folder is gone: what it said stands."""
+        key = agencies.keys(CIVIL)[0]
+        old = value(hub, CIVIL, await ask(hub, CIVIL, key), key, "name")
+        folder = agencies.next_drop("2026-11-27")
+        assert (await copied(hub, CIVIL)).added == 0
+        shutil.rmtree(folder)
+        first = datetime(2026, 11, 28, tzinfo=UTC)
+        days = [first + timedelta(days=n) for n in range(500)]
+        many = {f"{day:%Y-%m-%d}": DropSeen(written_ns=1, created_us=microseconds(day)) for day in days}
+        await remember(hub, many)
+        agencies.next_drop("2029-01-01")
+        assert (await copied(hub, CIVIL)).added == 0
+        agencies.next_drop("2026-11-26", lambda held: [{**row, "姓名": "迟到"} for row in held])
+        await copied(hub, CIVIL)
+        named_on = {
+            day: value(
+                hub, CIVIL, await ask(hub, CIVIL, key, valid=datetime(2026, 11, day, 2, tzinfo=UTC)), key, "name"
+            )
+            for day in (26, 27, 28, 29)
+        }
+        assert named_on == {26: "迟到", 27: old, 28: old, 29: old}
+
+    async def test_of_a_drop_that_is_gone_only_when_it_was_made_is_remembered(self, hub, agencies, clock):
+        refused = agencies.next_drop("2026-11-25", lambda held: held[: len(held) // 2])
+        assert (await hub.copier.copy(CIVIL, anyway=True)).trouble == MOST_GONE
+        good = agencies.next_drop("2026-11-26", of=agencies.drop.name)
+        await copied(hub, CIVIL)
+        assert (await seen(hub)).keys() == {agencies.drop.name, refused.name, good.name}
+        for folder in (refused, agencies.drop):
+            shutil.rmtree(folder)
+        agencies.next_drop("2026-11-27", of=good.name)
+        await copied(hub, CIVIL)
+        assert (await seen(hub)).keys() == {agencies.drop.name, good.name, "2026-11-27"}
 
     async def test_a_broken_drop_leaves_the_last_good_one_marked_stale(self, hub, agencies, clock):
         key = agencies.keys(CIVIL)[0]
