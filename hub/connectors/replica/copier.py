@@ -33,10 +33,11 @@ from hub.connectors.replica.state import CopyStates, CopyStatus, DropSeen, Progr
 from hub.connectors.replica.timeline import FOREVER
 from hub.connectors.replica.writer import Fact, ReplicaWriter
 from hub.domain.identity_number import IdentityNumber, IdentityNumberError
+from hub.errors import SealedValueError
 from hub.failpoints import failpoint
 
 TIMEOUT_S = 60.0
-MOST_GONE, TAKEN_OVER = "MOST_GONE", "TAKEN_OVER"
+MOST_GONE, TAKEN_OVER, UNREADABLE = "MOST_GONE", "TAKEN_OVER", "UNREADABLE"
 _REFUSED = frozenset({SourceState.INVALID.value, MOST_GONE})
 Told = Callable[[int], None]
 
@@ -141,6 +142,8 @@ class Copier:
     ) -> Copy:
         """Copy one agency if it is time to, or `anyway`. An agency that does not answer leaves the copy as it is.
 
+        Where what is kept does not open the copy ends as `UNREADABLE`, and other agencies' go on.
+
         Whoever is copying it when another one begins `anyway` ends with `TAKEN_OVER` and writes no more.
 
         Args:
@@ -163,23 +166,36 @@ class Copier:
         return done
 
     async def _copy(self, turn: _Turn, *, whole: bool) -> Copy:
-        before, now = await self._states.read(turn.agency), self._now()
-        after = msgspec.structs.replace(before, next_us=now + turn.of.terms.every_s * 1_000_000)
-        connector = turn.of.connector
+        next_us = self._now() + turn.of.terms.every_s * 1_000_000
         try:
-            if isinstance(connector, Drops):
-                done, after = await self._drops(turn, connector, after, again=whole)
-            elif whole or not isinstance(connector, Changes) or self._wants_whole(turn.of, before, now):
-                done, after = await self._whole(turn, after)
-            else:
-                done, after = await self._changes(turn, connector, after)
+            done, after = await self._ways(turn, next_us, whole=whole)
         except SourceFailure as failure:
-            done = Copy(agency=turn.agency, trouble=failure.state.value)
+            done, after = Copy(agency=turn.agency, trouble=failure.state.value), None
         except TimeoutError:
-            done = Copy(agency=turn.agency, trouble=SourceState.TIMEOUT.value)
-        await self._states.keep(msgspec.structs.replace(after, trouble=done.trouble), turn.id)
+            done, after = Copy(agency=turn.agency, trouble=SourceState.TIMEOUT.value), None
+        except SealedValueError as error:
+            logger.error("replica.unreadable", agency=turn.agency, kind=str(error))
+            done, after = Copy(agency=turn.agency, trouble=UNREADABLE), None
+        if after is None:
+            await self._states.fail(turn.agency, turn.id, done.trouble, next_us=next_us)
+        else:
+            await self._states.keep(msgspec.structs.replace(after, trouble=done.trouble), turn.id)
         failpoint("replica.kept")
         return done
+
+    async def _ways(self, turn: _Turn, next_us: int, *, whole: bool) -> tuple[Copy, Progress | None]:
+        """Copy in the way that is the agency's; how far it has come, or None if no further than before.
+
+        Who compares everything needs no place among the changes.
+        """
+        before = await self._states.read(turn.agency, place=not whole)
+        after = msgspec.structs.replace(before, next_us=next_us)
+        connector = turn.of.connector
+        if isinstance(connector, Drops):
+            return await self._drops(turn, connector, after, again=whole)
+        if whole or not isinstance(connector, Changes) or self._wants_whole(turn.of, before, self._now()):
+            return await self._whole(turn, after)
+        return await self._changes(turn, connector, after)
 
     async def status(self, agency: str) -> CopyStatus:
         return await self._states.status(agency)
@@ -239,12 +255,12 @@ class Copier:
         finally:
             await pinned.close()
 
-    async def _whole(self, turn: _Turn, progress: Progress) -> tuple[Copy, Progress]:
+    async def _whole(self, turn: _Turn, progress: Progress) -> tuple[Copy, Progress | None]:
         began, connector = self._now(), turn.of.connector
         newest = await connector.newest() if isinstance(connector, Changes) else None
         done = await self._pass(turn, connector, _Span(valid_from=began, valid_to=FOREVER, began=began))
         if done.trouble:
-            return done, progress
+            return done, None
         return done, msgspec.structs.replace(
             progress, as_of_us=began, copied_us=began, whole_us=began, since=newest, to=newest
         )

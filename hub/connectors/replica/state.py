@@ -74,14 +74,19 @@ class CopyStates:
         self._opener = opener
         self._clock = clock
 
-    async def read(self, agency: str) -> Progress:
+    async def read(self, agency: str, *, place: bool = True) -> Progress:
+        """How far an agency's copy has come. Without `place` nothing is opened, and the changes begin anew.
+
+        Raises:
+            SealedValueError: the place does not open.
+        """
         async with self._store.read() as connection:
             row = (await connection.execute(select(replica_state).where(replica_state.c.agency == agency))).first()
         if row is None:
             return Progress(agency=agency)
-        place = None
-        if row.place_sealed is not None:
-            place = orjson.loads(self._opener.open(state_place(agency), row.place_sealed))
+        held = None
+        if place and row.place_sealed is not None:
+            held = orjson.loads(self._opener.open(state_place(agency), row.place_sealed))
         return Progress(
             agency=agency,
             as_of_us=row.as_of_us,
@@ -90,14 +95,14 @@ class CopyStates:
             next_us=row.next_us,
             trouble=row.trouble,
             drops=msgspec.json.decode(row.drops, type=dict[str, DropSeen]),
-            since=stamp_of(place["since"]) if place else None,
-            to=stamp_of(place["to"]) if place else None,
+            since=stamp_of(held["since"]) if held else None,
+            to=stamp_of(held["to"]) if held else None,
         )
 
     async def status(self, agency: str) -> CopyStatus:
         async with self._store.read() as connection:
             records = await connection.scalar(select(func.count()).where(replica_subject.c.agency == agency))
-        return CopyStatus(agency=agency, records=records or 0, progress=await self.read(agency))
+        return CopyStatus(agency=agency, records=records or 0, progress=await self.read(agency, place=False))
 
     async def take(self, agency: str, *, anyway: bool = False) -> str:
         """The caller's turn to copy, if nobody else copies and it is time; else none.
@@ -105,7 +110,7 @@ class CopyStates:
         With `anyway` it always is; who was copying has lost the turn.
         """
         now = microseconds(self._clock.now())
-        progress = await self.read(agency)
+        progress = await self.read(agency, place=False)
         if progress.next_us > now and not anyway:
             return ""
         turn = secrets.token_hex(16)
@@ -160,6 +165,17 @@ class CopyStates:
                     place_sealed=place,
                 )
             )
+
+    async def fail(self, agency: str, turn: str, trouble: str, *, next_us: int) -> None:
+        """Write why a copy broke off and give the turn back; all that was kept before stays.
+
+        Raises:
+            TurnLostError: it is another one's.
+        """
+        async with self._store.write() as connection:
+            await hold(connection, agency, turn)
+            mine = update(replica_state).where(replica_state.c.agency == agency)
+            await connection.execute(mine.values(trouble=trouble, next_us=next_us))
 
     def _lease(self) -> int:
         return microseconds(self._clock.now()) + LEASE_S * 1_000_000

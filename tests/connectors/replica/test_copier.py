@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from hub.clock import microseconds, moment_of
 from hub.connectors.base import MemoryQuarantine, SourceState
 from hub.connectors.replica.copier import MOST_GONE, TAKEN_OVER, Misfits
 from hub.connectors.replica.state import CopyStates, DropSeen, stamp_of, tagged
-from hub.connectors.replica.tables import replica_subject, replica_version
+from hub.connectors.replica.tables import replica_state, replica_subject, replica_version
 from hub.domain.identity_number import IdentityNumber
 from tests.connectors.replica.parts import CIVIL, POLICE, ask, fetch_of, value
 
@@ -145,6 +145,7 @@ async def test_a_copy_that_would_lose_too_much_is_refused_until_it_is_accepted(h
     agencies.change("DELETE FROM rk_ryxx WHERE rybh IN (SELECT rybh FROM rk_ryxx LIMIT ?)", len(keys) // 2)
     done = await hub.copier.copy(POLICE, anyway=True, whole=True)
     assert (done.trouble, done.gone) == (MOST_GONE, 0)
+    assert (await states(hub).read(POLICE)).to is not None  # changes are followed on
     answer = await ask(hub, POLICE, *keys)
     assert (answer.state, len(answer.records)) == (SourceState.STALE, len(keys))
     assert (await copied(hub, POLICE, whole=True, accept=True)).gone > len(keys) // 3
@@ -158,6 +159,43 @@ async def test_an_agency_that_is_down_leaves_its_copy_as_it_is(hub, agencies, cl
     answer = await ask(hub, POLICE, *agencies.look("SELECT gmsfhm FROM away LIMIT 1")[0])
     assert answer.state is SourceState.OK  # it is not old yet
     assert (await hub.copier.status(POLICE)).told()["trouble"] == "DOWN"
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [(replica_subject, "key_sealed"), (replica_state, "place_sealed")], ids=["key", "place"]
+)
+async def test_a_copy_of_which_something_does_not_open_is_unreadable_and_keeps_no_other_from_its_turn(
+    hub, agencies, clock, table, column
+):
+    async with hub.store.write() as connection:
+        await connection.execute(update(table).where(table.c.agency == POLICE).values({column: bytes(60)}))
+    agencies.next_drop("2026-11-25", lambda held: [{**row, "姓名": "新名"} for row in held])
+    agencies.change("UPDATE rk_ryxx SET xm = '改名', gxsj = '20261124120000'")
+    clock.advance(max(hub.rules.mappings[agency].replica.every_s for agency in (POLICE, CIVIL)))
+    assert await hub.copier.run() == len(agencies.keys(CIVIL))
+    told = {agency: (await hub.copier.status(agency)).told()["trouble"] for agency in (POLICE, CIVIL)}
+    assert told == {POLICE: "UNREADABLE", CIVIL: None}
+    assert await hub.copier.run() == 0  # it waits for its turn again
+    again = await hub.copier.copy(POLICE, anyway=True, whole=True)
+    assert again.trouble == ("UNREADABLE" if table is replica_subject else "")  # whoever compares all needs no place
+
+
+async def test_what_was_copied_before_a_copy_broke_off_stays_looked_at(hub, agencies, clock, monkeypatch):
+    """Else a drop would be told once more, and take the place of what the next one says."""
+    first, second = agencies.next_drop("2026-11-25"), agencies.next_drop("2026-11-26")
+    put, calls = hub.copier._put, []
+
+    async def slow(turn, connector, keys, span):
+        calls.append(span.valid_from)
+        if len(set(calls)) > 1:
+            raise TimeoutError
+        return await put(turn, connector, keys, span)
+
+    monkeypatch.setattr(hub.copier, "_put", slow)
+    assert (await hub.copier.copy(CIVIL, anyway=True)).trouble == "TIMEOUT"
+    assert (await hub.copier.status(CIVIL)).told()["trouble"] == "TIMEOUT"
+    assert (await seen(hub)).keys() == {agencies.drop.name, first.name}
+    assert second.name not in await seen(hub)
 
 
 async def test_values_that_do_not_fit_are_counted_where_they_are_asked_for(hub, agencies, clock):
