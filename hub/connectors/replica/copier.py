@@ -222,21 +222,22 @@ class Copier:
         added = gone = 0
         trouble = ""
         for name in sorted(there):
-            refused = again and name == max(there) and name in seen and not seen[name].created_us
+            refused = again and name == max(there) and name in seen and not seen[name].usable
             if name in seen and seen[name].written_ns == there[name] and not refused:
                 continue
             done, created = await self._drop(turn, feed.pinned(name), name, seen)
             added, gone, trouble = added + done.added, gone + done.gone, done.trouble
             if done.trouble and done.trouble not in _REFUSED:
                 continue  # it will be looked at again
-            seen[name] = DropSeen(written_ns=there[name], created_us=created)
+            earlier = seen[name].created_us if name in seen else 0
+            seen[name] = DropSeen(written_ns=there[name], created_us=created or earlier, refused=not created)
             if created:
                 newest = max(item.created_us for item in seen.values())
                 progress = msgspec.structs.replace(progress, as_of_us=newest, whole_us=self._now())
             progress = msgspec.structs.replace(progress, drops=_worth(seen, there))
             await self._states.keep(progress, turn.id, more=True)
             failpoint("replica.dropped")
-        unusable = trouble or ("" if seen.get(max(there), DropSeen(written_ns=0)).created_us else progress.trouble)
+        unusable = trouble or ("" if seen.get(max(there), DropSeen(written_ns=0)).usable else progress.trouble)
         copied = progress.copied_us if unusable else self._now()
         done = Copy(agency=turn.agency, added=added, gone=gone, trouble=unusable)
         return done, msgspec.structs.replace(progress, drops=_worth(seen, there), copied_us=copied)

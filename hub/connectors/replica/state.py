@@ -25,10 +25,18 @@ class TurnLostError(Exception):
 
 
 class DropSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """A file drop that was looked at: when its manifest was written, and when it was made; 0: it was not copied."""
+    """A file drop that was looked at: when its manifest was written, and when it was made; 0: it was never copied.
+
+    `refused`: it was copied, and what was put in its place since could not be.
+    """
 
     written_ns: int
     created_us: int = 0
+    refused: bool = False
+
+    @property
+    def usable(self) -> bool:
+        return bool(self.created_us) and not self.refused
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):

@@ -296,6 +296,34 @@ class TestDrops:
         }
         assert named_on == {26: "迟到", 27: old, 28: old, 29: old}
 
+    @pytest.mark.parametrize("repaired", [False, True])
+    async def test_a_drop_that_was_copied_bounds_late_ones_also_when_it_is_broken_since(
+        self, hub, agencies, clock, repaired
+    ):
+        key = agencies.keys(CIVIL)[0]
+        clock.advance(4 * 86_400)
+
+        def named(text):
+            return lambda held: [{**row, "姓名": text} for row in held]
+
+        folder = agencies.next_drop("2026-11-27", named("二十七"))
+        await copied(hub, CIVIL)
+        agencies.next_drop("2026-11-27", named("更正"))
+        (folder / "残疾人.csv").write_bytes(b"cut off")
+        assert (await hub.copier.copy(CIVIL, anyway=True)).trouble == "INVALID"
+        agencies.next_drop("2026-11-26", named("迟到"), of=agencies.drop.name)
+        assert (await hub.copier.copy(CIVIL, anyway=True)).trouble == "INVALID"  # the newest is still not good
+        answer = await ask(hub, CIVIL, key)
+        assert value(hub, CIVIL, answer, key, "name") == "二十七"
+        assert answer.state is SourceState.STALE
+        if repaired:
+            agencies.next_drop("2026-11-27", named("更正"), of=agencies.drop.name)
+        else:
+            shutil.rmtree(folder)
+        await copied(hub, CIVIL)
+        answer = await ask(hub, CIVIL, key)
+        assert value(hub, CIVIL, answer, key, "name") == ("更正" if repaired else "二十七")
+
     async def test_of_a_drop_that_is_gone_only_when_it_was_made_is_remembered(self, hub, agencies, clock):
         refused = agencies.next_drop("2026-11-25", lambda held: held[: len(held) // 2])
         assert (await hub.copier.copy(CIVIL, anyway=True)).trouble == MOST_GONE
