@@ -54,6 +54,16 @@ class Waiting:
     evidence: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Incoming:
+    """A record on its way to a person. `before`: its questions that stood open, which it may have to ask again."""
+
+    arrival: Arrival
+    best: Scored
+    method: str
+    before: Sequence[Any]
+
+
 class Placing:
     def __init__(
         self, *, store: Store, sealer: Sealer, opener: Opener, ledger: Ledger, orders: Orders, matching: Matching,
@@ -107,7 +117,7 @@ class Placing:
         self, connection: AsyncConnection, arrival: Arrival, verdict: Verdict, held: Held | None
     ) -> None:
         """Write a verdict: link, move, unlink or ask; `held` is the link as it stands."""
-        await self._close_reviews(connection, arrival.record)
+        before = await self._close_reviews(connection, arrival.record)
         change = self._ledger.change(connection, author=BY_HUB)
         best = verdict.best
         if held is not None and not held.anchor and not _stands(held, verdict):
@@ -116,14 +126,12 @@ class Placing:
         if best is None or verdict.outcome is Outcome.NOBODY:
             return
         if verdict.outcome is Outcome.REVIEW:
-            await self._ask(connection, LINK, arrival, best.person, best.weight, best.evidence, verdict.reasons)
+            await self._ask(connection, LINK, arrival, best, verdict.reasons, before=before)
             return
-        method = verdict.method
-        await self._settle(change, best.person, (arrival, best, method))
+        incoming = _Incoming(arrival=arrival, best=best, method=verdict.method, before=before)
+        await self._settle(change, best.person, incoming)
 
-    async def _settle(
-        self, change: Change, person_id: str, incoming: tuple[Arrival, Scored, str] | None = None
-    ) -> None:
+    async def _settle(self, change: Change, person_id: str, incoming: _Incoming | None = None) -> None:
         """Let all contenders of one person settle: links, records kept out before, and the one that comes."""
         connection = change.connection
         held = {one.record: one for one in await self._ledger.of_person(connection, person_id)}
@@ -133,21 +141,21 @@ class Placing:
         contenders = {one.record: _of_held(one) for one in held.values() if not one.anchor}
         contenders |= {name: _of_waiting(one) for name, one in waiting.items()}
         if incoming is not None:
-            arrival, best, method = incoming
+            arrival = incoming.arrival
             contenders[arrival.record] = Contender(
                 record=arrival.record,
                 agency=arrival.agency,
-                weight=best.weight,
+                weight=incoming.best.weight,
                 number=arrival.traits.number if arrival.traits.verified else "",
-                ordered=method == ORDERED,
+                ordered=incoming.method == ORDERED,
             )
         settled = settle(contenders.values(), margin=self.model.margin, number=number)
         for record, rule in settled.refused.items():
             await self._refuse(change, person_id, record, rule, held, incoming)
         for record in settled.joined:
-            if incoming is not None and record == incoming[0].record and record not in held:
-                arrival, best, method = incoming
-                await self._join(change, arrival, person_id, best.weight, best.evidence, method)
+            if incoming is not None and record == incoming.arrival.record and record not in held:
+                best = incoming.best
+                await self._join(change, incoming.arrival, person_id, best.weight, best.evidence, incoming.method)
             elif record in waiting:
                 one = waiting[record]
                 await connection.execute(delete(review).where(review.c.review_id == one.review_id))
@@ -155,18 +163,18 @@ class Placing:
 
     async def _refuse(
         self, change: Change, person_id: str, record: str, rule: str, held: Mapping[str, Held],
-        incoming: tuple[Arrival, Scored, str] | None,
+        incoming: _Incoming | None,
     ) -> None:  # fmt: skip
         salt = next((one.salt for one in held.values()), b"")  # all are the person's
-        if incoming is not None and record == incoming[0].record and record not in held:
-            arrival, best, _ = incoming
-            await self._ask(change.connection, CONTEST, arrival, person_id, best.weight, best.evidence, (rule,), salt)
+        if incoming is not None and record == incoming.arrival.record and record not in held:
+            best, before = incoming.best, incoming.before
+            await self._ask(change.connection, CONTEST, incoming.arrival, best, (rule,), salt=salt, before=before)
         elif record in held:
             one = held[record]
             await self._ledger.take(change, one)
             arrival = Arrival(agency=one.agency, key=one.key, record=record, traits=one.traits)
-            weight, evidence = one.state.weight or 0.0, one.state.evidence
-            await self._ask(change.connection, CONTEST, arrival, person_id, weight, evidence, (rule,), salt)
+            best = Scored(person=person_id, weight=one.state.weight or 0.0, evidence=one.state.evidence)
+            await self._ask(change.connection, CONTEST, arrival, best, (rule,), salt=salt)
 
     async def _join(
         self, change: Change, arrival: Arrival, person_id: str, weight: float, evidence: Mapping[str, str], method: str
@@ -240,22 +248,27 @@ class Placing:
         levels = orjson.loads(row.evidence)
         return Waiting(review_id=row.review_id, arrival=arrival, weight=row.weight, evidence=levels)
 
-    async def _close_reviews(self, connection: AsyncConnection, record: str) -> None:
-        await connection.execute(delete(review).where(review.c.record == record, review.c.decided_at.is_(None)))
+    async def _close_reviews(self, connection: AsyncConnection, record: str) -> Sequence[Any]:
+        """Close what is asked about whose this record is. Returns what was."""
+        mine = (review.c.record == record, review.c.kind.in_((LINK, CONTEST)), review.c.decided_at.is_(None))
+        before = (await connection.execute(select(review).where(*mine))).all()
+        if before:
+            await connection.execute(delete(review).where(*mine))
+        return before
 
     async def _ask(
-        self, connection: AsyncConnection, kind: str, arrival: Arrival, person_id: str, weight: float,
-        evidence: Mapping[str, str], reasons: Sequence[str], salt: bytes = b"",
+        self, connection: AsyncConnection, kind: str, arrival: Arrival, best: Scored, reasons: Sequence[str], *,
+        salt: bytes = b"", before: Sequence[Any] = (),
     ) -> None:  # fmt: skip
-        if not salt:
-            salt = (
-                await connection.scalar(select(person_salt.c.salt).where(person_salt.c.person_id == person_id)) or b""
-            )
+        """Ask whose a record is. A question that stood open and is the same goes on, with all that it was."""
+        person_id, mine = best.person, person_salt.c.person_id == best.person
+        salt = salt or await connection.scalar(select(person_salt.c.salt).where(mine)) or b""
         if not salt:
             return
-        await connection.execute(
-            insert(review).values(**self.review_row(kind, arrival, person_id, salt, weight, evidence, reasons))
-        )
+        row = self.review_row(kind, arrival, person_id, salt, best.weight, best.evidence, reasons)
+        same = ("kind", "person_id", "evidence", "reasons")
+        known = next((one for one in before if all(getattr(one, name) == row[name] for name in same)), None)
+        await connection.execute(insert(review).values(**(row if known is None else known._mapping)))
 
     def review_row(
         self, kind: str, arrival: Arrival, person_id: str, salt: bytes, weight: float, evidence: Mapping[str, str],

@@ -74,6 +74,59 @@ async def test_a_merge_is_decided_by_two(store, clock):
     assert set((await clusters(store, clock)).values()) == {people["J1"]}
 
 
+async def test_a_record_that_comes_again_as_it_was_leaves_its_question_as_it_is(asked, clock):
+    """Its deadline goes on, and what the first officer decided stands."""
+    parts, _, one, question = asked
+    await parts.reviews.decide_identity(question.review_id, by="ann", choice=Choice.SAME, reason="card seen")
+    (before,) = await parts.reviews.identity_reviews()
+    clock.advance(16 * 86_400)
+    await parts.placing.place(one)
+    assert await parts.reviews.identity_reviews(overdue=True) == [before]
+    assert await parts.reviews.decide_identity(question.review_id, by="bo", choice=Choice.SAME, reason="card seen")
+
+
+async def test_a_record_that_comes_again_otherwise_is_asked_about_anew(asked, clock):
+    parts, people, one, question = asked
+    await parts.reviews.decide_identity(question.review_id, by="ann", choice=Choice.SAME, reason="card seen")
+    clock.advance(86_400)
+    changed = traits_of(person_record("", 1, number=number(9), phone="").values)
+    await parts.placing.place(parts.placing.arrival("police", "R1", changed))
+    (after,) = await parts.reviews.identity_reviews()
+    assert (after.record, after.person_id, after.first_by) == (one.record, people["J1"], None)
+    assert after.review_id != question.review_id
+    assert after.opened_at == clock.now()
+
+
+async def test_a_record_that_waits_for_its_place_keeps_its_question(store, clock):
+    people = await members(store, clock, [person_record("J1", 1)])
+    parts = linking(store, clock)
+    same = traits_of(person_record("", 1).values)
+    for key in ("R1", "R2"):
+        await parts.placing.place(parts.placing.arrival("police", key, same))
+    before = {one.record: one for one in await parts.reviews.identity_reviews()}
+    assert {one.kind for one in before.values()} == {"CONTEST"}
+    clock.advance(86_400)
+    await parts.placing.place(parts.placing.arrival("police", "R2", same))
+    assert {one.record: one for one in await parts.reviews.identity_reviews()} == before
+    assert set((await clusters(store, clock)).values()) == {people["J1"]}
+
+
+async def test_records_that_come_meanwhile_leave_the_question_of_a_merge_open(store, clock):
+    people = await members(store, clock, [person_record("J1", 1), person_record("J2", 1)])
+    parts = linking(store, clock)
+    anchor = parts.placing.arrival("justice", "J2", traits_of({})).record
+    arrivals = (
+        parts.placing.arrival("tax", f"T{n}", traits_of(person_record("", 1, phone=f"139{n:08d}").values))
+        for n in range(99)
+    )
+    first = next(one for one in arrivals if one.record < anchor)  # the question is named by the first of the records
+    await parts.placing.order(Order.ALWAYS, first, anchor, author="ann", reason="card seen")
+    question = await parts.reviews.propose_merge(people["J1"], people["J2"])
+    assert question.record == first.record
+    await parts.placing.place(first)
+    assert [one.review_id for one in await parts.reviews.identity_reviews()] == [question.review_id]
+
+
 async def test_an_expired_order_binds_no_more(store, clock):
     people = await members(store, clock, [person_record("J1", 1)])
     parts = linking(store, clock)
