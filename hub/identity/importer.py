@@ -18,6 +18,7 @@ from hub.clock import Clock
 from hub.domain.agencies import HUB, JUSTICE
 from hub.domain.identity_number import IdentityNumber
 from hub.failpoints import failpoint
+from hub.identity.anchors import anchors_of
 from hub.identity.decoy import SALT_BYTES
 from hub.identity.links import Matching, trait_place, written
 from hub.identity.matching.traits import traits_of
@@ -113,6 +114,7 @@ class Importer:
         self._erased = erased
         self._vault = vault
         self._open_number = opener.of_persons(HUB, person.name, person.c.number_sealed.name)
+        self._open_traits = opener.of_persons(HUB, trait.name, trait.c.traits_sealed.name)
         self._open_key = opener.of_persons(JUSTICE, link.name, link.c.key_sealed.name)
         self._clock = clock
 
@@ -196,6 +198,7 @@ class Importer:
         await connection.execute(delete(jurisdiction).where(*registers))
         await self._copy(connection, people)
         await self._forget_traits(connection, [row["record"] for row in traits], ids)
+        blocks += await self._merged_blocks(connection, ids, blocks)
         for table, made in (
             (trait, traits),
             (block, blocks),
@@ -276,6 +279,17 @@ class Importer:
     ) -> None:
         await connection.execute(delete(trait).where(trait.c.record.in_(records)))
         await connection.execute(delete(block).where(block.c.person_id.in_(ids)))
+
+    async def _merged_blocks(
+        self, connection: AsyncConnection, ids: Sequence[object], own: Sequence[Mapping[str, object]]
+    ) -> list[dict[str, object]]:
+        """What these persons are found by besides their `own` records: the anchors of whoever was merged into them."""
+        if self._matching is None:
+            return []
+        anchors = await anchors_of(connection, self._open_traits, ids)
+        found = {(person_id, token) for person_id, traits in anchors for token in self._matching.tokens(traits)}
+        found -= {(str(row["person_id"]), int(str(row["token"]))) for row in own}
+        return [{"person_id": person_id, "token": token} for person_id, token in sorted(found)]
 
     async def _moved(self, connection: AsyncConnection, batch: Sequence[IndexRecord]) -> set[str]:
         """Keys of records whose member was merged into another: that one is imported by a record of its own."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, tuple_
 
 from hub.domain.agencies import HUB, JUSTICE
 from hub.failpoints import failpoint
@@ -46,7 +46,7 @@ class _Book:
     salts: dict[str, bytes]
     links: dict[str, tuple[str, str]]  # record → person, method
     places: set[tuple[str, str]]
-    unsure: set[str]  # persons whose anchor has no valid number: their records settle one by one
+    unsure: set[str]  # persons with several anchors, or one without a valid number: their records settle one by one
     orders: Mapping[str, Mapping[str, Order]]
     asked: set[str] = field(default_factory=set)
 
@@ -187,11 +187,11 @@ class Linker:
 
     async def _book(self, agency: str, model: Model) -> _Book:
         book = _Book(anchors=Anchors(model), salts={}, links={}, places=set(), unsure=set(), orders={})
-        after = ""
+        after = "", ""
         async with self._store.read() as connection:
             while rows := (await connection.execute(_anchors_after(after))).all():
                 self._read_anchors(book, rows)
-                after = rows[-1][0]
+                after = rows[-1][0], rows[-1][1]
             for record, person_id, method in await connection.execute(
                 select(link.c.record, link.c.person_id, link.c.method).where(link.c.agency == agency)
             ):
@@ -207,12 +207,12 @@ class Linker:
     def _read_anchors(self, book: _Book, rows: Iterable[Any]) -> None:
         for person_id, record, sealed, salt in rows:
             text = self._open_traits(trait_row(person_id, record), sealed, salt)
-            if is_anchor(text) and person_id not in book.anchors:
+            if is_anchor(text):
                 traits = read(text)
+                if not traits.verified or person_id in book.anchors:
+                    book.unsure.add(person_id)
                 book.anchors.add(person_id, traits)
                 book.salts[person_id] = salt
-                if not traits.verified:
-                    book.unsure.add(person_id)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -264,11 +264,11 @@ def _event(change: Change, order: int, held: Held) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _anchors_after(after: str) -> Any:
+def _anchors_after(after: tuple[str, str]) -> Any:
     return (
         select(trait.c.person_id, trait.c.record, trait.c.traits_sealed, person_salt.c.salt)
         .join(person_salt, person_salt.c.person_id == trait.c.person_id)
-        .where(trait.c.agency == JUSTICE, trait.c.person_id > after)
-        .order_by(trait.c.person_id)
+        .where(trait.c.agency == JUSTICE, tuple_(trait.c.person_id, trait.c.record) > tuple_(*after))
+        .order_by(trait.c.person_id, trait.c.record)
         .limit(5_000)
     )

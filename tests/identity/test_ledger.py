@@ -7,7 +7,7 @@ from hub.identity.matching.decision import Order
 from hub.identity.matching.traits import traits_of
 from hub.identity.references import CaseReference, References
 from tests.conftest import FULL
-from tests.identity.parts import clusters, linking, members, person_record, state
+from tests.identity.parts import Source, clusters, linking, members, person_record, state
 
 AGENCIES = ("police", "social-security", "tax", "civil-affairs")
 
@@ -116,6 +116,34 @@ async def test_importing_again_after_a_merge_keeps_it(linked, store, clock):
     after = await state(store, clock)
     assert after["people"] == before["people"]
     assert after["links"].keys() == before["links"].keys()
+
+
+OTHER_NAME = {"birth": "1971-07-09", "county": "360428", "address": "江西省九江市都昌县石塘乡解放路1号"}
+"""What one who lives under two identities states the second time."""
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["first survives", "second survives"])
+async def test_an_import_takes_nothing_from_whoever_two_identities_were_merged_into(store, clock, turned):
+    """Both anchors go on finding records, one by one and by import."""
+    register = [person_record("J1", 1), person_record("J2", 25, **OTHER_NAME)]
+    people = await members(store, clock, register)
+    parts = linking(store, clock)
+    second = person_record("R2", 25, **OTHER_NAME)
+    await parts.placing.place(parts.placing.arrival("police", "R2", traits_of(second.values)))
+    survivor, other = sorted(people.values(), key=lambda one: (one == people["J1"]) == turned)
+    await parts.ledger.merge(survivor, other, author="officer", reason="one person")
+    before = await clusters(store, clock)
+    assert set(before.values()) == {survivor}
+    await members(store, clock, register)
+    done = await parts.linker.run("police", Source([second]))
+    assert (done.seen, done.kept) == (1, 1)
+    await parts.placing.place(parts.placing.arrival("police", "R2", traits_of(second.values)))
+    assert await clusters(store, clock) == before
+    later = (person_record("T1", 1, number=""), person_record("T2", 25, number="", **OTHER_NAME))
+    for agency, record in zip(("tax", "civil-affairs"), later, strict=True):
+        verdict = await parts.placing.place(parts.placing.arrival(agency, record.key, traits_of(record.values)))
+        assert verdict.best is not None
+        assert verdict.best.person == survivor
 
 
 async def anchor_of(parts, person) -> str:

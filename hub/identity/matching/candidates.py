@@ -18,24 +18,25 @@ class Anchors:
         self.model = model
         self._people: list[str] = []
         self._traits: list[Traits] = []
-        self._places: dict[str, int] = {}
+        self._places: dict[str, list[int]] = {}
         self._blocks: dict[int, int | list[int]] = {}
 
     def __len__(self) -> int:
-        return len(self._people)
+        return len(self._places)
 
     def __contains__(self, person: str) -> bool:
         return person in self._places
 
     def traits(self, person: str) -> Traits:
-        return self._traits[self._places[person]]
+        """The first of a person's anchors."""
+        return self._traits[self._places[person][0]]
 
     def add(self, person: str, traits: Traits) -> None:
-        """An anchor of a person who has none yet."""
+        """An anchor of a person; whoever two were merged into has several."""
         place = len(self._people)
         self._people.append(person)
         self._traits.append(traits)
-        self._places[person] = place
+        self._places.setdefault(person, []).append(place)
         for token in tokens_of(traits):
             held = self._blocks.setdefault(hash(token), place)
             if isinstance(held, list):
@@ -52,10 +53,14 @@ class Anchors:
     ) -> Verdict:
         """The verdict on one record over all anchors that share a token with it, and those that orders name."""
         orders = orders or {}
-        return decide(self.model, list(self._scored(record, orders)), orders, linked=linked)
+        best: dict[str, Scored] = {}
+        for found in self._scored(record, orders):
+            if found.person not in best or best[found.person].weight < found.weight:
+                best[found.person] = found
+        return decide(self.model, list(best.values()), orders, linked=linked)
 
     def _scored(self, record: Traits, orders: Iterable[str]) -> Iterable[Scored]:
-        places = {self._places[person] for person in orders if person in self._places}
+        places = {place for person in orders for place in self._places.get(person, ())}
         for token in tokens_of(record):
             held = self._blocks.get(hash(token))
             if isinstance(held, int):
@@ -63,4 +68,4 @@ class Anchors:
             elif held is not None and len(held) <= MOST:
                 places.update(held)
         for place in places:
-            yield score(self.model, record, self._people[place], self._traits[place], persons=len(self._people))
+            yield score(self.model, record, self._people[place], self._traits[place], persons=len(self))
