@@ -9,7 +9,6 @@ import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,9 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.clock import Clock
 from hub.domain.agencies import HUB, JUSTICE
 from hub.domain.identity_number import IdentityNumber
+from hub.errors import HubError
 from hub.failpoints import failpoint
 from hub.identity.anchors import anchors_of
 from hub.identity.decoy import SALT_BYTES
+from hub.identity.leaving import take_out
 from hub.identity.links import Matching, trait_place, written
 from hub.identity.matching.traits import traits_of
 from hub.identity.member_record import day_of, names_of, number_of, offices_of
@@ -40,30 +41,27 @@ from hub.identity.ports import (
 from hub.identity.tables import (
     CASE_KIND,
     block,
-    case_reference,
-    consent,
     erased_key,
     erasure,
-    false_item,
     findings,
     jurisdiction,
     link,
-    link_removed,
     name_token,
     person,
     person_name,
     person_salt,
-    review,
     trait,
 )
 from hub.identity.vault import Vault, is_vaulted
 from hub.store.engine import Store
 
 BATCH = 500
-_OF_MEMBERS = (
-    link, jurisdiction, findings, case_reference, consent, person_salt, person_name, name_token,
-    trait, block, false_item, review, link_removed,
-)  # fmt: skip
+
+
+class RegisterShrunkError(HubError):
+    """So many members are no longer in the register that it is more likely broken than right."""
+
+    code = "REGISTER_SHRUNK"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,19 +146,25 @@ class Importer:
             kept += len(batch)
         return kept
 
-    async def retire(self, before: datetime) -> int:
+    async def retire(self, before: datetime, *, at_most: float = 1.0) -> int:
         """Take out members whom no import has seen since `before`, with their links, cases and consents.
 
         Only for a register that is known to be complete; an import never takes anybody out by itself.
+
+        Raises:
+            RegisterShrunkError: more than this part of all members would go; nobody was taken out.
         """
         erased = select(erasure.c.person_id).where(erasure.c.done_at.is_not(None))
         kept = (person.c.person_id.not_in(erased), person.c.merged_into.is_(None))
         gone = select(person.c.person_id).where(person.c.imported_at < before, *kept)
         async with self._store.write() as connection:
-            count = await connection.scalar(select(func.count()).select_from(gone.subquery()))
-            await _take_out(connection, gone)
+            count = await connection.scalar(select(func.count()).select_from(gone.subquery())) or 0
+            everybody = await connection.scalar(select(func.count()).select_from(person)) or 0
+            if count > at_most * everybody:
+                raise RegisterShrunkError(f"{count} of {everybody} members are no longer in the register")
+            await take_out(connection, gone)
             await connection.execute(delete(person).where(person.c.imported_at < before, *kept))
-        return count or 0
+        return count
 
     async def _not_erased(self, connection: AsyncConnection, batch: Sequence[IndexRecord]) -> Sequence[IndexRecord]:
         digests = {erased_digest(self._erased, JUSTICE, record.key): record for record in batch}
@@ -231,7 +235,7 @@ class Importer:
         open_ones = [record for record in records if not is_vaulted(record)]
         gone = [known[record.key] for record in vaulted if record.key in known]
         if gone:
-            await _take_out(connection, gone)
+            await take_out(connection, gone)
             await connection.execute(delete(person).where(person.c.person_id.in_(gone)))
         await self._vault.keep(connection, JUSTICE, vaulted)
         await self._vault.release(connection, JUSTICE, [record.key for record in open_ones])
@@ -383,13 +387,6 @@ class Importer:
                     )
             missing = await connection.scalar(select(func.count()).where(person.c.number_index.is_(None)))
         return ImportReport(members=members, without_number=missing or 0, ambiguous=len(doubles))
-
-
-async def _take_out(connection: AsyncConnection, gone: Any) -> None:
-    """Delete what stands under these persons but their own rows, and questions whether somebody is one of them."""
-    for table in _OF_MEMBERS:
-        await connection.execute(delete(table).where(table.c.person_id.in_(gone)))
-    await connection.execute(delete(review).where(review.c.other_person.in_(gone)))
 
 
 def erased_digest(digests: Digests, agency: str, key: str) -> str:
