@@ -5,13 +5,13 @@ Whoever two persons were merged into has several, of which an import brings one.
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.domain.agencies import JUSTICE
-from hub.identity.links import read, trait_row
+from hub.identity.links import Matching, read, trait_row
 from hub.identity.matching.traits import Traits
-from hub.identity.tables import person_salt, trait
+from hub.identity.tables import block, person_salt, trait
 
 OpenTraits = Callable[[object, bytes, bytes], str]
 
@@ -30,3 +30,12 @@ async def anchors_of(
         (person_id, read(open_traits(trait_row(person_id, record), sealed, salt)))
         for person_id, record, sealed, salt in rows
     ]
+
+
+async def stand_anew(connection: AsyncConnection, matching: Matching, open_traits: OpenTraits, person_id: str) -> None:
+    """Write the tokens under which records find a person as its anchors are now."""
+    anchors = await anchors_of(connection, open_traits, [person_id])
+    tokens = sorted({token for _, traits in anchors for token in matching.tokens(traits)})
+    await connection.execute(delete(block).where(block.c.person_id == person_id))
+    if tokens:
+        await connection.execute(insert(block), [{"person_id": person_id, "token": token} for token in tokens])

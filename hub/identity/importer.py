@@ -18,9 +18,9 @@ from hub.domain.agencies import HUB, JUSTICE
 from hub.domain.identity_number import IdentityNumber
 from hub.errors import HubError
 from hub.failpoints import failpoint
-from hub.identity.anchors import anchors_of
+from hub.identity.anchors import anchors_of, stand_anew
 from hub.identity.decoy import SALT_BYTES
-from hub.identity.leaving import take_out
+from hub.identity.leaving import leave, part, take_out
 from hub.identity.links import Matching, trait_place, written
 from hub.identity.matching.traits import traits_of
 from hub.identity.member_record import day_of, names_of, number_of, offices_of
@@ -174,10 +174,10 @@ class Importer:
 
     async def _import(self, connection: AsyncConnection, records: Sequence[IndexRecord]) -> int:
         """Import one batch; how many of it are members."""
-        known = await self._known(connection, records)
+        records = await self._without_vaulted(connection, records)
         moved = await self._moved(connection, records)
-        records = [record for record in records if record.key not in moved or is_vaulted(record)]
-        batch = await self._without_vaulted(connection, records, {key: found[0] for key, found in known.items()})
+        batch = [record for record in records if record.key not in moved]
+        known = await self._known(connection, batch)
         doubtful = await self._ambiguous(connection, [person_id for person_id, _ in known.values()])
         now = self._clock.now()
         people, links, offices, without, salts, names, tokens, traits, blocks = [], [], [], [], [], [], [], [], []
@@ -227,16 +227,20 @@ class Importer:
             mine = (jurisdiction.c.person_id.in_(ids), jurisdiction.c.kind == CASE_KIND)
             await connection.execute(update(jurisdiction).where(*mine).values(sex=sex, vaulted=vaulted))
 
-    async def _without_vaulted(
-        self, connection: AsyncConnection, records: Sequence[IndexRecord], known: Mapping[str, str]
-    ) -> list[IndexRecord]:
-        """`records` but those sealed by law, which go to the vault; whoever was a member by them is none any more."""
+    async def _without_vaulted(self, connection: AsyncConnection, records: Sequence[IndexRecord]) -> list[IndexRecord]:
+        """`records` but those sealed by law, which go to the vault; whoever was a member by them is none any more.
+
+        Of a survivor of a merge only the record goes that is sealed.
+        """
         vaulted = [record for record in records if is_vaulted(record)]
         open_ones = [record for record in records if not is_vaulted(record)]
-        gone = [known[record.key] for record in vaulted if record.key in known]
-        if gone:
-            await take_out(connection, gone)
-            await connection.execute(delete(person).where(person.c.person_id.in_(gone)))
+        known = {key: found[0] for key, found in (await self._known(connection, vaulted)).items()} if vaulted else {}
+        merged = await self._moved(connection, vaulted) if known else set()
+        await leave(connection, [person_id for key, person_id in known.items() if key not in merged])
+        for key in sorted(merged & (await self._known(connection, vaulted)).keys()):
+            assert self._matching is not None  # else nobody was merged
+            await part(connection, known[key], self._matching.record(JUSTICE, key))
+            await stand_anew(connection, self._matching, self._open_traits, known[key])
         await self._vault.keep(connection, JUSTICE, vaulted)
         await self._vault.release(connection, JUSTICE, [record.key for record in open_ones])
         return open_ones

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.clock import Clock
 from hub.domain.agencies import HUB
+from hub.identity.anchors import stand_anew
 from hub.identity.links import (
     LinkError,
     LinkState,
@@ -33,7 +34,7 @@ from hub.identity.links import (
 from hub.identity.matching.traits import Traits
 from hub.identity.merging import hide, show
 from hub.identity.ports import Indexer, Opener, Sealer, key_place
-from hub.identity.tables import block, link, link_event, link_removed, person, person_salt, trait
+from hub.identity.tables import link, link_event, link_removed, person, person_salt, trait
 from hub.store.engine import Store
 
 
@@ -124,6 +125,7 @@ class Ledger:
         self._sealer = sealer
         self._opener = opener
         self._keys = keys
+        self._open_traits = opener.of_persons(HUB, trait.name, trait.c.traits_sealed.name)
         self._matching = matching
         self._clock = clock
 
@@ -185,7 +187,7 @@ class Ledger:
         await self._insert(change.connection, _moved(held, person_id, state))
         if held.anchor:  # records find whoever the anchor is of now
             for one in (held.person_id, person_id):
-                await self._stand(change.connection, one)
+                await stand_anew(change.connection, self._matching, self._open_traits, one)
         persons, states = (held.person_id, person_id), (state_text(held.state), state_text(state))
         await change.note("MOVE", held.record, held.agency, persons, states)
 
@@ -336,14 +338,6 @@ class Ledger:
             await connection.execute(
                 delete(table).where(table.c.person_id == held.person_id, table.c.record == held.record)
             )
-
-    async def _stand(self, connection: AsyncConnection, person_id: str) -> None:
-        """Write the tokens under which records find a person: those of its anchors."""
-        anchors = [one.traits for one in await self.of_person(connection, person_id) if one.anchor]
-        tokens = sorted({token for traits in anchors for token in self._matching.tokens(traits)})
-        await connection.execute(delete(block).where(block.c.person_id == person_id))
-        if tokens:
-            await connection.execute(insert(block), [{"person_id": person_id, "token": token} for token in tokens])
 
     async def _live(self, connection: AsyncConnection, person_id: str) -> None:
         row = (await connection.execute(select(person.c.merged_into).where(person.c.person_id == person_id))).first()

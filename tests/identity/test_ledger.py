@@ -1,13 +1,16 @@
 import random
 
 import pytest
+from sqlalchemy import func, select
 
 from hub.identity.links import LinkError
 from hub.identity.matching.decision import Order
 from hub.identity.matching.traits import traits_of
 from hub.identity.references import CaseReference, References
+from hub.identity.tables import block, case_reference, name_token, person, person_salt, trait
+from hub.identity.vault_tables import vault_record
 from tests.conftest import FULL
-from tests.identity.parts import Source, clusters, linking, members, person_record, state
+from tests.identity.parts import SECRETS, Source, clusters, linking, members, person_record, state
 
 AGENCIES = ("police", "social-security", "tax", "civil-affairs")
 
@@ -144,6 +147,44 @@ async def test_an_import_takes_nothing_from_whoever_two_identities_were_merged_i
         verdict = await parts.placing.place(parts.placing.arrival(agency, record.key, traits_of(record.values)))
         assert verdict.best is not None
         assert verdict.best.person == survivor
+
+
+async def test_a_sealed_record_of_whoever_was_merged_takes_nothing_else_from_the_survivor(linked, store, clock):
+    """A juvenile record, and an adult one, that officers found to be one person's: the first is sealed by law."""
+    parts, people = linked
+    await References(store, clock).put_cases(
+        [CaseReference(case_id="C1", person_id=people["J0"], agency="tax", region="360702")]
+    )
+    merged = await parts.ledger.merge(people["J0"], people["J1"], author="officer", reason="one person")
+    before = await state(store, clock)
+    sealed = parts.placing.arrival("justice", "J1", traits_of({})).record
+    await members(store, clock, [person_record(f"J{n}", n, vaulted="1" if n == 1 else "0") for n in range(5)])
+    after = await state(store, clock)
+    assert after["links"].keys() == before["links"].keys() - {sealed}
+    assert after["people"] == {one: held for one, held in before["people"].items() if one != people["J1"]}
+    async with store.read() as connection:
+        assert await connection.scalar(select(case_reference.c.person_id)) == people["J0"]
+        for table in (person_salt, trait, block, name_token):
+            held = set((await connection.execute(select(table.c.person_id))).scalars())
+            assert people["J1"] not in held
+        assert await connection.scalar(select(func.count()).select_from(vault_record)) == 1
+        found = await connection.execute(select(block.c.token).where(block.c.person_id == people["J0"]))
+        tokens = set(found.scalars())
+    assert tokens == set(SECRETS.matching.tokens(traits_of(person_record("J0", 0).values)))
+    with pytest.raises(LinkError):
+        await parts.ledger.undo(merged, author="officer", reason="two")
+
+
+async def test_whoever_was_merged_into_somebody_whose_record_is_sealed_is_a_member_again(linked, store, clock):
+    parts, people = linked
+    await parts.ledger.merge(people["J0"], people["J1"], author="officer", reason="one person")
+    again = await members(store, clock, [person_record(f"J{n}", n, vaulted="0" if n else "1") for n in range(5)])
+    assert again.keys() == people.keys() - {"J0"}
+    assert again["J1"] not in people.values()
+    async with store.read() as connection:
+        rows = (await connection.execute(select(person.c.person_id, person.c.vaulted, person.c.merged_into))).all()
+    assert {tuple(row) for row in rows} == {(one, False, None) for one in again.values()}
+    assert (await clusters(store, clock))[parts.placing.arrival("justice", "J1", traits_of({})).record] == again["J1"]
 
 
 async def anchor_of(parts, person) -> str:
