@@ -134,7 +134,7 @@ class _Said:
 
 
 class Connection(BaseGraphQLTransportWSHandler[_Said, None]):
-    """`admit` makes a caller of what `connection_init` says; `on_named` is told when there is one."""
+    """`admit` makes a caller of what `connection_init` says."""
 
     def __init__(
         self, websocket: WebSocket, service: Service, clock: Clock, admit: Callable[[Mapping[str, Any]], Caller]
@@ -149,7 +149,6 @@ class Connection(BaseGraphQLTransportWSHandler[_Said, None]):
             max_subscriptions_per_connection=OPERATIONS,
         )
         self.caller: Caller | None = None
-        self.on_named: Callable[[], None] = lambda: None
         self._service = service
         self._clock = clock
         self._admit = admit
@@ -164,7 +163,6 @@ class Connection(BaseGraphQLTransportWSHandler[_Said, None]):
             raise ConnectionRejectionError from error
         except RequestError as error:
             raise ConnectionRejectionError from error
-        self.on_named()
         self._watch = asyncio.create_task(self._until_forbidden())
         return UNSET
 

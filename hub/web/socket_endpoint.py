@@ -5,12 +5,14 @@ Everything after is `web.socket_connection`'s.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from hub.auth.principal import Principal
 from hub.clock import Clock
 from hub.errors import ForbiddenError, RateLimitedError, RequestError, UnauthenticatedError
 from hub.schema.errors import STATUS
@@ -27,7 +29,7 @@ MAX_MESSAGE_BYTES = 256 * 1024
 SOCKETS_PER_OFFICER = 10
 SOCKETS = 2_000
 MAX_WAITING = 200
-"""Connections whose callers have not yet said who they are."""
+"""Connections whose callers have not yet said who they are: neither in the handshake nor in `connection_init`."""
 _GIVEN = frozenset({"authorization", "hub-purpose", "hub-case"})
 
 
@@ -51,45 +53,53 @@ class SocketEndpoint:
         self._count_refusal = count_refusal
         self._origins = origins
         self._seats = Seats(each=SOCKETS_PER_OFFICER, total=SOCKETS)
-        self._waiting: set[Connection] = set()
+        self._waiting: set[ExitStack] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, send)
         headers = RequestHeaders(scope["headers"])
-        try:
-            self._check(headers, len(scope["headers"]))
-        except RequestError as error:
-            self._count_refusal(error.code)
-            await websocket.send_denial_response(self._denial(error, request_id_of(headers)))
-            return
-        if SUBPROTOCOL not in scope["subprotocols"]:
-            await websocket.accept()
-            await websocket.close(SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable")
-            return
-        await websocket.accept(SUBPROTOCOL)
-        connection = Connection(websocket, self._service, self._clock, lambda given: self._admit(scope, given))
-        self._waiting.add(connection)
-        connection.on_named = lambda: self._waiting.discard(connection)
-        try:
-            await connection.handle()
-        finally:
-            self._waiting.discard(connection)
-            if connection.caller is not None:
-                self._seats.leave(connection.caller.principal)
+        with ExitStack() as held:
+            try:
+                self._enter(headers, len(scope["headers"]), held)
+            except RequestError as error:
+                self._count_refusal(error.code)
+                await websocket.send_denial_response(self._denial(error, request_id_of(headers)))
+                return
+            if SUBPROTOCOL not in scope["subprotocols"]:
+                await websocket.accept()
+                await websocket.close(SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable")
+                return
+            await websocket.accept(SUBPROTOCOL)
+            await Connection(
+                websocket, self._service, self._clock, lambda given: self._admit(scope, given, held)
+            ).handle()
 
-    def _check(self, headers: RequestHeaders, count: int) -> None:
-        """Raises RequestError: the handshake is refused, before anything of it costs anything."""
+    def _enter(self, headers: RequestHeaders, count: int, held: ExitStack) -> None:
+        """Takes into `held` what the connection occupies until it ends: a seat, or a place among those without a name.
+
+        Raises:
+            RequestError: the handshake is refused, before anything of it costs anything.
+        """
         if count > MAX_HEADERS:
             raise MalformedBodyError("too many headers")
-        if headers.all("authorization"):
-            self._verifier.verify(headers.single("authorization"))
+        known = self._verifier.verify(headers.single("authorization")) if headers.all("authorization") else None
         origin = headers.get("origin")
         if origin is not None and origin not in self._origins:
             raise ForbiddenError("a page of another origin")
+        if known is not None:
+            self._seat(known, held)
+            return
         if len(self._waiting) >= MAX_WAITING:
             raise RateLimitedError("too many who have not said who they are", retry_after_s=5)
+        self._waiting.add(held)
+        held.callback(self._waiting.discard, held)
 
-    def _admit(self, scope: Scope, given: Mapping[str, Any]) -> Caller:
+    def _seat(self, principal: Principal, held: ExitStack) -> None:
+        """Raises RateLimitedError."""
+        self._seats.take(principal)
+        held.callback(self._seats.leave, principal)
+
+    def _admit(self, scope: Scope, given: Mapping[str, Any], held: ExitStack) -> Caller:
         """Who says so in headers or `connection_init`; what stands in both is as good as wrong.
 
         Raises:
@@ -111,7 +121,9 @@ class SocketEndpoint:
             cases=cases_of(headers),
             verify=lambda: self._verifier.verify(authorization),
         )
-        self._seats.take(principal)
+        if held in self._waiting:
+            self._seat(principal, held)
+            self._waiting.discard(held)
         return caller
 
     def _denial(self, error: RequestError, request_id: str) -> Response:
