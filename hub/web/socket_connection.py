@@ -7,7 +7,7 @@ Source: GraphQL over WebSocket Protocol (graphql-transport-ws).
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -137,7 +137,11 @@ class Connection(BaseGraphQLTransportWSHandler[_Said, None]):
     """`admit` makes a caller of what `connection_init` says."""
 
     def __init__(
-        self, websocket: WebSocket, service: Service, clock: Clock, admit: Callable[[Mapping[str, Any]], Caller]
+        self,
+        websocket: WebSocket,
+        service: Service,
+        clock: Clock,
+        admit: Callable[[Mapping[str, Any]], Awaitable[Caller]],
     ) -> None:
         super().__init__(
             view=cast(Any, self),  # it is asked for `on_ws_connect` alone
@@ -157,7 +161,7 @@ class Connection(BaseGraphQLTransportWSHandler[_Said, None]):
     async def on_ws_connect(self, context: _Said) -> Any:
         """Raises ConnectionRejectionError: nobody whom the hub serves."""
         try:
-            self.caller = self._admit(context.connection_params)
+            self.caller = await self._admit(context.connection_params)
         except RateLimitedError as error:
             await self.websocket.close(TRY_AGAIN_LATER, error.public)
             raise ConnectionRejectionError from error

@@ -17,7 +17,7 @@ from hub.clock import Clock
 from hub.errors import ForbiddenError, RateLimitedError, RequestError, UnauthenticatedError
 from hub.schema.errors import STATUS
 from hub.schema.seats import Seats
-from hub.web.graphql_endpoint import MAX_HEADERS, Service, Verifier, error_body
+from hub.web.graphql_endpoint import MAX_HEADERS, NotAcceptableError, Service, Verifier, error_body
 from hub.web.headers import SECURITY_HEADERS, RequestHeaders, cases_of, purpose_of, request_id_of
 from hub.web.negotiation import LEGACY
 from hub.web.socket_connection import Caller, Connection
@@ -58,14 +58,17 @@ class SocketEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, send)
         headers = RequestHeaders(scope["headers"])
+        request_id = request_id_of(headers)
+        known: Principal | None = None
         with ExitStack() as held:
             try:
-                self._enter(headers, len(scope["headers"]), held)
+                known = self._known(headers)
+                self._enter(known, headers, len(scope["headers"]), held)
             except RequestError as error:
-                self._count_refusal(error.code)
-                await websocket.send_denial_response(self._denial(error, request_id_of(headers)))
+                await websocket.send_denial_response(await self._denial(error, known, request_id))
                 return
             if SUBPROTOCOL not in scope["subprotocols"]:
+                await self._leave_trace(NotAcceptableError("subprotocol"), known, request_id)
                 await websocket.accept()
                 await websocket.close(SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable")
                 return
@@ -74,15 +77,18 @@ class SocketEndpoint:
                 websocket, self._service, self._clock, lambda given: self._admit(scope, given, held)
             ).handle()
 
-    def _enter(self, headers: RequestHeaders, count: int, held: ExitStack) -> None:
+    def _known(self, headers: RequestHeaders) -> Principal | None:
+        """Whom the handshake names, if anybody. Raises UnauthenticatedError."""
+        return self._verifier.verify(headers.single("authorization")) if headers.all("authorization") else None
+
+    def _enter(self, known: Principal | None, headers: RequestHeaders, count: int, held: ExitStack) -> None:
         """Takes into `held` what the connection occupies until it ends: a seat, or a place among those without a name.
 
         Raises:
-            RequestError: the handshake is refused, before anything of it costs anything.
+            RequestError: the handshake is refused.
         """
         if count > MAX_HEADERS:
             raise MalformedBodyError("too many headers")
-        known = self._verifier.verify(headers.single("authorization")) if headers.all("authorization") else None
         origin = headers.get("origin")
         if origin is not None and origin not in self._origins:
             raise ForbiddenError("a page of another origin")
@@ -99,39 +105,53 @@ class SocketEndpoint:
         self._seats.take(principal)
         held.callback(self._seats.leave, principal)
 
-    def _admit(self, scope: Scope, given: Mapping[str, Any], held: ExitStack) -> Caller:
+    async def _admit(self, scope: Scope, given: Mapping[str, Any], held: ExitStack) -> Caller:
         """Who says so in headers or `connection_init`; what stands in both is as good as wrong.
 
         Raises:
-            UnauthenticatedError: no token, or one that is wrong in any way. MalformedBodyError, RateLimitedError.
+            UnauthenticatedError: no token, or one that is wrong in any way.
+            MalformedBodyError, RateLimitedError: the caller is known; the refusal has its entry.
         """
         said = [(name.lower().encode(), value) for name, value in given.items() if name.lower() in _GIVEN]
-        if not all(isinstance(value, str) and value.isascii() for _, value in said):
-            raise MalformedBodyError("connection_init")
-        headers = RequestHeaders([*scope["headers"], *((name, value.encode()) for name, value in said)])
+        plain = [(name, value.encode()) for name, value in said if isinstance(value, str) and value.isascii()]
+        headers = RequestHeaders([*scope["headers"], *plain])
         authorization = headers.single("authorization")
         try:
             principal = self._verifier.verify(authorization)
         except UnauthenticatedError as error:
             self._count_refusal(error.code)
             raise
-        caller = Caller(
-            principal=principal,
-            purpose=purpose_of(headers),
-            cases=cases_of(headers),
-            verify=lambda: self._verifier.verify(authorization),
-        )
-        if held in self._waiting:
-            self._seat(principal, held)
-            self._waiting.discard(held)
+        try:
+            if len(plain) < len(said):
+                raise MalformedBodyError("connection_init")
+            caller = Caller(
+                principal=principal,
+                purpose=purpose_of(headers),
+                cases=cases_of(headers),
+                verify=lambda: self._verifier.verify(authorization),
+            )
+            if held in self._waiting:
+                self._seat(principal, held)
+                self._waiting.discard(held)
+        except RequestError as error:
+            await self._service.refuse(principal, request_id_of(headers), error)
+            raise
         return caller
 
-    def _denial(self, error: RequestError, request_id: str) -> Response:
+    async def _leave_trace(self, error: RequestError, known: Principal | None, request_id: str) -> tuple[int, bytes]:
+        """The refusal's status and body; it is counted, or an entry if somebody is known."""
+        if known is None:
+            self._count_refusal(error.code)
+            return STATUS[error.code], error_body(error, request_id)
+        answer = await self._service.refuse(known, request_id, error)
+        return answer.status, answer.body
+
+    async def _denial(self, error: RequestError, known: Principal | None, request_id: str) -> Response:
         extra: dict[str, str] = {}
         if isinstance(error, UnauthenticatedError):
             extra["WWW-Authenticate"] = self._challenge
         if isinstance(error, RateLimitedError):
             extra["Retry-After"] = str(error.retry_after_s)
         secure = {name.decode(): value.decode() for name, value in SECURITY_HEADERS}
-        headers = {**secure, "X-Request-Id": request_id, **extra}
-        return Response(error_body(error, request_id), STATUS[error.code], headers, LEGACY)
+        status, body = await self._leave_trace(error, known, request_id)
+        return Response(body, status, {**secure, "X-Request-Id": request_id, **extra}, LEGACY)
