@@ -33,9 +33,14 @@ from hub.web.strict_json import MEMBERS, MalformedBodyError, parse_body
 
 INIT_WITHIN = timedelta(seconds=3)
 OPERATIONS = 10
-"""Operations that one connection may have under way."""
+"""Operations that one connection may have under way, those included that were ended and are not yet wound down."""
+WIND_DOWN_S = 1.0
+"""How long a new operation waits for one of those before it is one too many."""
+RETRY_AFTER_S = 1
 LOOK_AGAIN_S = 1.0
+UNAUTHORIZED = 4401
 FORBIDDEN = 4403
+ALREADY_EXISTS = 4409
 TRY_AGAIN_LATER = 1013
 MAX_ID = 64
 _PARTS: Mapping[str, frozenset[str]] = {
@@ -48,6 +53,10 @@ _PARTS: Mapping[str, frozenset[str]] = {
 """Messages of a client, and what each must hold beside its type."""
 
 logger = structlog.get_logger(__name__)
+
+
+class TooManyOperationsError(RateLimitedError):
+    public = "This connection has too many operations under way."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +142,29 @@ class _Said:
         self.connection_params: dict[str, Any] = {}
 
 
+class _Asked(Operation[_Said, None]):
+    """An operation that stands for itself: others may bear its id after it, and are none of its business."""
+
+    handler: "Connection"
+
+    async def send_operation_message(self, message: Any) -> None:
+        if self.completed:
+            return
+        if message["type"] in ("complete", "error"):
+            self.end()
+        await self.handler.send_message(message)
+
+    def end(self) -> None:
+        """Nothing more is said of it, and its id is free."""
+        self.completed = True
+        if self.handler.operations.get(self.id) is self:
+            del self.handler.operations[self.id]
+
+
 class Connection(BaseGraphQLTransportWSHandler[_Said, None]):
-    """`admit` makes a caller of what `connection_init` says."""
+    """`admit` makes a caller of what `connection_init` says. `refuse` leaves the trace of a refusal and gives its body:
+    an entry of the caller, or of whomever the handshake named; else it is counted.
+    """
 
     def __init__(
         self,
@@ -142,6 +172,7 @@ class Connection(BaseGraphQLTransportWSHandler[_Said, None]):
         service: Service,
         clock: Clock,
         admit: Callable[[Mapping[str, Any]], Awaitable[Caller]],
+        refuse: Callable[[RequestError, Principal | None], Awaitable[bytes]],
     ) -> None:
         super().__init__(
             view=cast(Any, self),  # it is asked for `on_ws_connect` alone
@@ -150,12 +181,13 @@ class Connection(BaseGraphQLTransportWSHandler[_Said, None]):
             root_value=None,
             schema=cast(Any, None),  # operations are the service's
             connection_init_wait_timeout=INIT_WITHIN,
-            max_subscriptions_per_connection=OPERATIONS,
         )
         self.caller: Caller | None = None
         self._service = service
         self._clock = clock
         self._admit = admit
+        self._refuse = refuse
+        self._running: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
 
     async def on_ws_connect(self, context: _Said) -> Any:
@@ -174,6 +206,55 @@ class Connection(BaseGraphQLTransportWSHandler[_Said, None]):
         if self._watch is not None:
             self._watch.cancel()
         await super().shutdown()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def handle_connection_init(self, message: Any) -> None:
+        if self.connection_init_received:
+            await self._trace(MalformedBodyError("said twice who it is"))
+        await super().handle_connection_init(message)
+
+    async def handle_invalid_message(self, error_message: str) -> None:
+        await self._trace(MalformedBodyError("no message of the protocol"))
+        await super().handle_invalid_message(error_message)
+
+    async def handle_subscribe(self, message: Any) -> None:
+        name, payload = message["id"], message["payload"]
+        if not self.connection_acknowledged:
+            await self._trace(UnauthenticatedError("asked before connection_init"))
+            await self.websocket.close(UNAUTHORIZED, "Unauthorized")
+        elif name in self.operations:
+            await self._trace(MalformedBodyError("an id that is taken"))
+            await self.websocket.close(ALREADY_EXISTS, f"Subscriber for {name} already exists")
+        elif not await self._has_room():
+            errors = await self._trace(TooManyOperationsError("connection", retry_after_s=RETRY_AFTER_S))
+            await self.send_message({"id": name, "type": "error", "payload": errors})
+        else:
+            operation = _Asked(self, name, payload["query"], payload.get("variables"), payload.get("operationName"))
+            self.operations[name] = operation
+            operation.task = asyncio.create_task(self.run_operation(operation))
+            self._running.add(operation.task)
+            operation.task.add_done_callback(self._running.discard)
+            operation.task.add_done_callback(self._task_done)
+            await asyncio.sleep(0)  # what is cancelled before it began leaves no entry
+
+    async def cleanup_operation(self, operation_id: str) -> None:
+        operation = self.operations.get(operation_id)
+        if isinstance(operation, _Asked) and operation.task is not None:
+            operation.end()
+            operation.task.cancel()
+
+    async def _has_room(self) -> bool:
+        """Whether one more operation may begin; what was ended gets a moment to wind down."""
+        ended = self._running - {operation.task for operation in self.operations.values() if operation.task}
+        if len(self._running) >= OPERATIONS and ended:
+            await asyncio.wait(ended, timeout=WIND_DOWN_S, return_when=asyncio.FIRST_COMPLETED)
+        return len(self._running) < OPERATIONS
+
+    async def _trace(self, error: RequestError) -> list[Any]:
+        """The errors to show, once the refusal has left its trace."""
+        body = await self._refuse(error, self.caller.principal if self.caller is not None else None)
+        errors: list[Any] = orjson.loads(body)["errors"]
+        return errors
 
     async def run_operation(self, operation: Operation[_Said, None]) -> None:
         caller = self.caller
@@ -189,6 +270,7 @@ class Connection(BaseGraphQLTransportWSHandler[_Said, None]):
         )
         try:
             if not self._holds():
+                await self._trace(UnauthenticatedError("the token is good no more"))
                 await self.websocket.close(FORBIDDEN, "Forbidden")
                 return
             await self._send(operation, await self._service.answer(caller.principal, request))
@@ -198,7 +280,7 @@ class Connection(BaseGraphQLTransportWSHandler[_Said, None]):
             known = error.code if isinstance(error, HubError) else type(error).__name__
             logger.error("operation.crashed", kind=known, request_id=request.request_id, exc_info=True)
             with suppress(WebSocketDisconnected):
-                await self._refuse(operation, [request_error(HubError())])
+                await self._error(operation, [request_error(HubError())])
 
     async def _send(self, operation: Operation[_Said, None], answer: Answer) -> None:
         if answer.later is not None:
@@ -213,7 +295,7 @@ class Connection(BaseGraphQLTransportWSHandler[_Said, None]):
         elif answer.status == 200:
             await self._next(operation, answer.body)
         else:
-            await self._refuse(operation, orjson.loads(answer.body)["errors"])
+            await self._error(operation, orjson.loads(answer.body)["errors"])
             return
         await operation.send_operation_message({"id": operation.id, "type": "complete"})
 
@@ -221,7 +303,7 @@ class Connection(BaseGraphQLTransportWSHandler[_Said, None]):
         message = {"id": operation.id, "type": "next", "payload": orjson.Fragment(payload)}
         await operation.send_operation_message(cast(Any, message))
 
-    async def _refuse(self, operation: Operation[_Said, None], errors: list[Any]) -> None:
+    async def _error(self, operation: Operation[_Said, None], errors: list[Any]) -> None:
         await operation.send_operation_message({"id": operation.id, "type": "error", "payload": errors})
 
     def _holds(self) -> bool:

@@ -73,9 +73,14 @@ class SocketEndpoint:
                 await websocket.close(SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable")
                 return
             await websocket.accept(SUBPROTOCOL)
-            await Connection(
-                websocket, self._service, self._clock, lambda given: self._admit(scope, given, held)
-            ).handle()
+
+            async def refuse(error: RequestError, caller: Principal | None) -> bytes:
+                return (await self._leave_trace(error, caller or known, request_id))[1]
+
+            connection = Connection(
+                websocket, self._service, self._clock, lambda given: self._admit(scope, given, held), refuse
+            )
+            await connection.handle()
 
     def _known(self, headers: RequestHeaders) -> Principal | None:
         """Whom the handshake names, if anybody. Raises UnauthenticatedError."""

@@ -26,7 +26,8 @@ def bearer(officer: str = "8001", **claims: Any) -> str:
 class Service:
     """Writes down each entry that it would make: (officer, what became of it, of which operation).
 
-    An operation named in `held` is answered when its event is set; one that is cancelled winds down when `let_go` is.
+    An operation named in `held` is answered when its event is set; one that is cancelled winds down when `let_go` is,
+    and `fails` in that if it shall.
     """
 
     def __init__(self) -> None:
@@ -34,6 +35,7 @@ class Service:
         self.held: dict[str, asyncio.Event] = {}
         self.let_go = asyncio.Event()
         self.let_go.set()
+        self.fails = False
         self.busy = 0
         self.busiest = 0
 
@@ -46,6 +48,8 @@ class Service:
         except asyncio.CancelledError:
             self.entries.append((principal.officer, "ABORTED", request.query))
             await self.let_go.wait()
+            if self.fails:
+                raise RuntimeError("wound down badly") from None
             raise
         finally:
             self.busy -= 1
