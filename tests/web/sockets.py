@@ -11,7 +11,7 @@ import orjson
 from hub.auth.principal import Principal
 from hub.clock import FixedClock
 from hub.errors import RequestError
-from hub.schema.errors import STATUS, request_error
+from hub.schema.errors import EVERY_STATUS, request_error
 from hub.schema.request import GraphQLRequest
 from hub.schema.service import Answer
 from hub.web.socket_endpoint import SUBPROTOCOL, SocketEndpoint
@@ -60,7 +60,7 @@ class Service:
         self.entries.append((principal.officer, error.code, request_id))
         hub = {"requestId": request_id, "auditEntry": f"entry-{len(self.entries)}"}
         body = orjson.dumps({"errors": [request_error(error)], "extensions": {"hub": hub}})
-        return Answer(status=STATUS[error.code], body=body, well_formed=True)
+        return Answer(status=EVERY_STATUS[error.code], body=body, well_formed=True)
 
     @property
     def codes(self) -> list[str]:
