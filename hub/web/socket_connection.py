@@ -37,7 +37,12 @@ OPERATIONS = 10
 WIND_DOWN_S = 1.0
 """How long a new operation waits for one of those before it is one too many."""
 RETRY_AFTER_S = 1
+STRANGER_BYTES = 32 * 1024
+"""Of a message before the hub knows who sends it: a token, a purpose and a hundred cases are less."""
+STRANGER_MESSAGES = 10
 LOOK_AGAIN_S = 1.0
+CLOSE_WITHIN_S = 2.0
+"""How long a close may take to be sent, and then the connection to notice; after that nobody waits for the client."""
 UNAUTHORIZED = 4401
 FORBIDDEN = 4403
 ALREADY_EXISTS = 4409
@@ -99,10 +104,13 @@ def _asks(payload: Mapping[str, Any]) -> bool:
 
 
 class _Socket(AsyncWebSocketAdapter):
-    """The handler's way to the wire."""
+    """The handler's way to the wire. `known` is set once the caller is, `ended` by a close, sent or not."""
 
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
+        self.known = False
+        self.ended = asyncio.Event()
+        self._strange = 0
 
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
         while self._open():
@@ -112,6 +120,10 @@ class _Socket(AsyncWebSocketAdapter):
             text = received.get("text")
             if text is None:
                 raise NonTextMessageReceived
+            if not self.known:
+                self._strange += 1
+                if self._strange > STRANGER_MESSAGES or len(text) > STRANGER_BYTES:
+                    raise NonJsonMessageReceived
             try:
                 message = message_of(text)
             except MalformedBodyError as exc:
@@ -128,8 +140,11 @@ class _Socket(AsyncWebSocketAdapter):
 
     async def close(self, code: int, reason: str) -> None:
         if self._open():
-            with suppress(WebSocketDisconnect, RuntimeError):  # the other side was faster
-                await self._websocket.close(code, reason)
+            # the other side was faster, or reads no more
+            with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+                async with asyncio.timeout(CLOSE_WITHIN_S):
+                    await self._websocket.close(code, reason)
+        self.ended.set()
 
     def _open(self) -> bool:
         return self._websocket.application_state is not WebSocketState.DISCONNECTED
@@ -174,9 +189,10 @@ class Connection(BaseGraphQLTransportWSHandler[_Said, None]):
         admit: Callable[[Mapping[str, Any]], Awaitable[Caller]],
         refuse: Callable[[RequestError, Principal | None], Awaitable[bytes]],
     ) -> None:
+        self._socket = _Socket(websocket)
         super().__init__(
             view=cast(Any, self),  # it is asked for `on_ws_connect` alone
-            websocket=_Socket(websocket),
+            websocket=self._socket,
             context=_Said(),
             root_value=None,
             schema=cast(Any, None),  # operations are the service's
@@ -189,6 +205,24 @@ class Connection(BaseGraphQLTransportWSHandler[_Said, None]):
         self._refuse = refuse
         self._running: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
+        self._leaving = False
+
+    async def run(self) -> None:
+        """Until the connection ends and all of it is wound down, whether or not the client notices or reads."""
+        handling = asyncio.create_task(self.handle())
+        ending = asyncio.create_task(self._socket.ended.wait())
+        try:
+            await asyncio.wait((handling, ending), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((handling,), timeout=CLOSE_WITHIN_S)
+            if not self._leaving:
+                handling.cancel()
+            await asyncio.wait((handling,))
+            if not handling.cancelled():
+                handling.result()
+        finally:
+            ending.cancel()
+            handling.cancel()
+            await asyncio.gather(ending, handling, return_exceptions=True)
 
     async def on_ws_connect(self, context: _Said) -> Any:
         """Raises ConnectionRejectionError: nobody whom the hub serves."""
@@ -199,10 +233,14 @@ class Connection(BaseGraphQLTransportWSHandler[_Said, None]):
             raise ConnectionRejectionError from error
         except RequestError as error:
             raise ConnectionRejectionError from error
+        finally:
+            context.connection_params = {}
+        self._socket.known = True
         self._watch = asyncio.create_task(self._until_forbidden())
         return UNSET
 
     async def shutdown(self) -> None:
+        self._leaving = True
         if self._watch is not None:
             self._watch.cancel()
         await super().shutdown()

@@ -80,7 +80,7 @@ class SocketEndpoint:
             connection = Connection(
                 websocket, self._service, self._clock, lambda given: self._admit(scope, given, held), refuse
             )
-            await connection.handle()
+            await connection.run()
 
     def _known(self, headers: RequestHeaders) -> Principal | None:
         """Whom the handshake names, if anybody. Raises UnauthenticatedError."""

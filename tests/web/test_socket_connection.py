@@ -2,14 +2,15 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.clock import FixedClock
-from hub.web.socket_connection import OPERATIONS, message_of
+from hub.web import socket_connection, socket_endpoint
+from hub.web.socket_connection import OPERATIONS, STRANGER_BYTES, STRANGER_MESSAGES, message_of
 from hub.web.strict_json import MalformedBodyError
 from tests.auth.test_token import NOW
 from tests.web.sockets import Door, bearer, settled
@@ -228,3 +229,68 @@ async def test_a_connection_keeps_its_seat_until_everything_of_it_is_wound_down(
         service.let_go.set()
         await asyncio.wait([wire.running], timeout=10)
         assert wire.running.done()
+
+
+async def test_a_stranger_who_does_not_read_leaves_when_its_time_is_over(monkeypatch):
+    """A close that cannot be sent must not keep the place of somebody who would say who he is."""
+    monkeypatch.setattr(socket_connection, "INIT_WITHIN", timedelta(milliseconds=50))
+    monkeypatch.setattr(socket_connection, "CLOSE_WITHIN_S", 0.05)
+    door = Door()
+    async with door.opened() as wire:
+        assert await wire.status() == 101
+        wire.reads.clear()
+        wire.say(type="ping")
+        await asyncio.wait([wire.running], timeout=10)
+        assert wire.running.done()
+        assert not door.endpoint._waiting
+
+
+async def test_who_does_not_read_loses_the_seat_with_the_token(monkeypatch):
+    monkeypatch.setattr(socket_connection, "LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr(socket_connection, "CLOSE_WITHIN_S", 0.05)
+    clock = FixedClock(datetime.fromtimestamp(NOW, UTC))
+    door = Door(clock)
+    door.service.held["waits"] = asyncio.Event()
+    async with door.opened(Authorization=bearer(exp=NOW + 60)) as wire:
+        await wire.greeted()
+        wire.reads.clear()
+        wire.ask("waits", "1")
+        wire.ask("answered", "2")
+        await settled()
+        clock.advance(60)
+        await asyncio.wait([wire.running], timeout=10)
+        assert wire.running.done()
+        assert sorted(door.service.codes) == ["ABORTED", "OK"]
+        assert not door.endpoint._seats._taken
+
+
+async def test_a_stranger_says_little_until_it_says_who_it_is():
+    """What is read of a stranger costs the hub before there is a token."""
+    door = Door()
+    async with door.opened() as wire:
+        wire.say(type="connection_init", payload={"x": "x" * STRANGER_BYTES, "Authorization": bearer()})
+        assert await wire.closed() == 4400
+    async with door.opened() as wire:
+        for _ in range(STRANGER_MESSAGES + 1):
+            wire.say(type="ping")
+        assert await wire.closed() == 4400
+    async with door.opened() as wire:
+        await wire.greeted(Authorization=bearer())
+        for _ in range(STRANGER_MESSAGES + 1):
+            wire.say(type="ping", payload={"x": "x" * STRANGER_BYTES})
+        for _ in range(STRANGER_MESSAGES + 1):
+            assert await wire.heard() == {"type": "pong"}
+
+
+async def test_what_connection_init_says_beside_is_not_kept(monkeypatch):
+    kept = []
+    connection = socket_connection.Connection
+
+    def watched(*given):
+        kept.append(connection(*given))
+        return kept[0]
+
+    monkeypatch.setattr(socket_endpoint, "Connection", watched)
+    async with Door().opened() as wire:
+        await wire.greeted(Authorization=bearer(), Large="x" * 10_000)
+        assert kept[0].context.connection_params == {}
