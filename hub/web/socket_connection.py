@@ -297,26 +297,20 @@ class Connection(BaseGraphQLTransportWSHandler[_Said, None]):
     async def run_operation(self, operation: Operation[_Said, None]) -> None:
         caller = self.caller
         assert caller is not None
-        request = GraphQLRequest(
-            query=operation.query,
-            operation_name=operation.operation_name,
-            variables=operation.variables or {},
-            purpose=caller.purpose,
-            cases=caller.cases,
-            request_id=secrets.token_hex(16),
-            events=True,
-        )
+        request_id = secrets.token_hex(16)
         try:
             if not self._holds():
                 await self._trace(UnauthenticatedError("the token is good no more"))
                 await self.websocket.close(FORBIDDEN, "Forbidden")
                 return
-            await self._send(operation, await self._service.answer(caller.principal, request))
+            answer = await self._service.answer(caller.principal, _request(operation, caller, request_id))
+            operation.query, operation.variables = "", None  # a stream lasts, and needs them no more
+            await self._send(operation, answer)
         except WebSocketDisconnected:
             return
         except Exception as error:  # the last line of defence: nothing of it may leave
             known = error.code if isinstance(error, HubError) else type(error).__name__
-            logger.error("operation.crashed", kind=known, request_id=request.request_id, exc_info=True)
+            logger.error("operation.crashed", kind=known, request_id=request_id, exc_info=True)
             with suppress(WebSocketDisconnected):
                 await self._error(operation, [request_error(HubError())])
 
@@ -360,3 +354,15 @@ class Connection(BaseGraphQLTransportWSHandler[_Said, None]):
             left = self.caller.principal.expires_at - self._clock.now().timestamp()
             await asyncio.sleep(max(0.01, min(LOOK_AGAIN_S, left)))
         await self.websocket.close(FORBIDDEN, "Forbidden")
+
+
+def _request(operation: Operation[_Said, None], caller: Caller, request_id: str) -> GraphQLRequest:
+    return GraphQLRequest(
+        query=operation.query,
+        operation_name=operation.operation_name,
+        variables=operation.variables or {},
+        purpose=caller.purpose,
+        cases=caller.cases,
+        request_id=request_id,
+        events=True,
+    )
