@@ -29,6 +29,9 @@ STATUS: Mapping[str, int] = {
 }
 """Every code an answer may carry, with its status under `application/graphql-response+json`."""
 
+EVERY_STATUS: Mapping[str, int] = {**STATUS, "NOT_FOUND": 404, "FORMAT_UNAVAILABLE": 501}
+"""With the codes that only paths beside `/graphql` answer with."""
+
 MAX_ERRORS = 5
 
 
