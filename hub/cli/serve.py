@@ -17,6 +17,7 @@ from hub.store.engine import open_store
 from hub.store.migration import migrate as run_migrations
 from hub.web.protocol import BoundedHttp
 from hub.web.socket_endpoint import MAX_MESSAGE_BYTES
+from hub.web.socket_protocol import BoundedSocket
 
 
 def serve(
@@ -47,7 +48,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         "port": settings.port,
         "loop": "uvloop",
         "http": BoundedHttp,
-        "ws": "websockets-sansio",
+        "ws": BoundedSocket,
         "ws_max_size": MAX_MESSAGE_BYTES,
         "ws_per_message_deflate": False,  # no bombs, and no secret beside a caller's text in one compressed stream
         "lifespan": "on",

@@ -23,10 +23,14 @@ STATUS: Mapping[str, int] = {
     "UNSUPPORTED_MEDIA_TYPE": 415,
     "RATE_LIMITED": 429,
     "AUDIT_UNAVAILABLE": 503,
+    "ISSUER_UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
     "INTERNAL": 500,
 }
 """Every code an answer may carry, with its status under `application/graphql-response+json`."""
+
+EVERY_STATUS: Mapping[str, int] = {**STATUS, "NOT_FOUND": 404, "FORMAT_UNAVAILABLE": 501}
+"""With the codes that only paths beside `/graphql` answer with."""
 
 MAX_ERRORS = 5
 

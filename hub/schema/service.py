@@ -23,7 +23,7 @@ from hub.errors import AuditUnavailableError, RateLimitedError, RequestError
 from hub.schema.cost import CostModel
 from hub.schema.course import Clerk, Course, first_code, outcome_of, refused
 from hub.schema.documents import InvalidDocumentError, OperationNameError
-from hub.schema.errors import STATUS, field_errors, request_error
+from hub.schema.errors import EVERY_STATUS, field_errors, request_error
 from hub.schema.later import LaterParts
 from hub.schema.limits import ParseFailedError
 from hub.schema.operations import Begun, Operation, VariablesError
@@ -228,10 +228,10 @@ class GraphQLService:
             errors = [dict(shown) for shown in error.errors]
         hub = {"requestId": course.request.request_id, **({"auditEntry": entry} if entry else {})}
         return Answer(
-            status=STATUS[error.code],
+            status=EVERY_STATUS[error.code],
             body=orjson.dumps({"errors": errors, "extensions": {"hub": hub}}),
             well_formed=error.code not in ("BAD_REQUEST", "UNAUTHENTICATED", "RATE_LIMITED")
-            and STATUS[error.code] < 500,
+            and EVERY_STATUS[error.code] < 500,
             retry_after_s=error.retry_after_s if isinstance(error, RateLimitedError) else None,
         )
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from inspect import isawaitable
 from typing import Any, Protocol
 
+import msgspec
 import orjson
 import strawberry
 from graphql import ExecutionResult, GraphQLSchema, subscribe
@@ -19,14 +20,24 @@ from hub.audit.entry import Outcome, Pattern
 from hub.auth.facts import Facts
 from hub.auth.policy_holder import PolicyHolder
 from hub.clock import Clock
-from hub.errors import AuditUnavailableError, PurposeNotAllowedError, PurposeRequiredError, StoreError
+from hub.engine.variables import Variables
+from hub.errors import (
+    AuditUnavailableError,
+    ForbiddenError,
+    PurposeNotAllowedError,
+    PurposeRequiredError,
+    RequestError,
+    StoreError,
+)
 from hub.events.outbox import Event
 from hub.events.places import Places
 from hub.gateway.reading import Reading
 from hub.schema.case_lists import Feeds
 from hub.schema.casework import Change
-from hub.schema.course import Clerk, Course
+from hub.schema.course import Clerk, Course, refused
 from hub.schema.errors import request_error
+from hub.schema.operations import VariablesError
+from hub.schema.request import GraphQLRequest
 from hub.schema.roots import ArgumentError
 from hub.schema.seats import Seats
 
@@ -115,6 +126,7 @@ class Events:
         self._parts = parts
         self._clerk = clerk
         self._course = course
+        course.request = _lasting(course)
         self._parent: str | None = None
         self._event: Event | None = None
         self._judge = course.judge
@@ -122,7 +134,11 @@ class Events:
         self._seated = False
 
     def check(self) -> None:
-        """Raises PurposeRequiredError or PurposeNotAllowedError."""
+        """Raises VariablesError, PurposeRequiredError or PurposeNotAllowedError."""
+        prepared = self._course.prepared
+        assert prepared is not None
+        if Variables(self._schema, prepared.operation).coerce(dict(self._course.request.variables)) is None:
+            raise VariablesError("variables do not fit")
         purpose, principal = self._course.request.purpose, self._course.principal
         if purpose is None:
             raise PurposeRequiredError("no Hub-Purpose on a subscription")
@@ -157,11 +173,13 @@ class Events:
     async def changes(self, kinds: tuple[str, ...], after: str | None) -> AsyncIterator[Change]:
         """Events of these kinds, in order of their places, each once."""
         parts, principal = self._parts, self._course.principal
-        position = await parts.feed.head() if after is None else parts.places.open(principal.agency, after)
-        if position is None:
+        position = None if after is None else parts.places.open(principal.agency, after)
+        if after is not None and position is None:
             raise ArgumentError("This place does not belong to this feed.")
         while self._holds():
             try:
+                if position is None:
+                    position = await parts.feed.head()
                 head = await parts.pulse.head()
                 page: Sequence[Event] = ()
                 if head > position:
@@ -174,7 +192,10 @@ class Events:
             for event in page:
                 position = event.position
                 if event.kind.startswith(kinds):
-                    if not (self._holds() and self.permitted()):
+                    if not self._holds():
+                        return
+                    if not self.permitted():
+                        await self._denied(ForbiddenError("no rule permits it any more"))
                         return
                     self._event = event
                     yield _change(event, parts.places.seal(principal.agency, position))
@@ -193,16 +214,20 @@ class Events:
             operation_name=request.operation_name,
         )
         results = await started if isawaitable(started) else started
-        if isinstance(results, ExecutionResult):
-            yield orjson.dumps({"data": None, "errors": [{"message": "The subscription cannot be served."}]})
-            return
         try:
-            async for result in results:
-                entry = await self._record(result)
-                hub = {"requestId": request.request_id, "auditEntry": entry}
-                yield orjson.dumps({"data": result.data, "extensions": {"hub": hub}})
-        except (ArgumentError, AuditUnavailableError) as error:
+            try:
+                if isinstance(results, ExecutionResult):
+                    raise VariablesError("no stream")
+                async for result in results:
+                    yield self._payload({"data": result.data}, await self._record(result))
+            except (ArgumentError, VariablesError) as error:
+                yield self._payload({"data": None, "errors": [request_error(error)]}, await self._denied(error))
+        except AuditUnavailableError as error:
             yield orjson.dumps({"data": None, "errors": [request_error(error)]})
+
+    def _payload(self, answer: dict[str, Any], entry: str) -> bytes:
+        hub = {"requestId": self._course.request.request_id, "auditEntry": entry}
+        return orjson.dumps({**answer, "extensions": {"hub": hub}})
 
     async def aclose(self) -> None:
         if self._seated:
@@ -220,6 +245,13 @@ class Events:
         reading.policies.update(self._policies)
         if self._event is not None:
             reading.access.append((self._event.person_key, Pattern()))
+        return await self._enter(reading, Outcome.FAILED if result.errors else Outcome.OK, None)
+
+    async def _denied(self, error: RequestError) -> str:
+        return await self._enter(Reading(), refused(error), error.code)
+
+    async def _enter(self, reading: Reading, outcome: Outcome, code: str | None) -> str:
+        """The entry of one event, or of one that is not given. Raises AuditUnavailableError."""
         course = Course(
             principal=self._course.principal,
             request=self._course.request,
@@ -229,7 +261,15 @@ class Events:
             prepared=self._course.prepared,
             parent=self._parent,
         )
-        return await self._clerk.record(course, Outcome.FAILED if result.errors else Outcome.OK, None)
+        return await self._clerk.record(course, outcome, code)
+
+
+def _lasting(course: Course) -> GraphQLRequest:
+    """What of the request is needed as long as events come: not its text, and no variable that is not declared."""
+    assert course.prepared is not None
+    declared = {each.variable.name.value for each in course.prepared.operation.variable_definitions or ()}
+    variables = {name: value for name, value in course.request.variables.items() if name in declared}
+    return msgspec.structs.replace(course.request, query="", variables=variables)
 
 
 def _change(event: Event, place: str) -> Change:

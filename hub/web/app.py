@@ -30,7 +30,8 @@ ASSETS = Path(__file__).with_name("assets") / "built"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebParts:
-    """What the front is made of. `personas` is set in demo mode only and opens /graphiql."""
+    """What the front is made of. `issuer_metadata`: of the built-in issuer; None: there is none, and no `token`.
+    `personas` is set in demo mode only and opens /graphiql."""
 
     endpoint: GraphQLEndpoint
     socket: SocketEndpoint
@@ -41,6 +42,7 @@ class WebParts:
     metrics: CollectorRegistry
     protected_resource: Mapping[str, Any]
     jwks: Callable[[], Mapping[str, Any]]
+    issuer_metadata: Mapping[str, Any] | None
     token: Answers
     personas: Callable[[], Mapping[str, Any]] | None
     cors_origins: tuple[str, ...]
@@ -59,8 +61,10 @@ def create_app(parts: WebParts) -> ASGIApp:
         Route("/metrics", _metrics(parts)),
         Route("/.well-known/oauth-protected-resource", _static(lambda: parts.protected_resource)),
         Route("/.well-known/jwks.json", _static(parts.jwks)),
-        Route("/oauth/token", token_endpoint(parts.token), methods=["POST"]),
     ]
+    if (issuer := parts.issuer_metadata) is not None:
+        routes.append(Route("/oauth/token", token_endpoint(parts.token), methods=["POST"]))
+        routes.append(Route("/.well-known/oauth-authorization-server", _static(lambda: issuer)))
     routes += parts.console()
     if parts.personas is not None:
         routes += [Route("/graphiql", _graphiql), Route("/graphiql/personas", _static(parts.personas))]

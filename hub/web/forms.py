@@ -2,8 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+import msgspec
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +14,7 @@ from hub.auditing.pdf import FormatUnavailableError, register_font
 from hub.auth.principal import Principal
 from hub.clock import Clock
 from hub.errors import RequestError, UnauthenticatedError
-from hub.schema.errors import STATUS
+from hub.schema.errors import EVERY_STATUS
 from hub.schema.request import GraphQLRequest
 from hub.schema.service import Answer
 from hub.web.graphql_endpoint import Service, Verifier, error_body
@@ -21,6 +23,8 @@ from hub.web.headers import RequestHeaders, cases_of, purpose_of, request_id_of
 from hub.web.negotiation import LEGACY
 from hub.web.strict_json import MalformedBodyError
 
+LOOKUP = """query HandoverFormLookup($case: ID!) { handoverForm(case: $case) { case } }"""
+"""Comes first: where there is no form, nobody is read, and no entry says so."""
 HANDOVER = """query HandoverForm($case: ID!, $number: String!) {
   handoverForm(case: $case) {
     case keyPerson office plannedRelease released certificate refused day mode escorts outcome happenedAt persons
@@ -31,12 +35,20 @@ HANDOVER = """query HandoverForm($case: ID!, $number: String!) {
 _CASE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-class FormForbiddenError(RequestError):
+class FormRefusedError(RequestError):
+    """`entry`: of the operation that was asked for it."""
+
+    def __init__(self, text: str, *, entry: str) -> None:
+        super().__init__(text)
+        self.entry = entry
+
+
+class FormForbiddenError(FormRefusedError):
     code = "FORBIDDEN"
     public = "This form is not for you."
 
 
-class NoFormError(RequestError):
+class NoFormError(FormRefusedError):
     code = "NOT_FOUND"
     public = "There is no such form, or it is not yours."
 
@@ -44,9 +56,6 @@ class NoFormError(RequestError):
 class FormUnavailableError(RequestError):
     code = "FORMAT_UNAVAILABLE"
     public = "This hub cannot draw forms: the extra `pdf` is not installed."
-
-
-_STATUS = {**STATUS, NoFormError.code: 404, FormUnavailableError.code: 501}
 
 
 class HandoverFormEndpoint:
@@ -78,41 +87,59 @@ class HandoverFormEndpoint:
             return Response(body, 401, {**shown, "WWW-Authenticate": self._challenge}, LEGACY)
         case = request.path_params["case"]
         try:
+            _check_that_it_draws()
             asked = _question(case, headers, shown["X-Request-Id"])
         except RequestError as error:
-            refusal = await self._service.refuse(principal, shown["X-Request-Id"], error)
-            return Response(refusal.body, refusal.status, shown, LEGACY)
+            return _refusal(await self._service.refuse(principal, shown["X-Request-Id"], error), shown)
         try:
             page = await self._page(principal, asked)
-        except RequestError as error:
-            return Response(error_body(error, shown["X-Request-Id"]), _STATUS[error.code], shown, LEGACY)
+        except FormRefusedError as error:
+            body = error_body(error, shown["X-Request-Id"], error.entry)
+            return Response(body, EVERY_STATUS[error.code], shown, LEGACY)
         if isinstance(page, Answer):
-            wait = {"Retry-After": str(page.retry_after_s)} if page.retry_after_s else {}
-            return Response(page.body, page.status, {**shown, **wait}, LEGACY)
+            return _refusal(page, shown)
         shown["Content-Disposition"] = f'attachment; filename="handover-form-{case}.pdf"'
         return Response(page, 200, shown, "application/pdf")
 
     async def _page(self, principal: Principal, asked: GraphQLRequest) -> bytes | Answer:
-        """The form; or the service's own refusal. Raises RequestError; by then the request has its entry."""
-        try:
-            register_font()
-        except FormatUnavailableError as error:
-            raise FormUnavailableError("extra") from error
-        given = await self._service.answer(principal, asked)
-        found = orjson.loads(given.body)
-        if given.status != 200:
-            if found["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED":
-                raise FormForbiddenError("not in the caller's view")
-            return given
-        data, hub = found.get("data") or {}, found["extensions"]["hub"]
-        if data.get("handoverForm") is None:
-            raise NoFormError("no form")
+        """The form; or the service's own refusal. Raises FormRefusedError; by then the request has its entry."""
+        there = await self._found(principal, msgspec.structs.replace(asked, query=LOOKUP))
+        if isinstance(there, Answer):
+            return there
+        found = await self._found(principal, asked)
+        if isinstance(found, Answer):
+            return found
+        data, hub = found["data"], found["extensions"]["hub"]
         denied = frozenset(each["coordinate"] for each in hub["denied"])
         printed = Printed(
             officer=principal.officer, agency=principal.agency, entry=hub["auditEntry"], at=self._clock.now()
         )
         rows = rows_of(data["handoverForm"], data["person"], denied)
         return await asyncio.to_thread(handover_pdf, rows, printed)
+
+    async def _found(self, principal: Principal, asked: GraphQLRequest) -> dict[str, Any] | Answer:
+        """What the service answers, if there is a form in it."""
+        given = await self._service.answer(principal, asked)
+        found: dict[str, Any] = orjson.loads(given.body)
+        if given.status != 200:
+            if found["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED":
+                raise FormForbiddenError("not in the caller's view", entry=found["extensions"]["hub"]["auditEntry"])
+            return given
+        if (found.get("data") or {}).get("handoverForm") is None:
+            raise NoFormError("no form", entry=found["extensions"]["hub"]["auditEntry"])
+        return found
+
+
+def _check_that_it_draws() -> None:
+    try:
+        register_font()
+    except FormatUnavailableError as error:
+        raise FormUnavailableError("extra") from error
+
+
+def _refusal(answer: Answer, shown: Mapping[str, str]) -> Response:
+    wait = {"Retry-After": str(answer.retry_after_s)} if answer.retry_after_s else {}
+    return Response(answer.body, answer.status, {**shown, **wait}, LEGACY)
 
 
 def _question(case: str, headers: RequestHeaders, request_id: str) -> GraphQLRequest:
@@ -121,7 +148,7 @@ def _question(case: str, headers: RequestHeaders, request_id: str) -> GraphQLReq
         raise MalformedBodyError("case")
     return GraphQLRequest(
         query=HANDOVER,
-        variables={"case": case, "number": case},
+        variables={"case": case, "number": case},  # the look-up leaves the second unused
         purpose=purpose_of(headers),
         cases=tuple(dict.fromkeys((case, *cases_of(headers)))),
         request_id=request_id,

@@ -223,5 +223,7 @@ async def _read(receive: Receive, headers: RequestHeaders) -> bytes:
             return bytes(body)
 
 
-def error_body(error: HubError, request_id: str) -> bytes:
-    return orjson.dumps({"errors": [request_error(error)], "extensions": {"hub": {"requestId": request_id}}})
+def error_body(error: HubError, request_id: str, entry: str | None = None) -> bytes:
+    """`entry`: that of the refusal, where it has one."""
+    hub = {"requestId": request_id, **({"auditEntry": entry} if entry else {})}
+    return orjson.dumps({"errors": [request_error(error)], "extensions": {"hub": hub}})

@@ -5,6 +5,7 @@ Sources: GraphQL over HTTP, RFC "Incremental Delivery over HTTP"; GraphQL over S
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +13,9 @@ from starlette.types import Receive, Send
 
 from hub.web.negotiation import EVENT_STREAM, MULTIPART
 from hub.web.presence import until_gone
+
+SEND_WITHIN_S = 30.0
+"""Who takes none of what is sent for so long is gone."""
 
 
 class Later(Protocol):
@@ -52,14 +56,21 @@ FRAMINGS = {
 """By media type. Payloads are JSON on one line, so none holds a line break or a boundary of its own."""
 
 
+class _ReaderGoneError(Exception):
+    """Nothing of what is sent is taken."""
+
+
 async def stream(framing: Framing, first: bytes, later: Later | None, receive: Receive, send: Send) -> None:
-    """Send `first`, unless it is empty, then each later payload as it comes; ends early if the caller goes away."""
+    """Send `first`, unless it is empty, then each later payload as it comes; ends early if the caller goes away
+    or reads no more.
+    """
     pump = asyncio.create_task(_pump(framing, first, later, send))
     gone = asyncio.create_task(until_gone(receive))
     try:
         await asyncio.wait([pump, gone], return_when=asyncio.FIRST_COMPLETED)
         if pump.done():
-            pump.result()
+            with suppress(_ReaderGoneError):
+                pump.result()
     finally:
         pump.cancel()
         gone.cancel()
@@ -70,7 +81,11 @@ async def stream(framing: Framing, first: bytes, later: Later | None, receive: R
 
 async def _pump(framing: Framing, first: bytes, later: Later | None, send: Send) -> None:
     async def chunk(body: bytes, *, more: bool = True) -> None:
-        await send({"type": "http.response.body", "body": body, "more_body": more})
+        try:
+            async with asyncio.timeout(SEND_WITHIN_S):
+                await send({"type": "http.response.body", "body": body, "more_body": more})
+        except TimeoutError as exc:
+            raise _ReaderGoneError from exc
 
     await chunk(framing.start + (framing.before + first + framing.after if first else b""))
     if later is not None:

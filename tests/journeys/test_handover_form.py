@@ -1,6 +1,7 @@
 """The form of a hand-over as a page: Chinese text that can be seen, an audit entry first, nothing for who may not."""
 
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 from shutil import which
 
@@ -81,12 +82,32 @@ def test_the_office_prints_the_form(demo, handed_over, tmp_path):
     assert {"HandoverForm.remarks", "Person.name"} <= set(full) | set(entry["persons"][-1]["full"])
 
 
+def assert_nothing_read(demo, reply):
+    """There is no form: the one entry of the request names nobody and no source."""
+    assert (reply.status, reply.code) == (404, "NOT_FOUND")
+    entry = demo.entry(reply.hub["auditEntry"])
+    assert (entry["persons"], entry["sources"]) == ([], [])
+    same = [each["id"] for each in demo.entries(entry["seq"] - 1) if each["requestId"] == reply.hub["requestId"]]
+    assert same == [entry["id"]]
+
+
+def test_the_digest_in_the_entry_is_of_the_data_and_not_of_the_page(demo, handed_over, tmp_path):
+    page = form(demo, "judicial-office", handed_over, **{"X-Request-Id": "form-digest"}).raw
+    (printed,) = [
+        entry for entry in demo.entries() if (entry["requestId"], entry["operation"]) == ("form-digest", "HandoverForm")
+    ]
+    assert printed["id"] in text_of(page, tmp_path)
+    assert printed["answerDigest"] != sha256(page).hexdigest()
+    assert printed["answerBytes"] != len(page)
+
+
 def test_whose_case_it_is_not_gets_nothing(demo, handed_over):
     assert form(demo, "county-office", handed_over).status == 200
     refused = form(demo, "tax", handed_over, "TAX_RELIEF")
     assert (refused.status, refused.code) == (403, "FORBIDDEN")
-    assert form(demo, "judicial-office", "C-none").status == 404
-    assert form(demo, "judicial-office", handed_over, "RELIEF").status == 404  # its words serve other purposes
+    assert demo.entry(refused.hub["auditEntry"])["outcome"] == "DENIED"
+    assert_nothing_read(demo, form(demo, "judicial-office", "C-none"))
+    assert_nothing_read(demo, form(demo, "judicial-office", handed_over, "RELIEF"))  # its words serve other purposes
     malformed = form(demo, "judicial-office", "a" * 65)
     assert (malformed.status, malformed.code) == (400, "BAD_REQUEST")
     assert demo.entry(malformed.json["extensions"]["hub"]["auditEntry"])["outcome"] == "DENIED"
@@ -94,8 +115,8 @@ def test_whose_case_it_is_not_gets_nothing(demo, handed_over):
     assert form(demo, "judicial-office", handed_over, Authorization="Bearer x").status == 401
     every = offices(demo)
     fresh = admitted(every, demo, 34)
-    assert form(demo, "prison", fresh).status == 404  # there is neither a plan nor an outcome
-    assert form(demo, "judicial-office", fresh).status == 404  # not yet this office's
+    assert_nothing_read(demo, form(demo, "prison", fresh))  # there is neither a plan nor an outcome
+    assert_nothing_read(demo, form(demo, "judicial-office", fresh))  # not yet this office's
 
 
 def test_chinese_text_is_drawn(demo, handed_over, tmp_path):

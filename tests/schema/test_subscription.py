@@ -25,6 +25,7 @@ from hub.rules import build_schema
 from hub.schema.cost import CostModel
 from hub.schema.course import Clerk, Course
 from hub.schema.documents import Documents
+from hub.schema.operations import VariablesError
 from hub.schema.request import GraphQLRequest
 from hub.schema.seats import Seats
 from hub.schema.subscription import EventParts, Events, Pulse
@@ -76,7 +77,9 @@ class World:
             )
         await Sequencer(self.store).run()
 
-    def events(self, text=CASES, *, purpose="HANDOVER", role="judicial-office", agency="justice", expires=3600):
+    def events(
+        self, text=CASES, *, purpose="HANDOVER", role="judicial-office", agency="justice", expires=3600, variables=None
+    ):
         principal = Principal(
             agency=agency,
             role=role,
@@ -88,8 +91,9 @@ class World:
             token_id="t",
             expires_at=int(self.clock.now().timestamp()) + expires,
         )
-        request = GraphQLRequest(query=text, request_id="r", purpose=purpose, events=True)
-        prepared = DOCUMENTS.prepare(text, None, {})
+        given = variables or {}
+        request = GraphQLRequest(query=text, request_id="r", purpose=purpose, events=True, variables=given)
+        prepared = DOCUMENTS.prepare(text, None, given)
         course = Course(principal=principal, request=request, started=0.0, prepared=prepared, judge=judge())
 
         async def pause(_seconds):
@@ -264,3 +268,70 @@ async def test_who_may_not_read_changes_may_not_subscribe(world):
     with pytest.raises(PurposeNotAllowedError):
         world.events(purpose="TAX_RELIEF").check()
     world.events().check()
+
+
+async def test_a_store_that_does_not_answer_at_the_beginning_is_waited_for(world):
+    events = world.events(expires=10**9)
+    whole, failed = events._parts.feed.head, []
+
+    async def head():
+        if len(failed) < 3:
+            failed.append(1)
+            raise StoreError("does not answer")
+        return await whole()
+
+    events._parts.feed.head = head
+    events.start("first")
+    stream = aiter(events)
+    waiting = asyncio.ensure_future(anext(stream))
+    while world.pauses < 6 and not waiting.done():
+        await asyncio.sleep(0.01)
+    await world.tell("case.PLACED")
+    assert json.loads(await waiting)["data"]["caseEvents"]["kind"] == "case.PLACED"
+    await stream.aclose()
+
+
+async def test_a_place_of_somebody_else_is_a_refusal_with_an_entry(world):
+    (refused,) = await payloads(world.events('subscription { caseEvents(after: "x") { kind } }'), parent="the-parent")
+    entry = refused["extensions"]["hub"]["auditEntry"]
+    (found,) = [each async for each in dump(world.store)]
+    assert (found["id"], found["parent"], found["outcome"], found["code"]) == (
+        entry,
+        "the-parent",
+        "DENIED",
+        "BAD_REQUEST",
+    )
+
+
+async def test_an_event_that_the_rules_permit_no_more_is_a_denial_with_an_entry(world):
+    await world.tell("case.VISITED")
+    await world.tell("case.PLACED", person="p2")
+    events = world.events('subscription { caseEvents(after: "0") { kind } }')
+    events.start("the-parent")
+    stream = aiter(events)
+    await anext(stream)
+    world.rules.closed = True
+    world.rules.policy_digest = "later"
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+    _, denied = [each async for each in dump(world.store)]
+    assert (denied["outcome"], denied["code"], denied["parent"]) == ("DENIED", "FORBIDDEN", "the-parent")
+    assert (denied["policyDigest"], denied["persons"]) == ("later", [])
+
+
+async def test_what_a_subscription_was_sent_and_does_not_use_is_not_kept(world):
+    text = "subscription ($after: String) { caseEvents(after: $after) { kind } }"
+    events = world.events(text, variables={"after": "0", "other": ["x"] * 1_000})
+    assert (events._course.request.query, dict(events._course.request.variables)) == ("", {"after": "0"})
+    await world.tell("case.VISITED")
+    assert len(await payloads(events, 1)) == 1
+
+
+async def test_variables_that_do_not_fit_are_refused_before_anything_is_open(world):
+    text = "subscription ($after: String) { caseEvents(after: $after) { kind } }"
+    with pytest.raises(VariablesError):
+        world.events(text, variables={"after": 5}).check()
+    world.events(text, variables={"after": None}).check()
+    (refused,) = await payloads(world.events(text, variables={"after": 5}))  # whoever opens it all the same
+    assert refused["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+    assert [each["id"] async for each in dump(world.store)] == [refused["extensions"]["hub"]["auditEntry"]]

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from hub.web import streaming
 from hub.web.negotiation import EVENT_STREAM, MULTIPART
 from hub.web.streaming import FRAMINGS, stream
 
@@ -97,3 +98,29 @@ async def test_a_server_that_stops_closes_it_too():
     with pytest.raises(asyncio.CancelledError):
         await task
     assert later.closed
+
+
+async def test_who_does_not_read_is_gone_after_a_while(monkeypatch):
+    """Else a reader that stops keeps its stream, and the seat of it, beyond the end of its token."""
+    monkeypatch.setattr(streaming, "SEND_WITHIN_S", 0.05)
+
+    async def send(_message: dict) -> None:
+        await asyncio.sleep(60)
+
+    later = Payloads(b"{2}", hangs=True)
+    async with asyncio.timeout(10):
+        await stream(FRAMINGS[EVENT_STREAM], b"{1}", later, Connection().receive, send)
+    assert later.closed
+
+
+async def test_a_stream_that_has_nothing_to_send_for_a_while_stays(monkeypatch):
+    monkeypatch.setattr(streaming, "SEND_WITHIN_S", 0.01)
+
+    class Slow(Payloads):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            await asyncio.sleep(0.05)
+            yield b"{2}"
+
+    connection = Connection()
+    await stream(FRAMINGS[EVENT_STREAM], b"{1}", Slow(), connection.receive, connection.send)
+    assert b"{2}" in connection.body
