@@ -1,6 +1,7 @@
 """What a case changes in who may see its person: the offices that answer or help (J), and the open case itself (C)."""
 
 from datetime import date
+from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -31,10 +32,15 @@ def reference(case_id: str, role: str) -> str:
     return case_id if AGENCY_OF.get(role) == JUSTICE else f"{case_id}.{role}"
 
 
-async def put_reach(connection: AsyncConnection, case: Case) -> None:
-    """Bring conditions J and C up to date with the case, inside its transaction."""
-    await _references(connection, case)
-    await _jurisdiction(connection, case.person_id)
+async def put_reach(connection: AsyncConnection, before: Case | None, after: Case) -> None:
+    """Bring conditions J and C up to date with a case, inside its transaction.
+
+    `before`: the case as it was under the same lock; None for a new one. Cost: none where they stay as they are.
+    """
+    if before is None or _references(before) != _references(after):
+        await _put_references(connection, before, after)
+    if before is None or (before.owned.tenures, before.owned.joint) != (after.owned.tenures, after.owned.joint):
+        await _put_jurisdiction(connection, after.person_id)
 
 
 async def put_reference(connection: AsyncConnection, case: Case, role: str) -> None:
@@ -48,9 +54,10 @@ async def put_reference(connection: AsyncConnection, case: Case, role: str) -> N
     await connection.execute(insert(case_reference).values(**row))
 
 
-async def _references(connection: AsyncConnection, case: Case) -> None:
+def _references(case: Case) -> list[dict[str, Any]]:
+    """Under which names who may cite the case."""
     told = {role for step in case.course.steps for role in TOLD.get(step.event.kind, ())}
-    rows = [
+    return [
         {
             "person_id": case.person_id,
             "case_id": reference(case.case_id, role),
@@ -60,15 +67,25 @@ async def _references(connection: AsyncConnection, case: Case) -> None:
         }
         for role in ("judicial-office", *sorted(told))
     ]
-    names = [row["case_id"] for row in rows]
-    every = (case_reference.c.person_id == case.person_id, case_reference.c.case_id.startswith(f"{case.case_id}."))
-    await connection.execute(update(case_reference).where(*every).values(open=not case.course.ended))
-    mine = (case_reference.c.person_id == case.person_id, case_reference.c.case_id.in_(names))
+
+
+async def _put_references(connection: AsyncConnection, before: Case | None, after: Case) -> None:
+    rows = _references(after)
+    if before is not None and before.course.ended != after.course.ended:
+        every = (
+            case_reference.c.person_id == after.person_id,
+            case_reference.c.case_id.startswith(f"{after.case_id}."),
+        )
+        await connection.execute(update(case_reference).where(*every).values(open=not after.course.ended))
+    mine = (
+        case_reference.c.person_id == after.person_id,
+        case_reference.c.case_id.in_([row["case_id"] for row in rows]),
+    )
     await connection.execute(delete(case_reference).where(*mine))
     await connection.execute(insert(case_reference), rows)
 
 
-async def _jurisdiction(connection: AsyncConnection, person_id: str) -> None:
+async def _put_jurisdiction(connection: AsyncConnection, person_id: str) -> None:
     """One row a region in which an office answers or helps, with the last day of the last of them."""
     held = await connection.execute(select(case_office).where(case_office.c.person_id == person_id))
     regions: dict[str, tuple[date, date | None]] = {}
