@@ -192,6 +192,7 @@ async def load(folder: Path, url: str, options: argparse.Namespace, parts: Parts
     follower = asyncio.create_task(follow(plain, stop, told))
     tokens = {name: known["token"] for name, known in held["personas"].items()}
     clients = Load(held["url"], tokens, held["people"]["in"] + held["people"]["out"])
+    await clients.warm()
     await clients.run(10, options.warm)
     connection = await asyncpg.connect(plain)
     try:

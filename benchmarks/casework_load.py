@@ -92,6 +92,12 @@ class Load:
         self.again = 0
         self._persons = [Person(number) for number in numbers]
 
+    async def warm(self) -> None:
+        """One whole course, so that the views of all offices are made."""
+        async with aiohttp.ClientSession() as session:
+            for _ in COURSE:
+                await self._next(session, self._persons[-1])
+
     async def run(self, rate: float, seconds: float) -> tuple[list[float], float]:
         """Seconds that each command took from when it was due, and seconds until the last was answered."""
         took: list[float] = []

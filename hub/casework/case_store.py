@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import orjson
-from sqlalchemy import BigInteger, and_, bindparam, delete, insert, literal, select, union_all, update
+from sqlalchemy import BigInteger, Table, and_, bindparam, delete, insert, literal, select, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -144,9 +144,12 @@ class CaseStore:
             whose = {"person": values.pop("person_id"), "case": values.pop("case_id")}
             await connection.execute(_CHANGE, {**values, **whose})
         if before is None or before.owned != after.owned:
-            await connection.execute(delete(case_office).where(_of(case_office, after.person_id, after.case_id)))
-            if rows := _office_rows(after):
-                await connection.execute(insert(case_office), rows)
+            rows, kept = _office_rows(after), len(_office_rows(before)) if before else 0
+            if rows:
+                await connection.execute(_OFFICES[connection.dialect.name], rows)
+            if len(rows) < kept:
+                mine = _of(case_office, after.person_id, after.case_id)
+                await connection.execute(delete(case_office).where(mine, case_office.c.place >= len(rows)))
         await self._put_deadlines(connection, before, after)
 
     async def _put_deadlines(self, connection: AsyncConnection, before: Case | None, after: Case) -> None:
@@ -189,10 +192,10 @@ def _held() -> Any:
     return union_all(events, alarms.where(_of(case_deadline, *whose)))
 
 
-def _upsert(dialect: Any) -> Any:
-    put = dialect.insert(case_deadline)
-    keys = [column.name for column in case_deadline.primary_key]
-    rest = {column.name: put.excluded[column.name] for column in case_deadline.columns if column.name not in keys}
+def _upsert(dialect: Any, table: Table) -> Any:
+    put = dialect.insert(table)
+    keys = [column.name for column in table.primary_key]
+    rest = {column.name: put.excluded[column.name] for column in table.columns if column.name not in keys}
     return put.on_conflict_do_update(index_elements=keys, set_=rest)
 
 
@@ -208,7 +211,8 @@ _CHANGE = (
     .where(_of(case_record, bindparam("person"), bindparam("case")))
     .values({column.name: bindparam(column.name) for column in case_record.c if column.name not in _FIXED})
 )
-_DEADLINES = {"sqlite": _upsert(sqlite), "postgresql": _upsert(postgresql)}
+_DEADLINES = {"sqlite": _upsert(sqlite, case_deadline), "postgresql": _upsert(postgresql, case_deadline)}
+_OFFICES = {"sqlite": _upsert(sqlite, case_office), "postgresql": _upsert(postgresql, case_office)}
 
 
 def _deadline(case: Case, step: str, anchor: str) -> Any:
