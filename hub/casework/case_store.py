@@ -153,12 +153,13 @@ class CaseStore:
         await self._put_deadlines(connection, before, after)
 
     async def _put_deadlines(self, connection: AsyncConnection, before: Case | None, after: Case) -> None:
+        whose = {"person": after.person_id, "case": after.case_id}
         office, region = after.owned.accountable, after.facts.region
         moved = before is None or (before.owned.accountable, before.facts.region) != (office, region)
         old = {(made.step, made.anchor): made for made in before.docket} if before else {}
         new = {(made.step, made.anchor): made for made in after.docket}
-        for key in old.keys() - new.keys():
-            await connection.execute(delete(case_deadline).where(_deadline(after, *key)))
+        if gone := [{**whose, "its_step": step, "its_anchor": anchor} for step, anchor in old.keys() - new.keys()]:
+            await connection.execute(_DROP, gone)
         rows: list[dict[str, Any]] = []
         for key, made in new.items():
             if old.get(key) == made and not moved:
@@ -212,12 +213,12 @@ _CHANGE = (
     .values({column.name: bindparam(column.name) for column in case_record.c if column.name not in _FIXED})
 )
 _DEADLINES = {"sqlite": _upsert(sqlite, case_deadline), "postgresql": _upsert(postgresql, case_deadline)}
+_DROP = delete(case_deadline).where(
+    _of(case_deadline, bindparam("person"), bindparam("case")),
+    case_deadline.c.step == bindparam("its_step"),
+    case_deadline.c.anchor == bindparam("its_anchor"),
+)
 _OFFICES = {"sqlite": _upsert(sqlite, case_office), "postgresql": _upsert(postgresql, case_office)}
-
-
-def _deadline(case: Case, step: str, anchor: str) -> Any:
-    columns = case_deadline.c
-    return and_(_of(case_deadline, case.person_id, case.case_id), columns.step == step, columns.anchor == anchor)
 
 
 def moment(microseconds: int) -> datetime:
