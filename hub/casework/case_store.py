@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 import orjson
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import BigInteger, Table, and_, bindparam, delete, insert, literal, select, union_all, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -58,18 +59,18 @@ class CaseStore:
 
     async def load(self, connection: AsyncConnection, person_id: str, case_id: str, *, lock: bool) -> Case | None:
         """The case with all its events; `lock` keeps other writers of it waiting until the transaction ends."""
-        record = select(case_record.c.revision).where(_of(case_record, person_id, case_id))
-        revision = (await connection.execute(record.with_for_update() if lock else record)).scalar()
+        whose = {"person": person_id, "case": case_id}
+        revision = (await connection.execute(_LOCKED if lock else _REVISION, whose)).scalar()
         if revision is None:
             return None
-        rows = (await connection.execute(select(case_event).where(_of(case_event, person_id, case_id)))).all()
-        told_rows = await connection.execute(
-            select(case_deadline.c.step, case_deadline.c.anchor, case_deadline.c.told).where(
-                _of(case_deadline, person_id, case_id)
-            )
-        )
-        told = {(row.step, row.anchor): row.told for row in told_rows}
-        return self._case(person_id, case_id, revision, [_event(row) for row in rows], told)
+        events: list[CaseEvent] = []
+        told: dict[tuple[str, str], int] = {}
+        for row in await connection.execute(_HELD, whose):
+            if row.part == "d":
+                told[row.event_id, row.kind] = row.happened_us
+            else:
+                events.append(_event(row))
+        return self._case(person_id, case_id, revision, events, told)
 
     async def add(
         self,
@@ -86,19 +87,33 @@ class CaseStore:
         An event id that the case has already is left as it is, so that a repeated delivery has no effect.
         """
         before = await self.load(connection, person_id, case_id, lock=True)
+        whose = (person_id, case_id)
+        return before, await self.extend(connection, before, whose, events, entry_id=entry_id, now_us=now_us)
+
+    async def extend(
+        self,
+        connection: AsyncConnection,
+        before: Case | None,
+        whose: tuple[str, str],
+        events: Sequence[NewEvent],
+        *,
+        entry_id: str,
+        now_us: int,
+    ) -> Case:
+        """As `add`, for a case loaded with `lock` in this transaction (None: it is new). `whose`: person, case."""
+        person_id, case_id = whose
         known = {step.event.event_id for step in before.course.steps} if before else set()
         fresh = [new for new in events if new.event.event_id not in known]
         if before is not None and not fresh:
-            return before, before
-        for new in fresh:
-            await connection.execute(insert(case_event).values(**_event_row(person_id, case_id, new, entry_id)))
+            return before
+        await connection.execute(_ADD, [_event_row(person_id, case_id, new, entry_id) for new in fresh])
         all_events = [step.event for step in before.course.steps] if before else []
         all_events += [new.event for new in fresh]
         after = self._case(
             person_id, case_id, before.revision + 1 if before else 1, all_events, before.told if before else {}
         )
         await self._put(connection, before, after, now_us)
-        return before, after
+        return after
 
     def _case(
         self,
@@ -124,45 +139,86 @@ class CaseStore:
     async def _put(self, connection: AsyncConnection, before: Case | None, after: Case, now_us: int) -> None:
         values = _record_row(after, now_us)
         if before is None:
-            await connection.execute(insert(case_record).values(**values, opened_us=now_us))
+            await connection.execute(_OPEN, {**values, "opened_us": now_us})
         else:
-            await connection.execute(
-                update(case_record).where(_of(case_record, after.person_id, after.case_id)).values(**values)
-            )
+            whose = {"person": values.pop("person_id"), "case": values.pop("case_id")}
+            await connection.execute(_CHANGE, {**values, **whose})
         if before is None or before.owned != after.owned:
-            await connection.execute(delete(case_office).where(_of(case_office, after.person_id, after.case_id)))
-            if rows := _office_rows(after):
-                await connection.execute(insert(case_office), rows)
+            rows, kept = _office_rows(after), len(_office_rows(before)) if before else 0
+            if rows:
+                await connection.execute(_OFFICES[connection.dialect.name], rows)
+            if len(rows) < kept:
+                mine = _of(case_office, after.person_id, after.case_id)
+                await connection.execute(delete(case_office).where(mine, case_office.c.place >= len(rows)))
         await self._put_deadlines(connection, before, after)
 
     async def _put_deadlines(self, connection: AsyncConnection, before: Case | None, after: Case) -> None:
+        whose = {"person": after.person_id, "case": after.case_id}
         office, region = after.owned.accountable, after.facts.region
         moved = before is None or (before.owned.accountable, before.facts.region) != (office, region)
         old = {(made.step, made.anchor): made for made in before.docket} if before else {}
         new = {(made.step, made.anchor): made for made in after.docket}
-        for key in old.keys() - new.keys():
-            await connection.execute(delete(case_deadline).where(_deadline(after, *key)))
-        fresh: list[dict[str, Any]] = []
+        if gone := [{**whose, "its_step": step, "its_anchor": anchor} for step, anchor in old.keys() - new.keys()]:
+            await connection.execute(_DROP, gone)
+        rows: list[dict[str, Any]] = []
         for key, made in new.items():
             if old.get(key) == made and not moved:
                 continue
             same_days = key in old and old[key].due == made.due
-            row = _deadline_row(after, made, after.told.get(key, 0) if same_days else 0)
-            if key in old:
-                await connection.execute(update(case_deadline).where(_deadline(after, *key)).values(**row))
-            else:
-                fresh.append(row)
-        if fresh:
-            await connection.execute(insert(case_deadline), fresh)
+            rows.append(_deadline_row(after, made, after.told.get(key, 0) if same_days else 0))
+        if rows:
+            await connection.execute(_DEADLINES[connection.dialect.name], rows)
 
 
-def _of(table: Any, person_id: str, case_id: str) -> Any:
+def _of(table: Any, person_id: Any, case_id: Any) -> Any:
     return and_(table.c.person_id == person_id, table.c.case_id == case_id)
 
 
-def _deadline(case: Case, step: str, anchor: str) -> Any:
-    columns = case_deadline.c
-    return and_(_of(case_deadline, case.person_id, case.case_id), columns.step == step, columns.anchor == anchor)
+def _held() -> Any:
+    """All that a case rests on in one round trip: its events, and how many alarms of its deadlines have gone out."""
+    event, alarm = case_event.c, case_deadline.c
+    whose: Any = (bindparam("person"), bindparam("case"))
+    events = select(
+        literal("e").label("part"),
+        event.event_id,
+        event.kind,
+        event.happened_us,
+        event.recorded_us,
+        event.received_us,
+        event.office,
+        event.data,
+    ).where(_of(case_event, *whose))
+    none, blank = literal(0, BigInteger), literal("")
+    alarms = select(literal("d"), alarm.step, alarm.anchor, alarm.told, none, none, blank, blank)
+    return union_all(events, alarms.where(_of(case_deadline, *whose)))
+
+
+def _upsert(dialect: Any, table: Table) -> Any:
+    put = dialect.insert(table)
+    keys = [column.name for column in table.primary_key]
+    rest = {column.name: put.excluded[column.name] for column in table.columns if column.name not in keys}
+    return put.on_conflict_do_update(index_elements=keys, set_=rest)
+
+
+# Statements are made once: SQLAlchemy needs as long for making one as the database for running it.
+_REVISION = select(case_record.c.revision).where(_of(case_record, bindparam("person"), bindparam("case")))
+_LOCKED = _REVISION.with_for_update()
+_HELD = _held()
+_ADD = insert(case_event)
+_OPEN = insert(case_record)
+_FIXED = ("person_id", "case_id", "opened_us")
+_CHANGE = (
+    update(case_record)
+    .where(_of(case_record, bindparam("person"), bindparam("case")))
+    .values({column.name: bindparam(column.name) for column in case_record.c if column.name not in _FIXED})
+)
+_DEADLINES = {"sqlite": _upsert(sqlite, case_deadline), "postgresql": _upsert(postgresql, case_deadline)}
+_DROP = delete(case_deadline).where(
+    _of(case_deadline, bindparam("person"), bindparam("case")),
+    case_deadline.c.step == bindparam("its_step"),
+    case_deadline.c.anchor == bindparam("its_anchor"),
+)
+_OFFICES = {"sqlite": _upsert(sqlite, case_office), "postgresql": _upsert(postgresql, case_office)}
 
 
 def moment(microseconds: int) -> datetime:

@@ -4,7 +4,7 @@ A command is one declaration and one handler. A handler gets a `Work`, which is 
 receipt that the caller is shown; it raises `Refusal` to undo what it did and answer a problem instead.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -17,7 +17,7 @@ from hub.auth.principal import Principal
 from hub.casework.ports import Sealer
 from hub.crypto.envelope import Place
 from hub.domain.agencies import HUB
-from hub.events.outbox import put
+from hub.events.outbox import News, put_all
 
 
 class ProblemCode(StrEnum):
@@ -101,17 +101,12 @@ class Work:
         def sealed(row: str) -> bytes | None:
             return None if personal is None else self.seal("outbox", "body_sealed", row, personal)
 
-        await put(
-            self.connection,
-            person_key=person_key,
-            recipient=recipient,
-            office=office,
-            kind=kind,
-            body=body,
-            entry_id=self.entry_id,
-            happened_us=self.now_us,
-            seal=sealed,
-        )
+        news = News(recipient=recipient, office=office, kind=kind, body=body, seal=sealed)
+        await self.tell_all(person_key, [news])
+
+    async def tell_all(self, person_key: str, news: Sequence[News]) -> None:
+        """Put events about one person into the outbox, in their order."""
+        await put_all(self.connection, person_key, news, entry_id=self.entry_id, happened_us=self.now_us)
 
 
 Handler = Callable[[Work], Awaitable[Mapping[str, Any]]]

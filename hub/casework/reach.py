@@ -1,8 +1,10 @@
 """What a case changes in who may see its person: the offices that answer or help (J), and the open case itself (C)."""
 
 from datetime import date
+from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.casework.case_store import Case, moment
@@ -26,15 +28,36 @@ AGENCY_OF = {
 """Agency of a role that has offices."""
 
 
+def _upsert(dialect: Any) -> Any:
+    put = dialect.insert(case_reference)
+    rest = {name: put.excluded[name] for name in ("agency", "region", "open")}
+    return put.on_conflict_do_update(index_elements=["person_id", "case_id"], set_=rest)
+
+
+_REFER = {"sqlite": _upsert(sqlite), "postgresql": _upsert(postgresql)}
+_OFFICES = (
+    select(case_office.c.office, case_office.c.since_us, case_office.c.until_us, person.c.sex, person.c.vaulted)
+    .select_from(case_office.outerjoin(person, person.c.person_id == case_office.c.person_id))
+    .where(case_office.c.person_id == bindparam("person"))
+)
+_LEAVE = delete(jurisdiction).where(jurisdiction.c.person_id == bindparam("person"), jurisdiction.c.kind == CASE_KIND)
+_REACH = insert(jurisdiction)
+
+
 def reference(case_id: str, role: str) -> str:
     """The name under which the officers of another agency cite a case (`Hub-Case`)."""
     return case_id if AGENCY_OF.get(role) == JUSTICE else f"{case_id}.{role}"
 
 
-async def put_reach(connection: AsyncConnection, case: Case) -> None:
-    """Bring conditions J and C up to date with the case, inside its transaction."""
-    await _references(connection, case)
-    await _jurisdiction(connection, case.person_id)
+async def put_reach(connection: AsyncConnection, before: Case | None, after: Case) -> None:
+    """Bring conditions J and C up to date with a case, inside its transaction.
+
+    `before`: the case as it was under the same lock; None for a new one. Cost: none where they stay as they are.
+    """
+    if before is None or _references(before) != _references(after):
+        await _put_references(connection, before, after)
+    if before is None or (before.owned.tenures, before.owned.joint) != (after.owned.tenures, after.owned.joint):
+        await _put_jurisdiction(connection, after.person_id)
 
 
 async def put_reference(connection: AsyncConnection, case: Case, role: str) -> None:
@@ -48,9 +71,10 @@ async def put_reference(connection: AsyncConnection, case: Case, role: str) -> N
     await connection.execute(insert(case_reference).values(**row))
 
 
-async def _references(connection: AsyncConnection, case: Case) -> None:
+def _references(case: Case) -> list[dict[str, Any]]:
+    """Under which names who may cite the case."""
     told = {role for step in case.course.steps for role in TOLD.get(step.event.kind, ())}
-    rows = [
+    return [
         {
             "person_id": case.person_id,
             "case_id": reference(case.case_id, role),
@@ -60,17 +84,22 @@ async def _references(connection: AsyncConnection, case: Case) -> None:
         }
         for role in ("judicial-office", *sorted(told))
     ]
-    names = [row["case_id"] for row in rows]
-    every = (case_reference.c.person_id == case.person_id, case_reference.c.case_id.startswith(f"{case.case_id}."))
-    await connection.execute(update(case_reference).where(*every).values(open=not case.course.ended))
-    mine = (case_reference.c.person_id == case.person_id, case_reference.c.case_id.in_(names))
-    await connection.execute(delete(case_reference).where(*mine))
-    await connection.execute(insert(case_reference), rows)
 
 
-async def _jurisdiction(connection: AsyncConnection, person_id: str) -> None:
+async def _put_references(connection: AsyncConnection, before: Case | None, after: Case) -> None:
+    rows = _references(after)
+    if before is not None and before.course.ended != after.course.ended:
+        every = (
+            case_reference.c.person_id == after.person_id,
+            case_reference.c.case_id.startswith(f"{after.case_id}."),
+        )
+        await connection.execute(update(case_reference).where(*every).values(open=not after.course.ended))
+    await connection.execute(_REFER[connection.dialect.name], rows)
+
+
+async def _put_jurisdiction(connection: AsyncConnection, person_id: str) -> None:
     """One row a region in which an office answers or helps, with the last day of the last of them."""
-    held = await connection.execute(select(case_office).where(case_office.c.person_id == person_id))
+    held = (await connection.execute(_OFFICES, {"person": person_id})).all()
     regions: dict[str, tuple[date, date | None]] = {}
     for row in held:
         region = region_of(row.office)
@@ -80,10 +109,7 @@ async def _jurisdiction(connection: AsyncConnection, person_id: str) -> None:
             start = min(start, before[0])
             end = None if end is None or before[1] is None else max(end, before[1])
         regions[region] = (start, end)
-    known = select(person.c.sex, person.c.vaulted).where(person.c.person_id == person_id)
-    found = (await connection.execute(known)).first()
-    mine = (jurisdiction.c.person_id == person_id, jurisdiction.c.kind == CASE_KIND)
-    await connection.execute(delete(jurisdiction).where(*mine))
+    await connection.execute(_LEAVE, {"person": person_id})
     rows = [
         {
             "person_id": person_id,
@@ -91,11 +117,11 @@ async def _jurisdiction(connection: AsyncConnection, person_id: str) -> None:
             "kind": CASE_KIND,
             "valid_from": start,
             "valid_to": end,
-            "sex": found.sex if found else None,
-            "vaulted": found.vaulted if found else False,
+            "sex": held[0].sex,
+            "vaulted": bool(held[0].vaulted),  # None for somebody whom the index does not know
         }
         for region, (start, end) in regions.items()
         if len(region.rstrip("0")) > 2  # a province is nobody's jurisdiction over one person
     ]
     if rows:
-        await connection.execute(insert(jurisdiction), rows)
+        await connection.execute(_REACH, rows)

@@ -1,7 +1,8 @@
 """Runs commands: each has one effect, however often and however parallel it is sent, and none without an audit entry.
 
 Order of one command: the rules are asked; its audit entry (kind `command` or `approval`) is durable; one transaction
-writes the row that claims the mutation id, what the handler changes, its outbox events and the receipt. So nothing is
+writes what the handler changes, its outbox events, and the row that claims the mutation id and keeps the receipt; where
+the id is claimed already, nothing of it stays. A refusal undoes the transaction and is kept by another. So nothing is
 ever visible whose entry is not in the log; an entry without a row of the same id says that the effect did not happen
 (docs/adr/0011-commands.md).
 """
@@ -11,9 +12,10 @@ from typing import Any
 
 import msgspec
 import orjson
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.audit.entry import Draft, Outcome, Pattern
 from hub.audit.log import AuditLog
@@ -28,6 +30,13 @@ from hub.store.engine import Store
 MAX_ATTEMPTS = 8
 """Times that another command on the same person may be faster before this one gives up."""
 MAX_MUTATION_ID = 128
+_EARLIER = select(command.c.input_digest, command.c.result, command.c.entry_id).where(
+    *(command.c[name] == bindparam(name) for name in ("agency", "client", "officer", "mutation_id"))
+)
+
+
+class _TakenError(Exception):
+    """The mutation id belongs to an earlier command."""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +68,9 @@ class Runner:
         self._sealer = sealer
         self._names = names
         self._clock = clock
-        self._insert = (sqlite if store.dialect == "sqlite" else postgresql).insert
+        insert = (sqlite if store.dialect == "sqlite" else postgresql).insert
+        self._claim = insert(command).on_conflict_do_nothing()
+        self._earlier = store.driver.prepare(_EARLIER)
 
     async def run(self, call: Call) -> Done:
         """Give one command.
@@ -87,10 +98,10 @@ class Runner:
             except StoreError as error:
                 if attempt + 1 == MAX_ATTEMPTS or not _overtaken(error):
                     raise
-                continue
+                done = None
             if done is not None:
                 return done
-            kept = await self._kept(call)  # another was first with this id
+            kept = await self._kept(call)  # another was faster, perhaps with this id
             if kept is not None:
                 return _again(kept, call, digest, policies)
         raise StoreError("other commands leave no gap")
@@ -100,32 +111,35 @@ class Runner:
     ) -> Done | None:
         """One transaction; None if the mutation id is taken."""
         now_us = microseconds(self._clock.now())
-        async with self._store.write() as connection:
-            claim = self._insert(command).values(
-                agency=call.principal.agency,
-                client=call.principal.client,
-                officer=call.principal.officer,
-                mutation_id=call.mutation_id,
-                name=call.name,
-                input_digest=digest,
-                entry_id=entry_id,
-                commanded_us=now_us,
-                result="",
-            )
-            if not (await connection.execute(claim.on_conflict_do_nothing())).rowcount:
-                return None
-            work = Work(connection=connection, call=call, entry_id=entry_id, now_us=now_us, sealer=self._sealer)
-            result: dict[str, Any]
+        result: dict[str, Any] = {}
+        row = {**_mine(call), "name": call.name, "input_digest": digest, "entry_id": entry_id, "commanded_us": now_us}
+        try:
+            async with self._store.write() as connection:
+                work = Work(connection=connection, call=call, entry_id=entry_id, now_us=now_us, sealer=self._sealer)
+                result["receipt"] = await item.handler(work)
+                await self._keep(connection, row, result)
+        except Refusal as refusal:
+            result = {"problem": _problem(refusal)}
             try:
-                async with connection.begin_nested():
-                    result = {"receipt": await item.handler(work)}
-            except Refusal as refusal:
-                result = {"problem": _problem(refusal)}
-            done = command.update().where(*_mine(call)).values(result=orjson.dumps(result).decode())
-            await connection.execute(done)
-            failpoint("command.before-commit")
+                async with self._store.write() as connection:
+                    await self._keep(connection, row, result)
+            except _TakenError:
+                return None
+        except _TakenError:
+            return None
         failpoint("command.after-commit")
         return Done(receipt=result.get("receipt"), problem=result.get("problem"), entry_id=entry_id, policies=policies)
+
+    async def _keep(self, connection: AsyncConnection, row: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+        """Claim the mutation id with what came of it; waits for whoever is about to.
+
+        Raises:
+            _TakenError: the id is claimed; what was done in this transaction must be undone.
+        """
+        values = {**row, "result": orjson.dumps(result).decode()}
+        if not (await connection.execute(self._claim, values)).rowcount:
+            raise _TakenError
+        failpoint("command.before-commit")
 
     def _permitted(self, item: Command, call: Call) -> tuple[str, ...]:
         facts, own = item.facing(call)
@@ -146,10 +160,8 @@ class Runner:
 
     async def _kept(self, call: Call) -> tuple[str, str, str] | None:
         """(name and digest, result, entry) of an earlier command with this id."""
-        wanted = select(command.c.input_digest, command.c.result, command.c.entry_id).where(*_mine(call))
-        async with self._store.read() as connection:
-            row = (await connection.execute(wanted)).first()
-        return None if row is None else (row[0], row[1], row[2])
+        rows = await self._store.driver.rows(self._earlier, _mine(call))
+        return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
 
     async def _record(self, item: Command, call: Call, policies: tuple[str, ...]) -> str:
         principal = call.principal
@@ -174,14 +186,15 @@ class Runner:
         return (await self._log.append(draft)).entry_id
 
 
-def _mine(call: Call) -> tuple[Any, ...]:
+def _mine(call: Call) -> dict[str, str]:
+    """What makes a command the same one."""
     principal = call.principal
-    return (
-        command.c.agency == principal.agency,
-        command.c.client == principal.client,
-        command.c.officer == principal.officer,
-        command.c.mutation_id == call.mutation_id,
-    )
+    return {
+        "agency": principal.agency,
+        "client": principal.client,
+        "officer": principal.officer,
+        "mutation_id": call.mutation_id,
+    }
 
 
 def _again(kept: tuple[str, str, str], call: Call, digest: str, policies: tuple[str, ...]) -> Done:

@@ -6,8 +6,9 @@ the same transaction as the notices. A worker that is killed in between leaves t
 
 from collections.abc import Awaitable, Callable
 from datetime import date
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.casework.alarms import AlarmKind, due_alarms, next_alarm
@@ -28,6 +29,11 @@ Record = Callable[[str, str], Awaitable[str]]
 
 HUB_OFFICE = "hub/000000"  # author of what the hub does by itself
 BATCH = 200
+_COUNT = (
+    update(case_deadline)
+    .where(*(case_deadline.c[name] == bindparam(f"its_{name}") for name in ("person_id", "case_id", "step", "anchor")))
+    .values(told=bindparam("told"), next_day=bindparam("next_day"))
+)
 
 
 class Supervision:
@@ -65,6 +71,7 @@ class Supervision:
                 return 0
             sent = 0
             automatic: list[NewEvent] = []
+            counted: list[dict[str, Any]] = []
             for deadline in case.docket:
                 told = case.told.get((deadline.step, deadline.anchor), 0)
                 due = due_alarms(deadline, told, day)
@@ -75,8 +82,10 @@ class Supervision:
                         await self._tell(connection, person_id, notice)
                     if alarm.kind is AlarmKind.AUTOMATIC and alarm.event is not None:
                         automatic.append(NewEvent(event=self._own(alarm.event, deadline)))
-                await self._count(connection, case, deadline, told + len(due))
+                counted.append(_counted(case, deadline, told + len(due)))
                 sent += len(due)
+            if counted:
+                await connection.execute(_COUNT, counted)
             failpoint("supervision.before-commit")
             if automatic and entry_id is not None:
                 await self._add(connection, case, automatic, entry_id)
@@ -92,16 +101,6 @@ class Supervision:
                 if alarm.kind is AlarmKind.AUTOMATIC and alarm.event is not None:
                     return await self._record(person_id, alarm.event)
         return None
-
-    async def _count(self, connection: AsyncConnection, case: Case, deadline: Deadline, told: int) -> None:
-        where = [
-            case_deadline.c.person_id == case.person_id,
-            case_deadline.c.case_id == case.case_id,
-            case_deadline.c.step == deadline.step,
-            case_deadline.c.anchor == deadline.anchor,
-        ]
-        values = {"told": told, "next_day": next_alarm(deadline, told)}
-        await connection.execute(update(case_deadline).where(*where).values(**values))
 
     async def _add(self, connection: AsyncConnection, case: Case, events: list[NewEvent], entry_id: str) -> None:
         now_us = microseconds(self._clock.now())
@@ -123,3 +122,10 @@ class Supervision:
             office=HUB_OFFICE,
             data={"deadline": deadline.step},
         )
+
+
+def _counted(case: Case, deadline: Deadline, told: int) -> dict[str, Any]:
+    """How many alarms of a deadline have gone out, for `_COUNT`."""
+    whose = {"its_person_id": case.person_id, "its_case_id": case.case_id}
+    its = {"its_step": deadline.step, "its_anchor": deadline.anchor}
+    return {**whose, **its, "told": told, "next_day": next_alarm(deadline, told)}

@@ -184,10 +184,10 @@ class Sweeps:
             if found is not None:
                 event = self._event(agency, watch, case_id, turns, found)
                 now_us = microseconds(self._clock.now())
-                _, after = await self._cases.add(
-                    connection, person, case_id, [NewEvent(event=event)], entry_id=entry_id, now_us=now_us
+                after = await self._cases.extend(
+                    connection, case, (person, case_id), [NewEvent(event=event)], entry_id=entry_id, now_us=now_us
                 )
-                await put_reach(connection, after)
+                await put_reach(connection, case, after)
                 for notice in of_event(after, event):
                     await self._tell(connection, person, notice)
             row = self._row(agency, watch, person, case_id, digest, turns)

@@ -65,7 +65,7 @@ async def open_cases(hub: Hub, persons: Sequence[str]) -> int:
             events = [NewEvent(event=_event(case_id, order, said, release)) for order, said in enumerate(story)]
             now_us = microseconds(now)
             _, case = await cases.add(connection, person, case_id, events, entry_id="demo", now_us=now_us)
-            await put_reach(connection, case)
+            await put_reach(connection, None, case)
             made += 1
     return made
 

@@ -5,13 +5,15 @@ repeats by `webhook-id`, which is the same for every attempt.
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
+import msgspec
 import orjson
 import structlog
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, bindparam, select, update
 from sqlalchemy.orm import aliased
 from standardwebhooks import Webhook
 
@@ -27,10 +29,65 @@ RETRY_AFTER_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Seconds from one attempt to the next (as Standard Webhooks advises); after the last the event is a dead letter."""
 DISABLED_AFTER = 30  # failures in a row
 TIMEOUT_S = 10.0
-BATCH = 100
+TOGETHER = 20
+"""Events that are sent to an endpoint at a time at most, each of another person."""
 NOTICE = "webhook.disabled"
 
 _log = structlog.get_logger(__name__)
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt at sending an event: the how-manieth it was, and the status of the answer or what went wrong."""
+
+    position: int
+    number: int
+    answer: str
+
+    @property
+    def delivered(self) -> bool:
+        return self.answer.isdigit() and self.answer.startswith("2")
+
+    def outcome(self, now_us: int) -> dict[str, Any]:
+        """What is written down of it: over, tried again later, or laid aside."""
+        dead = not self.delivered and self.number > len(RETRY_AFTER_S)
+        later = None if self.delivered or dead else now_us + RETRY_AFTER_S[self.number - 1] * 1_000_000
+        return {
+            "its_position": self.position,
+            "attempts": self.number,
+            "answer": self.answer,
+            "dead": dead,
+            "next_us": later,
+            "delivered_us": now_us if self.delivered else None,
+        }
+
+
+def _due() -> Any:
+    earlier = aliased(delivery)
+    waits = (
+        select(earlier.c.position)
+        .where(
+            earlier.c.webhook_id == delivery.c.webhook_id,
+            earlier.c.person_key == delivery.c.person_key,
+            earlier.c.position < delivery.c.position,
+            earlier.c.next_us.is_not(None),
+        )
+        .exists()
+    )
+    return (
+        select(outbox)
+        .join(delivery, outbox.c.position == delivery.c.position)
+        .where(delivery.c.webhook_id == bindparam("endpoint"), delivery.c.next_us <= bindparam("now"), ~waits)
+        .order_by(delivery.c.position)
+        .limit(bindparam("most"))
+    )
+
+
+_DUE = _due()
+_NOTE = (
+    update(delivery)
+    .where(delivery.c.webhook_id == bindparam("its_endpoint"), delivery.c.position == bindparam("its_position"))
+    .values({name: bindparam(name) for name in ("attempts", "answer", "dead", "next_us", "delivered_us")})
+)
 
 
 class Deliverer:
@@ -55,55 +112,47 @@ class Deliverer:
             await self._session.close()
 
     async def _serve(self, endpoint: Endpoint) -> int:
-        secret = await self._webhooks.secret(endpoint.webhook_id)
-        arrived = 0
-        while due := await self._due(endpoint):
-            for event, attempts in due:
-                if not await self._claim(endpoint, event, attempts):
-                    continue
-                answer = await self._send(endpoint, secret, event)
-                failpoint("deliverer.after-send")
-                delivered = answer.isdigit() and answer.startswith("2")
-                arrived += delivered
-                if not await self._note(endpoint, event, attempts + 1, answer, delivered=delivered):
-                    return arrived
+        """Round after round until nothing is due. A round has one event of a person at most, so that its attempts may
+        be made together: what comes later waits until this one has arrived. And it has no more attempts than an
+        endpoint may still fail before it is disabled."""
+        secret: str | None = None
+        arrived, failures = 0, endpoint.failures
+        while due := await self._due(endpoint, min(TOGETHER, DISABLED_AFTER - failures)):
+            secret = secret or await self._webhooks.secret(endpoint.webhook_id)
+            mine = await self._claim(endpoint, due)
+            answers = await asyncio.gather(*(self._send(endpoint, secret, event) for event, _ in mine))
+            failpoint("deliverer.after-send")
+            tried = [
+                Attempt(position=event.position, number=attempts + 1, answer=answer)
+                for (event, attempts), answer in zip(mine, answers, strict=True)
+            ]
+            arrived += sum(attempt.delivered for attempt in tried)
+            if tried:
+                failures = await self._note(endpoint, tried)
+            if failures >= DISABLED_AFTER:
+                break
         return arrived
 
-    async def _due(self, endpoint: Endpoint) -> list[tuple[Event, int]]:
-        """Events that are due, the first of each person only: what comes later waits for it."""
-        earlier = aliased(delivery)
-        waits = (
-            select(earlier.c.position)
-            .where(
-                earlier.c.webhook_id == delivery.c.webhook_id,
-                earlier.c.person_key == delivery.c.person_key,
-                earlier.c.position < delivery.c.position,
-                earlier.c.next_us.is_not(None),
-            )
-            .exists()
-        )
-        wanted = (
-            select(outbox, delivery.c.attempts)
-            .join(outbox, outbox.c.position == delivery.c.position)
-            .where(delivery.c.webhook_id == endpoint.webhook_id, delivery.c.next_us <= self._now(), ~waits)
-            .order_by(delivery.c.position)
-            .limit(BATCH)
-        )
+    async def _due(self, endpoint: Endpoint, most: int) -> list[Event]:
+        """Up to `most` events that are due, the first of each person only: what comes later waits for it."""
+        given = {"endpoint": endpoint.webhook_id, "now": self._now(), "most": most}
         async with self._store.read() as connection:
-            return [(event_of(row), row.attempts) for row in await connection.execute(wanted)]
+            return [event_of(row) for row in await connection.execute(_DUE, given)]
 
-    async def _claim(self, endpoint: Endpoint, event: Event, attempts: int) -> bool:
-        """Take an event from other workers until an attempt must be over; whether it was still to be had."""
+    async def _claim(self, endpoint: Endpoint, due: Sequence[Event]) -> list[tuple[Event, int]]:
+        """Take events from other workers until an attempt must be over; those that were still to be had, in their
+        order, each with how often it was tried before."""
         now = self._now()
         mine = and_(
             delivery.c.webhook_id == endpoint.webhook_id,
-            delivery.c.position == event.position,
-            delivery.c.attempts == attempts,
+            delivery.c.position.in_([event.position for event in due]),
             delivery.c.next_us <= now,
         )
         until = now + int(2 * TIMEOUT_S * 1_000_000)
+        taking = update(delivery).where(mine).values(next_us=until).returning(delivery.c.position, delivery.c.attempts)
         async with self._store.write() as connection:
-            return bool((await connection.execute(update(delivery).where(mine).values(next_us=until))).rowcount)
+            taken = {row.position: row.attempts for row in await connection.execute(taking)}
+        return [(event, taken[event.position]) for event in due if event.position in taken]
 
     async def _send(self, endpoint: Endpoint, secret: str, event: Event) -> str:
         """The status of the answer, or the name of what went wrong."""
@@ -142,40 +191,36 @@ class Deliverer:
             "data": {**event.body, "office": event.office},
         }
 
-    async def _note(self, endpoint: Endpoint, event: Event, attempts: int, answer: str, *, delivered: bool) -> bool:
-        """Write down how an attempt went; whether the endpoint goes on."""
+    async def _note(self, endpoint: Endpoint, tried: Sequence[Attempt]) -> int:
+        """Write down how attempts went, in order of their events; failures in a row since the last that arrived."""
         now = self._now()
-        dead = not delivered and attempts > len(RETRY_AFTER_S)
-        later = None if delivered or dead else now + RETRY_AFTER_S[attempts - 1] * 1_000_000
-        values = {
-            "attempts": attempts,
-            "answer": answer,
-            "dead": dead,
-            "next_us": later,
-            "delivered_us": now if delivered else None,
-        }
-        mine = and_(delivery.c.webhook_id == endpoint.webhook_id, delivery.c.position == event.position)
+        rows = [{"its_endpoint": endpoint.webhook_id, **attempt.outcome(now)} for attempt in tried]
+        its = webhook.c.webhook_id == endpoint.webhook_id
         async with self._store.write() as connection:
-            await connection.execute(update(delivery).where(mine).values(**values))
-            changed = update(webhook).where(webhook.c.webhook_id == endpoint.webhook_id)
-            failures = 0 if delivered else webhook.c.failures + 1
-            counted = await connection.execute(changed.values(failures=failures).returning(webhook.c.failures))
-            gone_wrong = counted.scalar_one()
-            if gone_wrong < DISABLED_AFTER:
-                return True
-            await connection.execute(changed.values(disabled_us=now))
+            await connection.execute(_NOTE, rows)
+            locked = select(webhook.c.failures).where(its).with_for_update()
+            before: int = (await connection.execute(locked)).scalar_one()
+            failures = before
+            for attempt in tried:
+                failures = 0 if attempt.delivered else failures + 1
+            if failures != before:
+                await connection.execute(update(webhook).where(its).values(failures=failures))
+            if failures < DISABLED_AFTER:
+                return failures
+            answer = tried[-1].answer
+            await connection.execute(update(webhook).where(its).values(disabled_us=now))
             await put(
                 connection,
                 person_key=f"webhook-{endpoint.webhook_id[:20]}",
                 recipient=endpoint.agency,
                 office=None,
                 kind=NOTICE,
-                body={"webhook": endpoint.webhook_id, "failures": gone_wrong, "answer": answer},
+                body={"webhook": endpoint.webhook_id, "failures": failures, "answer": answer},
                 entry_id="",
                 happened_us=now,
             )
         _log.warning("webhook disabled", webhook=endpoint.webhook_id, agency=endpoint.agency, answer=answer)
-        return False
+        return failures
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp() * 1_000_000)

@@ -40,6 +40,59 @@ class Pointer(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
 
 
+class News(msgspec.Struct, frozen=True, kw_only=True):
+    """What one recipient is to be told. `body` holds pointers and codes; `seal` seals what is personal, for its row."""
+
+    recipient: str
+    office: str | None
+    kind: str
+    body: Mapping[str, Any]
+    seal: Callable[[str], bytes | None] = lambda _row: None
+
+
+_LAST = (
+    select(outbox.c.sequence, outbox.c.happened_us)
+    .where(outbox.c.person_key == bindparam("person"))
+    .order_by(outbox.c.sequence.desc())
+    .limit(1)
+)
+_PUT = insert(outbox)
+
+
+async def put_all(
+    connection: AsyncConnection, person_key: str, news: Sequence[News], *, entry_id: str, happened_us: int
+) -> int:
+    """Put events into the outbox, in their order, after every earlier one about this person; the last one's number.
+
+    Cost: two round trips, none for no news (the number is then 0). The time is never before that of an earlier event
+    about the person, whatever the clock does.
+
+    Raises:
+        IntegrityError: another transaction was faster with this person; try the whole transaction again.
+    """
+    if not news:
+        return 0
+    last = (await connection.execute(_LAST, {"person": person_key})).first()
+    first, moment = (last.sequence + 1, max(happened_us, last.happened_us)) if last else (1, happened_us)
+    rows = [
+        {
+            "person_key": person_key,
+            "sequence": sequence,
+            "position": None,
+            "kind": each.kind,
+            "recipient": each.recipient,
+            "office": each.office,
+            "body": orjson.dumps(each.body, option=orjson.OPT_SORT_KEYS).decode(),
+            "body_sealed": each.seal(f"{person_key}/{sequence}"),
+            "entry_id": entry_id,
+            "happened_us": moment,
+        }
+        for sequence, each in enumerate(news, first)
+    ]
+    await connection.execute(_PUT, rows)
+    return first + len(rows) - 1
+
+
 async def put(
     connection: AsyncConnection,
     *,
@@ -50,33 +103,26 @@ async def put(
     body: Mapping[str, Any],
     entry_id: str,
     happened_us: int,
-    seal: Callable[[str], bytes | None] = lambda _row: None,
 ) -> int:
-    """Put an event into the outbox after every earlier one about this person; its number among them.
+    """As `put_all`, one event."""
+    news = News(recipient=recipient, office=office, kind=kind, body=body)
+    return await put_all(connection, person_key, [news], entry_id=entry_id, happened_us=happened_us)
 
-    `seal` seals what of it is personal, for its row. The time is never before that of an earlier event about the
-    person, whatever the clock does.
 
-    Raises:
-        IntegrityError: another transaction was faster with this person; try the whole transaction again.
-    """
-    mine = select(outbox.c.sequence, outbox.c.happened_us).where(outbox.c.person_key == person_key)
-    last = (await connection.execute(mine.order_by(outbox.c.sequence.desc()).limit(1))).first()
-    sequence = last.sequence + 1 if last else 1
-    await connection.execute(
-        insert(outbox).values(
-            person_key=person_key,
-            sequence=sequence,
-            kind=kind,
-            recipient=recipient,
-            office=office,
-            body=orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode(),
-            body_sealed=seal(f"{person_key}/{sequence}"),
-            entry_id=entry_id,
-            happened_us=max(happened_us, last.happened_us) if last else happened_us,
-        )
-    )
-    return sequence
+_ANY = select(outbox.c.sequence).where(outbox.c.position.is_(None)).limit(1)
+_HEAD = select(event_head.c.position).where(event_head.c.one == 1).with_for_update()
+_WAITING = (
+    select(outbox.c.person_key, outbox.c.sequence)
+    .where(outbox.c.position.is_(None))
+    .order_by(outbox.c.happened_us, outbox.c.person_key, outbox.c.sequence)
+    .limit(BATCH)
+)
+_PLACE = (
+    update(outbox)
+    .where(and_(outbox.c.person_key == bindparam("its_person"), outbox.c.sequence == bindparam("its_sequence")))
+    .values(position=bindparam("its_place"))
+)
+_ADVANCE = update(event_head).where(event_head.c.one == 1).values(position=bindparam("its_place"))
 
 
 class Sequencer:
@@ -84,6 +130,7 @@ class Sequencer:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._any = store.driver.prepare(_ANY)
 
     async def run(self) -> int:
         """Give out places until no event is without one; how many were given."""
@@ -93,27 +140,18 @@ class Sequencer:
         return given
 
     async def _batch(self) -> int:
-        waiting = (
-            select(outbox.c.person_key, outbox.c.sequence)
-            .where(outbox.c.position.is_(None))
-            .order_by(outbox.c.happened_us, outbox.c.person_key, outbox.c.sequence)
-            .limit(BATCH)
-        )
+        if not await self._store.driver.rows(self._any, {}):
+            return 0  # most of the time: one read, and no worker keeps another waiting
         async with self._store.write() as connection:
-            head = select(event_head.c.position).where(event_head.c.one == 1).with_for_update()
-            place = (await connection.execute(head)).scalar_one()
-            found = (await connection.execute(waiting)).all()
+            place = (await connection.execute(_HEAD)).scalar_one()
+            found = (await connection.execute(_WAITING)).all()
             if found:
                 given = [
                     {"its_person": row.person_key, "its_sequence": row.sequence, "its_place": place + rank}
                     for rank, row in enumerate(found, 1)
                 ]
-                mine = and_(
-                    outbox.c.person_key == bindparam("its_person"), outbox.c.sequence == bindparam("its_sequence")
-                )
-                await connection.execute(update(outbox).where(mine).values(position=bindparam("its_place")), given)
-                place += len(found)
-                await connection.execute(update(event_head).where(event_head.c.one == 1).values(position=place))
+                await connection.execute(_PLACE, given)
+                await connection.execute(_ADVANCE, {"its_place": place + len(found)})
             failpoint("sequencer.before-commit")
         return len(found)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import msgspec
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import and_, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.clock import Clock
@@ -30,6 +30,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     regions: tuple[str, ...]
     failures: int
     disabled: bool
+    spread_to: int
+    """Place up to which it has a delivery of everything that concerns it."""
 
 
 class Logged(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +110,7 @@ class Webhooks:
                 regions=tuple(row.regions.split()),
                 failures=row.failures,
                 disabled=row.disabled_us is not None,
+                spread_to=row.from_position,
             )
             for row in rows
         )
@@ -168,16 +171,20 @@ class Webhooks:
 
     async def spread(self) -> int:
         """Make a delivery of every event for every endpoint it concerns, once; how many were made."""
+        async with self._store.read() as connection:
+            last: int = (await connection.execute(select(event_head.c.position))).scalar_one()
+            behind = [each for each in await self.endpoints_in(connection) if each.spread_to < last]
         made = 0
-        for endpoint in await self.endpoints():
+        for endpoint in behind:
             async with self._store.write() as connection:
-                made += await self._spread(connection, endpoint)
+                made += await self._spread(connection, endpoint, last)
         return made
 
-    async def _spread(self, connection: AsyncConnection, endpoint: Endpoint) -> int:
+    async def _spread(self, connection: AsyncConnection, endpoint: Endpoint, last: int) -> int:
         lock = select(webhook.c.from_position).where(webhook.c.webhook_id == endpoint.webhook_id).with_for_update()
         start = (await connection.execute(lock)).scalar_one()
-        last = (await connection.execute(select(func.max(outbox.c.position)))).scalar() or start
+        if start >= last:
+            return 0  # another worker was faster
         conditions = [outbox.c.recipient == endpoint.agency, outbox.c.position > start, outbox.c.position <= last]
         if endpoint.kinds:
             conditions.append(or_(*(outbox.c.kind.startswith(kind, autoescape=True) for kind in endpoint.kinds)))
@@ -185,17 +192,20 @@ class Webhooks:
             mine = [outbox.c.office.like(f"%/{region}%") for region in endpoint.regions if region.isdigit()]
             conditions.append(or_(outbox.c.office.is_(None), *mine))
         rows = (await connection.execute(select(outbox.c.position, outbox.c.person_key).where(*conditions))).all()
-        for row in rows:
-            await connection.execute(
-                insert(delivery).values(
-                    webhook_id=endpoint.webhook_id,
-                    position=row.position,
-                    person_key=row.person_key,
-                    attempts=0,
-                    next_us=self._now(),
-                    dead=False,
-                )
-            )
+        now = self._now()
+        made = [
+            {
+                "webhook_id": endpoint.webhook_id,
+                "position": row.position,
+                "person_key": row.person_key,
+                "attempts": 0,
+                "next_us": now,
+                "dead": False,
+            }
+            for row in rows
+        ]
+        if made:
+            await connection.execute(insert(delivery), made)
         its = webhook.c.webhook_id == endpoint.webhook_id
         await connection.execute(update(webhook).where(its).values(from_position=last))
         return len(rows)

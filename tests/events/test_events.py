@@ -296,8 +296,8 @@ async def test_an_attempt_that_was_cut_off_is_made_again(side, ready, receiver):
     await side.sequencer.run()
     await side.webhooks.spread()
     (endpoint,) = await side.webhooks.endpoints("justice")
-    ((event, attempts),) = await side.deliverer._due(endpoint)
-    assert await side.deliverer._claim(endpoint, event, attempts)  # and then the worker is killed
+    (event,) = await side.deliverer._due(endpoint, 10)
+    assert await side.deliverer._claim(endpoint, [event]) == [(event, 0)]  # and then the worker is killed
     assert await side.deliverer.run() == 0
     side.clock.advance(60)
     assert await side.deliverer.run() == 1

@@ -110,3 +110,19 @@ async def test_whoever_is_cancelled_twice_while_the_pool_is_full_gives_it_back(s
     gc.collect()
     assert not lost
     await read()
+
+
+async def test_connections_that_the_server_has_closed_are_not_given_out(postgres_url, opened):
+    """A database that was started again costs nobody a command, although none asks it first whether it is there."""
+    store, other = opened(postgres_url), opened(postgres_url)
+    async with AsyncExitStack() as held:
+        for _ in range(3):
+            await held.enter_async_context(store.read())
+    async with other.read() as connection:
+        mine = (await connection.exec_driver_sql("SELECT pg_backend_pid()")).scalar()
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+        await connection.exec_driver_sql(f"{ended}{mine}")
+    await asyncio.sleep(0.2)  # until the driver has read the server's farewell
+    for way in (store.write, store.read, store.write):
+        async with way() as connection:
+            assert (await connection.execute(select(1))).scalar() == 1
