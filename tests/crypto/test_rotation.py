@@ -179,20 +179,20 @@ async def test_a_row_that_changed_meanwhile_is_left_as_it_is_now(tmp_path):
     try:
         keeping.keys.publish(frozenset(p for p in keeping.keys.facts() if p.startswith("seal:")))
         keeping.keys.activate(frozenset(keeping.keys.facts()))
-        (kept,) = [one for one in keeping.rotation._kept if one.table is person]
-        rows = await keeping.rotation._read(kept, None)
-        moving = keeping.rotation._moving(kept, rows)
+        (column,) = [one for one in keeping.rotation._columns if one.kept.table is person]
+        page = await column.page(None)
+        moving = keeping.rotation._resealing.moving(column.kept, page)
+        ids = [key[0] for key, _, _ in page]
         async with hub.store.write() as connection:
             await connection.execute(
-                update(person).where(person.c.person_id == rows[0].person_id).values(number_sealed=b"changed")
+                update(person).where(person.c.person_id == ids[0]).values(number_sealed=b"changed")
             )
-            await connection.execute(delete(person).where(person.c.person_id == rows[1].person_id))
-        last = (rows[-1].person_id,)
-        assert await keeping.rotation._write(kept, None, last, moving) == 3
+            await connection.execute(delete(person).where(person.c.person_id == ids[1]))
+        assert await keeping.rotation._write(column, moving) == 3
         async with hub.store.read() as connection:
             now = {row.person_id: row.number_sealed for row in await connection.execute(select(person))}
-        assert now[rows[0].person_id] == b"changed"
-        assert rows[1].person_id not in now
+        assert now[ids[0]] == b"changed"
+        assert ids[1] not in now
     finally:
         await keeping.close()
         await hub.close()

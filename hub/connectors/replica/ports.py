@@ -1,6 +1,6 @@
 """What a replica needs of crypto and of the person index, and where its sealed values stand."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,6 +29,8 @@ class Opener(Protocol):
 
 class Indexer(Protocol):
     def of(self, value: str) -> int: ...
+
+    def each(self, values: Iterable[str]) -> Sequence[int]: ...
 
     def every(self, value: str) -> tuple[int, ...]: ...
 
