@@ -35,7 +35,10 @@ FAILPOINTS = re.findall(
 )
 ROTATION = [point for point in FAILPOINTS if point.startswith("rotation.")]
 IMPORT = [point for point in FAILPOINTS if point.startswith("import.")]
-MEMBERS = 250
+PASSAGES = {"rotation.batch": 12, "rotation.committed": 12, "import.batch": 5, "import.committed": 5}
+"""How often a run passes a point with small batches; the others once."""
+KILLS = 50
+MEMBERS = 100
 PEOPLE = 120
 OFFICER = Principal(
     agency="justice", role="judicial-office", officer="1", client="c", regions=("36",), purposes=frozenset(),
@@ -247,16 +250,11 @@ async def test_a_second_rotation_at_once_is_refused(tmp_path):
         await hub.close()
 
 
-def rounds() -> list[tuple[str, int]]:
-    """Each named point at its first and a later passage; in full many passages of each."""
-    counts = {"rotation.batch": 9, "rotation.committed": 9}
-    found = []
-    for point in ROTATION:
-        most = counts.get(point, 1)
-        passages = sorted({1, most // 2 or 1}) if not FULL else range(1, most + 1)
-        found += [(point, passage) for passage in passages]
-    times = 1 if not FULL else -(-50 // len(found))
-    return [(point, passage) for point, passage in found for _ in range(max(times, 1))]
+def kills(points: dict[str, int]) -> list[tuple[str, int]]:
+    """(point, passage) of each kill: two at each point, in full fifty, at its first and at later passages."""
+    each = KILLS if FULL else 2
+    step = {point: 1 if FULL else max(1, most // 2) for point, most in points.items()}
+    return [(point, 1 + turn * step[point] % most) for point, most in points.items() for turn in range(each)]
 
 
 def test_points_where_a_rotation_may_be_killed_are_named():
@@ -267,8 +265,8 @@ def test_points_where_a_rotation_may_be_killed_are_named():
 
 @pytest.fixture
 def small_batches(monkeypatch):
-    monkeypatch.setattr(rotation_module, "BATCH", 100)
-    monkeypatch.setattr("hub.identity.importer.BATCH", 60)
+    monkeypatch.setattr(rotation_module, "BATCH", 40)
+    monkeypatch.setattr("hub.identity.importer.BATCH", 20)
 
 
 def in_child(work, failpoint: str = "") -> int:
@@ -307,7 +305,7 @@ def test_a_rotation_killed_anywhere_is_finished_by_the_next_run(tmp_path, small_
             await hub.close()
 
     asyncio.run(prepared())
-    for point, passage in rounds():
+    for point, passage in kills({point: PASSAGES.get(point, 1) for point in ROTATION}):
         assert in_child(rotating, f"{point}:{passage}") == -9, (point, passage)
         asyncio.run(looked_at(whole_found))
         assert in_child(rotating) == 0
@@ -327,28 +325,23 @@ async def whole_found(hub) -> None:
 def test_an_import_killed_anywhere_is_finished_by_the_next_run(tmp_path, small_batches):
     settings = load_settings(data_dir=tmp_path, demo=True)
     rules = read_rules(settings)
-    counts = {"import.batch": 5, "import.committed": 5, "import.marking": 1}
-    chosen = [(point, n) for point in IMPORT for n in range(1, counts[point] + 1) if FULL or n in (1, 3)]
+    for turn, (point, passage) in enumerate(kills({point: PASSAGES.get(point, 1) for point in IMPORT})):
+        own = load_settings(data_dir=tmp_path / f"{turn}", demo=True)
 
-    for turn in range(5 if FULL else 1):
-        for point, passage in chosen:
-            directory = tmp_path / f"{point}-{passage}-{turn}"
-            own = load_settings(data_dir=directory, demo=True)
+        async def run(own=own, *, members: int = MEMBERS, check: bool = False) -> None:
+            hub = build_hub(own, rules=rules)
+            try:
+                await migrate(hub.store)
+                if members:
+                    await hub.importer.run(register(members))
+                if check:
+                    await whole(hub, MEMBERS)
+            finally:
+                await hub.close()
 
-            async def run(own=own, *, members: int = MEMBERS, check: bool = False) -> None:
-                hub = build_hub(own, rules=rules)
-                try:
-                    await migrate(hub.store)
-                    if members:
-                        await hub.importer.run(register(members))
-                    if check:
-                        await whole(hub, MEMBERS)
-                finally:
-                    await hub.close()
-
-            assert in_child(run, f"{point}:{passage}") == -9
-            assert in_child(run) == 0
-            asyncio.run(run(members=0, check=True))
+        assert in_child(run, f"{point}:{passage}") == -9
+        assert in_child(run) == 0
+        asyncio.run(run(members=0, check=True))
 
 
 async def test_an_import_in_the_middle_of_a_rotation_leaves_nobody_unmarked(tmp_path):
