@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 
 from hub.auth.principal import Principal
 from hub.bootstrap.build import build_hub
@@ -401,3 +401,35 @@ async def test_a_rate_is_kept(tmp_path, clock):
         await keeping.close()
         await hub.close()
     assert sum(slept) == pytest.approx(30 * 5 / 1_000)
+
+
+async def test_a_person_to_whom_a_name_came_meanwhile_is_left_whole_to_the_next_pass(store_url, tmp_path):
+    hub = await settle(tmp_path, 5, database_url=store_url)
+    keeping = build_keeping(hub.settings)
+    try:
+        everything = frozenset(p for p in keeping.keys.facts() if p.startswith(("seal:", "index:")))
+        keeping.keys.publish(everything)
+        keeping.keys.activate(everything)
+        (column,) = [one for one in keeping.rotation._columns if one.kept.table is person_name]
+        page = await column.page(None)
+        moving = keeping.rotation._resealing.moving(column.kept, page)
+        last = page[-1][0][0]
+        places = {"person_id": last, "kind": "zz"}
+        async with hub.store.write() as connection:
+            salt = await connection.scalar(select(person_salt.c.salt).where(person_salt.c.person_id == last))
+            sealed = keeping.secrets.sealer.seal(column.kept.place(places), "欧阳新名", salt)
+            await connection.execute(insert(person_name).values(**places, name_sealed=sealed))
+            before = await tokens_now(connection, last)
+        assert await keeping.rotation._write(column, moving) == 2 * 4
+        async with hub.store.read() as connection:
+            assert await tokens_now(connection, last) == before
+        await keeping.rekeying.rotate(grace_s=0)
+        async with hub.store.read() as connection:
+            assert await tokens_now(connection, last) >= keeping.secrets.names.of("欧阳新名")
+    finally:
+        await keeping.close()
+        await hub.close()
+
+
+async def tokens_now(connection, person_id: str) -> set[int]:
+    return set(await connection.scalars(select(name_token.c.token).where(name_token.c.person_id == person_id)))

@@ -27,6 +27,10 @@ class Opener(Protocol):
     def open_many(self, values: Sequence[tuple[Place, bytes]], salt: bytes = b"") -> list[str]: ...
 
 
+class PersonsOpener(Protocol):
+    def of_persons(self, agency: str, table: str, column: str) -> Callable[[object, bytes, bytes], str]: ...
+
+
 class Indexer(Protocol):
     def of(self, value: str) -> int: ...
 
@@ -51,9 +55,13 @@ def version_place(agency: str, subject_id: str, version: int, sensitivity: int) 
         agency=agency,
         table="replica_version",
         column=COLUMNS[sensitivity],
-        row=f"{subject_id}/{version}",
+        row=version_row(subject_id, version),
         sensitivity=sensitivity,
     )
+
+
+def version_row(subject_id: str, version: int) -> str:
+    return f"{subject_id}/{version}"
 
 
 def state_place(agency: str) -> Place:
