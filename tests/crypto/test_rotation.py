@@ -250,11 +250,11 @@ async def test_a_second_rotation_at_once_is_refused(tmp_path):
         await hub.close()
 
 
-def kills(points: dict[str, int]) -> list[tuple[str, int]]:
-    """(point, passage) of each kill: two at each point, in full fifty, at its first and at later passages."""
-    each = KILLS if FULL else 2
-    step = {point: 1 if FULL else max(1, most // 2) for point, most in points.items()}
-    return [(point, 1 + turn * step[point] % most) for point, most in points.items() for turn in range(each)]
+def passages(point: str) -> list[int]:
+    """At which passages of a point the process is killed: twice, or fifty times in full."""
+    most, each = PASSAGES.get(point, 1), KILLS if FULL else 2
+    step = 1 if FULL else max(1, most // 2)
+    return [1 + turn * step % most for turn in range(each)]
 
 
 def test_points_where_a_rotation_may_be_killed_are_named():
@@ -284,7 +284,8 @@ def in_child(work, failpoint: str = "") -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def test_a_rotation_killed_anywhere_is_finished_by_the_next_run(tmp_path, small_batches):
+@pytest.mark.parametrize("point", ROTATION)
+def test_a_rotation_killed_anywhere_is_finished_by_the_next_run(tmp_path, small_batches, point):
     """One directory through all kills: each leaves a hub that reads everything, the next run goes on."""
     settings = load_settings(data_dir=tmp_path, demo=True)
     rules = read_rules(settings)
@@ -305,7 +306,7 @@ def test_a_rotation_killed_anywhere_is_finished_by_the_next_run(tmp_path, small_
             await hub.close()
 
     asyncio.run(prepared())
-    for point, passage in kills({point: PASSAGES.get(point, 1) for point in ROTATION}):
+    for passage in passages(point):
         assert in_child(rotating, f"{point}:{passage}") == -9, (point, passage)
         asyncio.run(looked_at(whole_found))
         assert in_child(rotating) == 0
@@ -322,10 +323,11 @@ async def whole_found(hub) -> None:
         assert any(match.name == name(order) for match in await hub.index.search(name(order), first=32))
 
 
-def test_an_import_killed_anywhere_is_finished_by_the_next_run(tmp_path, small_batches):
+@pytest.mark.parametrize("point", IMPORT)
+def test_an_import_killed_anywhere_is_finished_by_the_next_run(tmp_path, small_batches, point):
     settings = load_settings(data_dir=tmp_path, demo=True)
     rules = read_rules(settings)
-    for turn, (point, passage) in enumerate(kills({point: PASSAGES.get(point, 1) for point in IMPORT})):
+    for turn, passage in enumerate(passages(point)):
         own = load_settings(data_dir=tmp_path / f"{turn}", demo=True)
 
         async def run(own=own, *, members: int = MEMBERS, check: bool = False) -> None:
