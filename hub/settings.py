@@ -87,6 +87,14 @@ class Settings(BaseSettings):
             raise ValueError("must be an absolute http(s) URL without query")
         return value.rstrip("/")
 
+    @field_validator("issuer")
+    @classmethod
+    def _issuer_sealed(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
+        if value is not None and parts.scheme != "https" and parts.hostname not in LOOPBACK:
+            raise ValueError("must be an https URL: its keys decide who is who")
+        return value
+
     @field_validator("nats_url")
     @classmethod
     def _nats_sealed(cls, value: str | None) -> str | None:
@@ -130,6 +138,11 @@ class Settings(BaseSettings):
     @property
     def issuer_url(self) -> str:
         return self.issuer or self.base_url
+
+    @property
+    def issuer_is_remote(self) -> bool:
+        """Whether tokens are another's, and not the built-in issuer's."""
+        return self.issuer_url != self.base_url
 
     @property
     def audience(self) -> str:

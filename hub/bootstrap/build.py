@@ -11,6 +11,7 @@ from hub.auth.disabled_clients import DisabledClients
 from hub.auth.issuer import Issuer, open_issuer_key
 from hub.auth.policy_holder import RulesInForce
 from hub.auth.proofs import ProofSigner
+from hub.auth.remote_issuer import RemoteIssuer
 from hub.bootstrap.front import build_front
 from hub.bootstrap.linking import build_linking
 from hub.bootstrap.office import build_office
@@ -58,6 +59,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
     quota = build_quota(settings, store, secrets, clock)
     statutory = build_statutory(store, secrets, index, log, quota, clock)
     issuer_key = open_issuer_key(settings.hub_dir / "keys" / "issuer.pem", create=settings.demo)
+    remote = RemoteIssuer(settings.issuer_url, audience=settings.audience) if settings.issuer_is_remote else None
     metrics = Metrics()
     proof_key = open_issuer_key(settings.hub_dir / "keys" / "proofs.pem", create=settings.demo)
     prover = ProofSigner(proof_key, url=settings.base_url, clock=clock)
@@ -84,6 +86,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
         quarantine=quarantine,
         issuer=Issuer(issuer_key, url=settings.issuer_url, audience=settings.audience, clock=clock),
         issuer_key=issuer_key,
+        remote_issuer=remote,
         proof_key=proof_key,
         pseudonyms=secrets.pseudonyms,
         ids=secrets.ids,

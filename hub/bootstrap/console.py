@@ -20,14 +20,21 @@ from hub.web.console.pages import Pages
 def build_console(hub: Hub, verifier: TokenVerifier, endpoint: TokenEndpoint) -> Console:
     settings, rules = hub.settings, hub.rules
 
+    remote = hub.remote_issuer
+
     async def exchange(form: Mapping[str, str]) -> Mapping[str, Any]:
+        if remote is not None:
+            return await remote.exchange(form)
         status, _, body = endpoint.answer(form, {})
         if status != 200:
             raise UnauthenticatedError("the issuer refuses the code")
         return body
 
+    def authorize() -> str:
+        return f"{settings.issuer_url}/oauth/authorize" if remote is None else remote.authorization_endpoint
+
     codes = None
-    if settings.demo:
+    if settings.demo and remote is None:
         codes = CodeIssuer(
             endpoint,
             hub.issuer_key,
@@ -50,7 +57,7 @@ def build_console(hub: Hub, verifier: TokenVerifier, endpoint: TokenEndpoint) ->
             verifier=verifier,
             exchange=exchange,
             codes=codes,
-            issuer_url=settings.issuer_url,
+            authorize=authorize,
             base_url=settings.base_url,
             options={"agencies": agencies, "purposes": sorted(rules.purposes.purposes)},
             assets=ASSETS,

@@ -36,7 +36,7 @@ def build_front(hub: Hub) -> ASGIApp:
     verifier = TokenVerifier(
         issuer=settings.issuer_url,
         audience=settings.audience,
-        keys=hub.issuer_key.public_keys,
+        keys=hub.issuer_key.public_keys if hub.remote_issuer is None else hub.remote_issuer.keys,
         agency_of={role.name: role.agency for role in hub.rules.purposes.roles.values()},
         clock=hub.clock,
         disabled=hub.disabled,
@@ -80,6 +80,7 @@ def build_front(hub: Hub) -> ASGIApp:
             metrics=hub.metrics.registry,
             protected_resource=metadata,
             jwks=lambda: {"keys": [*hub.issuer_key.jwks()["keys"], *hub.proof_key.jwks()["keys"]]},
+            issuer_metadata=_issuer_metadata(settings),
             token=endpoint.answer,
             console=build_console(hub, verifier, endpoint).routes,
             personas=(lambda: _personas(settings)) if settings.demo else None,
@@ -101,6 +102,25 @@ def _protected_resource(settings: Settings) -> Mapping[str, Any]:
         "authorization_servers": [settings.issuer_url],
         "bearer_methods_supported": ["header"],
         "resource_metadata": f"{settings.base_url}/.well-known/oauth-protected-resource",
+    }
+
+
+def _issuer_metadata(settings: Settings) -> Mapping[str, Any] | None:
+    """What the built-in issuer says of itself; None: tokens are another's. Source: RFC 8414."""
+    if settings.issuer_is_remote:
+        return None
+    base = settings.base_url
+    sign_in = {"authorization_endpoint": f"{base}/oauth/authorize", "response_types_supported": ["code"]}
+    return {
+        "issuer": settings.issuer_url,
+        "token_endpoint": f"{base}/oauth/token",
+        "jwks_uri": f"{base}/.well-known/jwks.json",
+        "grant_types_supported": ["client_credentials", *(["authorization_code"] if settings.demo else [])],
+        "token_endpoint_auth_methods_supported": ["private_key_jwt", *(["none"] if settings.demo else [])],
+        "token_endpoint_auth_signing_alg_values_supported": ["ES256"],
+        "code_challenge_methods_supported": ["S256"],
+        "response_types_supported": [],
+        **(sign_in if settings.demo else {}),
     }
 
 
@@ -128,6 +148,8 @@ async def lifespan(hub: Hub, refusals: RefusalSummary) -> AsyncIterator[None]:
         hub.quota.run(),
     )
     tasks = [asyncio.create_task(work) for work in running]
+    if hub.remote_issuer is not None:
+        tasks.append(asyncio.create_task(hub.remote_issuer.run()))
     try:
         yield
     finally:
@@ -163,7 +185,9 @@ def settle_garbage_collector() -> None:
 
 async def _readiness(hub: Hub) -> Mapping[str, bool]:
     log = await hub.log.probe()
+    remote = hub.remote_issuer
     return {
+        **({} if remote is None else {"issuer": bool(remote.keys())}),
         "keys": True,  # a hub without its keys was not built
         "log": log and hub.log.writable,
         "policy": hub.policies.current.rule_count > 0 and hub.watcher.watching,

@@ -12,6 +12,7 @@ from hub.auth.disabled_clients import DisabledClients
 from hub.auth.issuer import Issuer, IssuerKey
 from hub.auth.policy_holder import PolicyHolder
 from hub.auth.policy_watch import PolicyWatcher
+from hub.auth.remote_issuer import RemoteIssuer
 from hub.bootstrap.linking import Linking
 from hub.bootstrap.replicas import Sources
 from hub.bootstrap.secrets import Secrets
@@ -56,6 +57,7 @@ class Hub:
     quarantine: StoredQuarantine
     issuer: Issuer
     issuer_key: IssuerKey
+    remote_issuer: RemoteIssuer | None
     proof_key: IssuerKey
     pseudonyms: Pseudonyms
     ids: PairwiseIds

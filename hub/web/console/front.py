@@ -73,7 +73,10 @@ Exchange = Callable[[Mapping[str, str]], Awaitable[Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleParts:
-    """`exchange`: asks the issuer's token endpoint. `codes`: the built-in issuer's page, in the demo only."""
+    """`exchange`: asks the issuer's token endpoint. `codes`: the built-in issuer's page, in the demo only.
+
+    `authorize`: where somebody signs in. Both raise RequestError while the issuer does not answer.
+    """
 
     pages: Pages
     sessions: Sessions
@@ -81,7 +84,7 @@ class ConsoleParts:
     verifier: Verifier
     exchange: Exchange
     codes: CodeIssuer | None
-    issuer_url: str
+    authorize: Callable[[], str]
     base_url: str
     options: Mapping[str, Any]
     assets: Path
@@ -264,7 +267,12 @@ class Console:
         name = f"audit-{job.job_id[:8]}.{job.ending}"
         return FileResponse(exports.path(job), media_type=job.media_type, filename=name)
 
-    async def _login(self, _request: Request) -> Response:
+    async def _login(self, request: Request) -> Response:
+        try:
+            place = self._parts.authorize()
+        except RequestError as error:
+            visit = visit_of(request)
+            return self._render(visit, "error", self._refused(visit, error), _status(error))
         state, verifier = generate_token(32), generate_token(64)
         query = {
             "response_type": "code",
@@ -274,7 +282,7 @@ class Console:
             "code_challenge": create_s256_code_challenge(verifier),
             "code_challenge_method": "S256",
         }
-        answer = RedirectResponse(f"{self._parts.issuer_url}/oauth/authorize?{urlencode(query)}", 303)
+        answer = RedirectResponse(f"{place}{'&' if '?' in place else '?'}{urlencode(query)}", 303)
         self._set(answer, LOGIN_COOKIE, f"{state}.{verifier}", "lax", 600)
         return answer
 
