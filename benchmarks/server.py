@@ -86,8 +86,8 @@ class Running:
 
 
 @contextlib.contextmanager
-def running_demo(people: int) -> Iterator[dict[str, Any]]:
-    """What `demo.json` says of a demo that ends with the block; `dataDir` besides."""
+def running_demo(people: int, *more: str) -> Iterator[dict[str, Any]]:
+    """What `demo.json` says of a demo with `more` options, which ends with the block; `dataDir` besides."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         command = [
@@ -103,7 +103,7 @@ def running_demo(people: int) -> Iterator[dict[str, Any]]:
         ]
         null = subprocess.DEVNULL
         process = subprocess.Popen(
-            [*command, "--people", str(people)], stdout=null, stderr=null, start_new_session=True
+            [*command, "--people", str(people), *more], stdout=null, stderr=null, start_new_session=True
         )
         try:
             while not (data / "demo.json").exists():

@@ -14,9 +14,10 @@ from hub.clock import Clock, SystemClock
 from hub.connectors.base import KeyKind
 from hub.connectors.quarantine import KEPT, StoredQuarantine
 from hub.connectors.replica.resealing import kept_of_replicas
+from hub.crypto.kept import Kept
 from hub.crypto.keystore import KeyStore
 from hub.crypto.rekeying import Rekeying
-from hub.crypto.rotation import Kept, Rotation
+from hub.crypto.rotation import Rotation
 from hub.events.webhooks import kept_of_webhooks
 from hub.identity.erasure import Eraser
 from hub.identity.resealing import kept_columns

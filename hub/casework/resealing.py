@@ -8,7 +8,7 @@ from sqlalchemy import Table
 from hub.casework.case_tables import case_event
 from hub.casework.oversight_tables import correction, supervision_order
 from hub.crypto.envelope import Place
-from hub.crypto.rotation import Kept
+from hub.crypto.kept import Kept
 from hub.domain.agencies import HUB
 from hub.events.tables import outbox
 from hub.identity.tables import consent, emergency_access

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from hub.bootstrap.front import settle_garbage_collector
 from hub.bootstrap.keeping import Keeping, build_keeping
 from hub.bootstrap.key_making import make_keys
 from hub.bootstrap.secrets import build_key_store
@@ -87,6 +88,7 @@ def rotate(
 
     async def run(keeping: Keeping) -> None:
         await keeping.log_keys("keys-rotate")
+        settle_garbage_collector()
         with progress("values", await keeping.rotation.total()) as report:
             moved = await keeping.rekeying.rotate(grace_s=grace, progress=report)
         await keeping.store.settle()

@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert, select
 from hub.clock import Clock
 from hub.connectors.tables import quarantine
 from hub.crypto.envelope import Place
-from hub.crypto.rotation import Kept
+from hub.crypto.kept import Kept
 from hub.errors import StoreError
 from hub.store.engine import Store
 

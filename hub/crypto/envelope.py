@@ -14,6 +14,7 @@ or version is altered meets another key.
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hub.crypto.suites import NONCE_BYTES, SUITES, TAG_BYTES
 from hub.errors import SealedValueError
@@ -45,10 +46,10 @@ class Place:
 
     def associated_data_prefix(self) -> bytes:
         """What stands before the row: the same for all values of a column."""
-        return _part(self.agency) + _part(self.table) + _part(self.column)
+        return _prefix(self.agency, self.table, self.column)
 
     def associated_data_suffix(self) -> bytes:
-        return _part(str(self.schema_version))
+        return _suffix(self.schema_version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,16 @@ class Envelope:
 
 def header(suite: int, sensitivity: int, key_version: int) -> bytes:
     return bytes((suite, sensitivity)) + key_version.to_bytes(3, "big")
+
+
+@lru_cache(maxsize=1024)
+def _prefix(agency: str, table: str, column: str) -> bytes:
+    return _part(agency) + _part(table) + _part(column)
+
+
+@lru_cache(maxsize=64)
+def _suffix(schema_version: int) -> bytes:
+    return _part(str(schema_version))
 
 
 def _part(text: str) -> bytes:

@@ -11,13 +11,14 @@ from hub.crypto.suites import NONCE_BYTES, Cipher
 class _Active:
     """The active key of one purpose, with the uses that this process has reserved and not yet used."""
 
-    __slots__ = ("cipher", "generation", "header", "key", "purpose", "rest", "version")
+    __slots__ = ("cipher", "generation", "header", "of", "purpose", "rest", "version")
 
     def __init__(self, ring: KeyRing, purpose: str, sensitivity: int) -> None:
         self.purpose = purpose
-        self.version, self.key = ring.current(purpose)
+        self.version, key = ring.current(purpose)
         self.generation = ring.generation
-        self.cipher = ring.suite.of(self.key)
+        self.of = ring.suite.keyed(key)
+        self.cipher = self.of(b"")
         self.header = header(ring.suite.byte, sensitivity, self.version)
         self.rest = 0
 
@@ -32,25 +33,36 @@ class Sealer:
     def seal(self, place: Place, plaintext: str, salt: bytes = b"") -> bytes:
         """Encode `plaintext` as UTF-8 and seal it for `place`; with `salt` under the key of that salt's person.
 
-        Cost: about 3 µs, with salt 7.
+        Cost: about 3 µs, with salt 5, and one stat of the file of keys.
 
         Raises:
             KeyExhaustedError: the key has sealed as much as it may.
         """
-        self._ring.refresh()
-        return self._seal(place, plaintext, salt)
+        (sealed,) = self.seal_each(((place, plaintext, salt),))
+        return sealed
 
     def seal_many(self, values: Sequence[tuple[Place, str]], salt: bytes = b"") -> list[bytes]:
         """Seal all with one cipher object a key; all are of one person if there is a `salt`."""
         self._ring.refresh()
-        ciphers: dict[bytes, Cipher] = {}
+        ciphers: dict[_Active, Cipher] = {}
         sealed = []
         for place, plaintext in values:
             key = self._key(place.agency, place.sensitivity)
-            cipher = key.cipher if not salt else ciphers.get(key.key)
+            cipher = ciphers.get(key)
             if cipher is None:
-                cipher = ciphers[key.key] = self._ring.suite.of(key.key, salt)
-            sealed.append(_sealed(key, cipher, place, plaintext))
+                cipher = ciphers[key] = key.of(salt) if salt else key.cipher
+            sealed.append(_sealed(key, cipher, place, plaintext, os.urandom(NONCE_BYTES)))
+        return sealed
+
+    def seal_each(self, values: Sequence[tuple[Place, str, bytes]]) -> list[bytes]:
+        """`seal` of each (place, plaintext, salt), in order, for one look at the keys and one draw of nonces."""
+        self._ring.refresh()
+        nonces = os.urandom(NONCE_BYTES * len(values))
+        sealed = []
+        for start, (place, plaintext, salt) in zip(range(0, len(nonces), NONCE_BYTES), values, strict=True):
+            key = self._key(place.agency, place.sensitivity)
+            cipher = key.of(salt) if salt else key.cipher
+            sealed.append(_sealed(key, cipher, place, plaintext, nonces[start : start + NONCE_BYTES]))
         return sealed
 
     def heading(self, agency: str, sensitivity: int) -> bytes:
@@ -58,10 +70,6 @@ class Sealer:
         self._ring.refresh()
         version, _ = self._ring.current(sealing_purpose(agency, sensitivity))
         return header(self._ring.suite.byte, sensitivity, version)
-
-    def _seal(self, place: Place, plaintext: str, salt: bytes) -> bytes:
-        key = self._key(place.agency, place.sensitivity)
-        return _sealed(key, self._ring.suite.of(key.key, salt) if salt else key.cipher, place, plaintext)
 
     def _key(self, agency: str, sensitivity: int) -> _Active:
         key = self._keys.get((agency, sensitivity))
@@ -75,6 +83,5 @@ class Sealer:
         return key
 
 
-def _sealed(key: _Active, cipher: Cipher, place: Place, plaintext: str) -> bytes:
-    nonce = os.urandom(NONCE_BYTES)
+def _sealed(key: _Active, cipher: Cipher, place: Place, plaintext: str, nonce: bytes) -> bytes:
     return key.header + nonce + cipher.encrypt(nonce, plaintext.encode(), place.associated_data())

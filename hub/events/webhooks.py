@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.clock import Clock
 from hub.crypto.envelope import Place
-from hub.crypto.rotation import Kept
+from hub.crypto.kept import Kept
 from hub.domain.agencies import HUB
 from hub.errors import WebhookError
 from hub.events.ports import Opener, Sealer

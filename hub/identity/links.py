@@ -1,6 +1,6 @@
 """What a link is, how its records are named and where its sealed parts stand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ import orjson
 
 from hub.crypto.envelope import Place
 from hub.errors import HubError
-from hub.identity.matching.blocking import tokens_of
+from hub.identity.matching.blocking import tokens_of, tokens_of_all
 from hub.identity.matching.traits import Traits
 from hub.identity.ports import Digests, Indexer
 
@@ -58,7 +58,15 @@ class Matching:
 
     def tokens(self, traits: Traits) -> list[int]:
         """What a person stands under in `identity_block`."""
-        return sorted(set(self.blocks.each(sorted(tokens_of(traits)))))
+        (found,) = self.of_bearers([[traits]])
+        return sorted(found)
+
+    def of_bearers(self, bearers: Sequence[Sequence[Traits]]) -> list[frozenset[int]]:
+        """For each person with any number of anchors, in order, what new rows stand under."""
+        tokens = [tokens_of_all(anchors) for anchors in bearers]
+        wanted = list(frozenset().union(*tokens))
+        hashed = dict(zip(wanted, self.blocks.each(wanted) if wanted else (), strict=True))
+        return [frozenset(hashed[token] for token in held) for held in tokens]
 
     def every(self, traits: Traits) -> list[int]:
         """What persons may stand under who share a token with `traits`."""

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
+from typing import NamedTuple
 
 from hub.identity.ports import Indexer
 from hub.identity.sounds import sounds_of
@@ -21,8 +22,7 @@ EXACT_FROM = EXACT << _KIND_BITS
 """Tokens from here on are those of whole names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """`kind` says which index hashes `text`."""
 
     kind: int
@@ -37,13 +37,24 @@ class NameIndexes:
 
     def of(self, name: str) -> frozenset[int]:
         """Numbers that stand for a name's tokens in new rows."""
-        texts: dict[int, list[str]] = {EXACT: [], GRAM: [], SOUND: []}
-        for token in tokens_of(name):
-            texts[token.kind].append(token.text)
-        kinds = ((EXACT, self.exact), (GRAM, self.grams), (SOUND, self.pinyin))
-        return frozenset(
-            _numbered(kind, hashed) for kind, index in kinds if texts[kind] for hashed in index.each(texts[kind])
-        )
+        (found,) = self.of_bearers([[name]])
+        return found
+
+    def of_bearers(self, bearers: Sequence[Sequence[str]]) -> list[frozenset[int]]:
+        """For each bearer of one or more names, in order, the numbers under which new rows stand.
+
+        Cost: a token that many share (a surname with its sound) is hashed once; one look at the keys for each index.
+        """
+        tokens = [frozenset(token for name in names for token in tokens_of(name)) for names in bearers]
+        texts: dict[int, set[str]] = {EXACT: set(), GRAM: set(), SOUND: set()}
+        for token in frozenset().union(*tokens):
+            texts[token.kind].add(token.text)
+        numbered: dict[Token, int] = {}
+        for kind, index in ((EXACT, self.exact), (GRAM, self.grams), (SOUND, self.pinyin)):
+            wanted = list(texts[kind])
+            for text, hashed in zip(wanted, index.each(wanted) if wanted else (), strict=True):
+                numbered[Token(kind, text)] = _numbered(kind, hashed)
+        return [frozenset(numbered[token] for token in held) for held in tokens]
 
     def every(self, name: str) -> frozenset[int]:
         """Numbers under which rows may stand that share a token with `name`."""

@@ -33,6 +33,8 @@ class Digests(Protocol):
 class NameIndexer(Protocol):
     def of(self, name: str) -> frozenset[int]: ...
 
+    def of_bearers(self, bearers: Sequence[Sequence[str]]) -> Sequence[frozenset[int]]: ...
+
 
 class IndexRecord(Protocol):
     """One record of the register of members. `values` holds `index.*` members as the source has them."""

@@ -1,11 +1,10 @@
 """The sealed columns of the person index, as rotation and erasure go over them."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert
-
-from hub.crypto.rotation import Kept, Many
+from hub.crypto.kept import Kept, Tokens
 from hub.identity.links import (
     Matching,
     event_place,
@@ -37,45 +36,35 @@ def kept_columns(
     numbers: Indexer, keys: Indexer, names: NameIndexer, matching: Matching | None = None
 ) -> Sequence[Kept]:
     """Every sealed column of this room. What is added to its tables is added here."""
-
-    gone = delete(name_token).where(name_token.c.person_id == bindparam("gone"))
-    there = insert(name_token).values(person_id=bindparam("named"), token=bindparam("token"))
-
-    async def tokens(many: Many, persons: Mapping[str, Sequence[str]]) -> None:
-        made = [
-            {"named": person_id, "token": token}
-            for person_id, held in persons.items()
-            for token in sorted({token for name in held for token in names.of(name)})
-        ]
-        await many(gone, [{"gone": person_id} for person_id in persons])
-        if made:
-            await many(there, made)
-
     return (
         Kept(
             table=person,
             column=person.c.number_sealed.name,
             place=lambda key: number_place(key["person_id"]),
             salts=person_salt,
-            derived={person.c.number_index.name: numbers.of},
+            derived={person.c.number_index.name: numbers.each},
         ),
         Kept(
             table=link,
             column=link.c.key_sealed.name,
             place=lambda key: key_place(key["agency"], key["person_id"]),
             salts=person_salt,
-            derived={link.c.key_index.name: keys.of},
+            derived={link.c.key_index.name: keys.each},
         ),
         Kept(
             table=person_name,
             column=person_name.c.name_sealed.name,
             place=lambda key: name_place(key["person_id"], key["kind"]),
             salts=person_salt,
-            companion=tokens,
+            tokens=Tokens(table=name_token, of=names.of_bearers),
         ),
         *(_reason(order) for order in ("first", "second")),
         *_matched(matching),
     )
+
+
+def _blocks(matching: Matching, persons: Sequence[Sequence[str]]) -> Sequence[frozenset[int]]:
+    return matching.of_bearers([[read(text) for text in texts if is_anchor(text)] for texts in persons])
 
 
 def _reason(order: str) -> Kept:
@@ -87,20 +76,6 @@ def _reason(order: str) -> Kept:
 
 def _matched(matching: Matching | None) -> Sequence[Kept]:
     """Columns of matching. What was taken away is sealed under the salt of the person it was taken from."""
-    gone = delete(block).where(block.c.person_id == bindparam("gone"))
-    there = insert(block).values(person_id=bindparam("named"), token=bindparam("token"))
-
-    async def blocks(many: Many, persons: Mapping[str, Sequence[str]]) -> None:
-        if matching is None:
-            return
-        made = [
-            {"named": person_id, "token": token}
-            for person_id, texts in persons.items()
-            for token in sorted({token for text in texts if is_anchor(text) for token in matching.tokens(read(text))})
-        ]
-        await many(gone, [{"gone": person_id} for person_id in persons])
-        if made:
-            await many(there, made)
 
     def of_review(column: str, salts: Any = None) -> Kept:
         return Kept(table=review, column=column, place=lambda key: review_place(column, key["review_id"]), salts=salts)
@@ -119,7 +94,7 @@ def _matched(matching: Matching | None) -> Sequence[Kept]:
             column=trait.c.traits_sealed.name,
             place=lambda key: trait_place(key["person_id"], key["record"]),
             salts=person_salt,
-            companion=blocks,
+            tokens=None if matching is None else Tokens(table=block, of=partial(_blocks, matching)),
         ),
         Kept(
             table=link_order,

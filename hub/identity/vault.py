@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.clock import Clock
 from hub.crypto.envelope import Place
-from hub.crypto.rotation import Kept
+from hub.crypto.kept import Kept
 from hub.domain.identity_number import IdentityNumber, IdentityNumberError
 from hub.identity.links import aware
 from hub.identity.ports import Indexer, IndexRecord, Opener, Sealer
@@ -129,19 +129,19 @@ class Vault:
 def kept_in_vault(numbers: Indexer, keys: Indexer) -> Sequence[Kept]:
     """The sealed columns of the vault, as rotation goes over them."""
 
-    def number_of(content: str) -> int | None:
-        number = _number(orjson.loads(content)["values"])
-        return None if number is None else numbers.of(number)
+    def numbers_of(contents: Sequence[str]) -> list[int | None]:
+        held = [_number(orjson.loads(content)["values"]) for content in contents]
+        return [None if number is None else numbers.of(number) for number in held]
 
-    def key_of(content: str) -> int:
-        return keys.of(orjson.loads(content)["key"])
+    def keys_of(contents: Sequence[str]) -> Sequence[int]:
+        return keys.each([orjson.loads(content)["key"] for content in contents])
 
     return (
         Kept(
             table=vault_record,
             column=vault_record.c.content_sealed.name,
             place=lambda key: _place(key["record_id"]),
-            derived={vault_record.c.number_index.name: number_of, vault_record.c.key_index.name: key_of},
+            derived={vault_record.c.number_index.name: numbers_of, vault_record.c.key_index.name: keys_of},
         ),
         Kept(
             table=vault_query,

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 
 from hub.auth.principal import Principal
 from hub.bootstrap.build import build_hub
@@ -35,7 +35,10 @@ FAILPOINTS = re.findall(
 )
 ROTATION = [point for point in FAILPOINTS if point.startswith("rotation.")]
 IMPORT = [point for point in FAILPOINTS if point.startswith("import.")]
-MEMBERS = 250
+PASSAGES = {"rotation.batch": 12, "rotation.committed": 12, "import.batch": 5, "import.committed": 5}
+"""How often a run passes a point with small batches; the others once."""
+KILLS = 50
+MEMBERS = 100
 PEOPLE = 120
 OFFICER = Principal(
     agency="justice", role="judicial-office", officer="1", client="c", regions=("36",), purposes=frozenset(),
@@ -179,20 +182,20 @@ async def test_a_row_that_changed_meanwhile_is_left_as_it_is_now(tmp_path):
     try:
         keeping.keys.publish(frozenset(p for p in keeping.keys.facts() if p.startswith("seal:")))
         keeping.keys.activate(frozenset(keeping.keys.facts()))
-        (kept,) = [one for one in keeping.rotation._kept if one.table is person]
-        rows = await keeping.rotation._read(kept, None)
-        moving = keeping.rotation._moving(kept, rows)
+        (column,) = [one for one in keeping.rotation._columns if one.kept.table is person]
+        page = await column.page(None)
+        moving = keeping.rotation._resealing.moving(column.kept, page)
+        ids = [key[0] for key, _, _ in page]
         async with hub.store.write() as connection:
             await connection.execute(
-                update(person).where(person.c.person_id == rows[0].person_id).values(number_sealed=b"changed")
+                update(person).where(person.c.person_id == ids[0]).values(number_sealed=b"changed")
             )
-            await connection.execute(delete(person).where(person.c.person_id == rows[1].person_id))
-        last = (rows[-1].person_id,)
-        assert await keeping.rotation._write(kept, None, last, moving) == 3
+            await connection.execute(delete(person).where(person.c.person_id == ids[1]))
+        assert await keeping.rotation._write(column, moving) == 3
         async with hub.store.read() as connection:
             now = {row.person_id: row.number_sealed for row in await connection.execute(select(person))}
-        assert now[rows[0].person_id] == b"changed"
-        assert rows[1].person_id not in now
+        assert now[ids[0]] == b"changed"
+        assert ids[1] not in now
     finally:
         await keeping.close()
         await hub.close()
@@ -247,16 +250,11 @@ async def test_a_second_rotation_at_once_is_refused(tmp_path):
         await hub.close()
 
 
-def rounds() -> list[tuple[str, int]]:
-    """Each named point at its first and a later passage; in full many passages of each."""
-    counts = {"rotation.batch": 9, "rotation.committed": 9}
-    found = []
-    for point in ROTATION:
-        most = counts.get(point, 1)
-        passages = sorted({1, most // 2 or 1}) if not FULL else range(1, most + 1)
-        found += [(point, passage) for passage in passages]
-    times = 1 if not FULL else -(-50 // len(found))
-    return [(point, passage) for point, passage in found for _ in range(max(times, 1))]
+def passages(point: str) -> list[int]:
+    """At which passages of a point the process is killed: twice, or fifty times in full."""
+    most, each = PASSAGES.get(point, 1), KILLS if FULL else 2
+    step = 1 if FULL else max(1, most // 2)
+    return [1 + turn * step % most for turn in range(each)]
 
 
 def test_points_where_a_rotation_may_be_killed_are_named():
@@ -267,8 +265,8 @@ def test_points_where_a_rotation_may_be_killed_are_named():
 
 @pytest.fixture
 def small_batches(monkeypatch):
-    monkeypatch.setattr(rotation_module, "BATCH", 100)
-    monkeypatch.setattr("hub.identity.importer.BATCH", 60)
+    monkeypatch.setattr(rotation_module, "BATCH", 40)
+    monkeypatch.setattr("hub.identity.importer.BATCH", 20)
 
 
 def in_child(work, failpoint: str = "") -> int:
@@ -286,7 +284,8 @@ def in_child(work, failpoint: str = "") -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def test_a_rotation_killed_anywhere_is_finished_by_the_next_run(tmp_path, small_batches):
+@pytest.mark.parametrize("point", ROTATION)
+def test_a_rotation_killed_anywhere_is_finished_by_the_next_run(tmp_path, small_batches, point):
     """One directory through all kills: each leaves a hub that reads everything, the next run goes on."""
     settings = load_settings(data_dir=tmp_path, demo=True)
     rules = read_rules(settings)
@@ -307,7 +306,7 @@ def test_a_rotation_killed_anywhere_is_finished_by_the_next_run(tmp_path, small_
             await hub.close()
 
     asyncio.run(prepared())
-    for point, passage in rounds():
+    for passage in passages(point):
         assert in_child(rotating, f"{point}:{passage}") == -9, (point, passage)
         asyncio.run(looked_at(whole_found))
         assert in_child(rotating) == 0
@@ -324,31 +323,27 @@ async def whole_found(hub) -> None:
         assert any(match.name == name(order) for match in await hub.index.search(name(order), first=32))
 
 
-def test_an_import_killed_anywhere_is_finished_by_the_next_run(tmp_path, small_batches):
+@pytest.mark.parametrize("point", IMPORT)
+def test_an_import_killed_anywhere_is_finished_by_the_next_run(tmp_path, small_batches, point):
     settings = load_settings(data_dir=tmp_path, demo=True)
     rules = read_rules(settings)
-    counts = {"import.batch": 5, "import.committed": 5, "import.marking": 1}
-    chosen = [(point, n) for point in IMPORT for n in range(1, counts[point] + 1) if FULL or n in (1, 3)]
+    for turn, passage in enumerate(passages(point)):
+        own = load_settings(data_dir=tmp_path / f"{turn}", demo=True)
 
-    for turn in range(5 if FULL else 1):
-        for point, passage in chosen:
-            directory = tmp_path / f"{point}-{passage}-{turn}"
-            own = load_settings(data_dir=directory, demo=True)
+        async def run(own=own, *, members: int = MEMBERS, check: bool = False) -> None:
+            hub = build_hub(own, rules=rules)
+            try:
+                await migrate(hub.store)
+                if members:
+                    await hub.importer.run(register(members))
+                if check:
+                    await whole(hub, MEMBERS)
+            finally:
+                await hub.close()
 
-            async def run(own=own, *, members: int = MEMBERS, check: bool = False) -> None:
-                hub = build_hub(own, rules=rules)
-                try:
-                    await migrate(hub.store)
-                    if members:
-                        await hub.importer.run(register(members))
-                    if check:
-                        await whole(hub, MEMBERS)
-                finally:
-                    await hub.close()
-
-            assert in_child(run, f"{point}:{passage}") == -9
-            assert in_child(run) == 0
-            asyncio.run(run(members=0, check=True))
+        assert in_child(run, f"{point}:{passage}") == -9
+        assert in_child(run) == 0
+        asyncio.run(run(members=0, check=True))
 
 
 async def test_an_import_in_the_middle_of_a_rotation_leaves_nobody_unmarked(tmp_path):
@@ -408,3 +403,35 @@ async def test_a_rate_is_kept(tmp_path, clock):
         await keeping.close()
         await hub.close()
     assert sum(slept) == pytest.approx(30 * 5 / 1_000)
+
+
+async def test_a_person_to_whom_a_name_came_meanwhile_is_left_whole_to_the_next_pass(store_url, tmp_path):
+    hub = await settle(tmp_path, 5, database_url=store_url)
+    keeping = build_keeping(hub.settings)
+    try:
+        everything = frozenset(p for p in keeping.keys.facts() if p.startswith(("seal:", "index:")))
+        keeping.keys.publish(everything)
+        keeping.keys.activate(everything)
+        (column,) = [one for one in keeping.rotation._columns if one.kept.table is person_name]
+        page = await column.page(None)
+        moving = keeping.rotation._resealing.moving(column.kept, page)
+        last = page[-1][0][0]
+        places = {"person_id": last, "kind": "zz"}
+        async with hub.store.write() as connection:
+            salt = await connection.scalar(select(person_salt.c.salt).where(person_salt.c.person_id == last))
+            sealed = keeping.secrets.sealer.seal(column.kept.place(places), "欧阳新名", salt)
+            await connection.execute(insert(person_name).values(**places, name_sealed=sealed))
+            before = await tokens_now(connection, last)
+        assert await keeping.rotation._write(column, moving) == 2 * 4
+        async with hub.store.read() as connection:
+            assert await tokens_now(connection, last) == before
+        await keeping.rekeying.rotate(grace_s=0)
+        async with hub.store.read() as connection:
+            assert await tokens_now(connection, last) >= keeping.secrets.names.of("欧阳新名")
+    finally:
+        await keeping.close()
+        await hub.close()
+
+
+async def tokens_now(connection, person_id: str) -> set[int]:
+    return set(await connection.scalars(select(name_token.c.token).where(name_token.c.person_id == person_id)))

@@ -1,6 +1,6 @@
 """What a replica needs of crypto and of the person index, and where its sealed values stand."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,8 +27,14 @@ class Opener(Protocol):
     def open_many(self, values: Sequence[tuple[Place, bytes]], salt: bytes = b"") -> list[str]: ...
 
 
+class PersonsOpener(Protocol):
+    def of_persons(self, agency: str, table: str, column: str) -> Callable[[object, bytes, bytes], str]: ...
+
+
 class Indexer(Protocol):
     def of(self, value: str) -> int: ...
+
+    def each(self, values: Iterable[str]) -> Sequence[int]: ...
 
     def every(self, value: str) -> tuple[int, ...]: ...
 
@@ -49,9 +55,13 @@ def version_place(agency: str, subject_id: str, version: int, sensitivity: int) 
         agency=agency,
         table="replica_version",
         column=COLUMNS[sensitivity],
-        row=f"{subject_id}/{version}",
+        row=version_row(subject_id, version),
         sensitivity=sensitivity,
     )
+
+
+def version_row(subject_id: str, version: int) -> str:
+    return f"{subject_id}/{version}"
 
 
 def state_place(agency: str) -> Place:

@@ -1,7 +1,7 @@
 """Reads of copies: one statement for all agencies that are asked together, whatever the time that is asked about."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,9 +15,10 @@ from hub.clock import Clock, microseconds, moment_of
 from hub.connectors.base import Fetch, Fetched, Moment, SourceRecord, SourceState
 from hub.connectors.mapping import ReplicaTerms
 from hub.connectors.replica.content import ContentCodec
-from hub.connectors.replica.ports import COLUMNS, Indexer, Opener, key_place, version_place
+from hub.connectors.replica.ports import COLUMNS, Indexer, PersonsOpener, key_place, version_place, version_row
 from hub.connectors.replica.tables import replica_salt, replica_state, replica_subject, replica_version
 from hub.connectors.replica.timeline import FOREVER, GONE, NOW
+from hub.crypto.envelope import Place
 from hub.errors import SealedValueError, StoreError
 from hub.store.reader import Prepared, Reader
 
@@ -65,15 +66,20 @@ class ReplicaReader:
         self,
         *,
         reader: Reader,
-        opener: Opener,
+        opener: PersonsOpener,
         keys: Indexer,
         agencies: Mapping[str, ReadTerms],
         clock: Clock,
     ) -> None:
         self._reader = reader
-        self._opener = opener
         self._keys = keys
         self._agencies = agencies
+        self._open_key = {agency: _of_persons(opener, key_place(agency, "")) for agency in agencies}
+        self._open_values = {
+            (agency, sensitivity): _of_persons(opener, version_place(agency, "", 0, sensitivity))
+            for agency in agencies
+            for sensitivity in COLUMNS
+        }
         self._clock = clock
         self._prepared: dict[tuple[int, ...], Prepared] = {}
         self.statements = 0
@@ -197,7 +203,7 @@ class ReplicaReader:
         if row.subject is None:
             return None
         try:
-            return self._opener.open(key_place(row.agency, row.subject), row.key, row.salt)
+            return self._open_key[row.agency](row.subject, row.key, row.salt)
         except SealedValueError as error:
             logger.error("replica.unreadable", agency=row.agency, kind=str(error))
             return None
@@ -209,9 +215,9 @@ class ReplicaReader:
         texts: list[str] = []
         unreadable = 0
         for sensitivity in codec.needed(coordinates) & row.sealed.keys():
-            place = version_place(row.agency, row.subject, row.version, sensitivity)
+            opened = self._open_values[row.agency, sensitivity]
             try:
-                texts.append(self._opener.open(place, row.sealed[sensitivity], row.salt))
+                texts.append(opened(version_row(row.subject, row.version), row.sealed[sensitivity], row.salt))
             except SealedValueError as error:
                 unreadable += 1
                 logger.error("replica.unreadable", agency=row.agency, kind=str(error))
@@ -247,3 +253,7 @@ def _held(version: Any) -> tuple[ColumnElement[bool], ...]:
     """What a statement must fulfil to hold at the time asked about, as known then."""
     valid, known = bindparam("valid", type_=BigInteger), bindparam("known", type_=BigInteger)
     return version.c.valid_from_us <= valid, version.c.valid_to_us > valid, version.c.recorded_us <= known
+
+
+def _of_persons(opener: PersonsOpener, place: Place) -> Callable[[object, bytes, bytes], str]:
+    return opener.of_persons(place.agency, place.table, place.column)

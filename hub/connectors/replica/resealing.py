@@ -6,7 +6,7 @@ from typing import Any
 from hub.connectors.replica.ports import COLUMNS, Indexer, key_place, state_place, version_place
 from hub.connectors.replica.tables import replica_salt, replica_state, replica_subject, replica_version
 from hub.crypto.envelope import Place
-from hub.crypto.rotation import Kept
+from hub.crypto.kept import Kept
 
 
 def kept_of_replicas(keys: Indexer) -> Sequence[Kept]:
@@ -17,7 +17,7 @@ def kept_of_replicas(keys: Indexer) -> Sequence[Kept]:
             column=replica_subject.c.key_sealed.name,
             place=lambda key: key_place(key["agency"], key["subject_id"]),
             salts=replica_salt,
-            derived={replica_subject.c.key_index.name: keys.of},
+            derived={replica_subject.c.key_index.name: keys.each},
         ),
         *(
             Kept(table=replica_version, column=column, place=_of_version(sensitivity), salts=replica_salt)
