@@ -45,6 +45,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     query_id: str
     agency: str
     officer: str
+    on_behalf_of: str | None
     role: str
     purpose: str
     case: str | None
@@ -140,6 +141,7 @@ class StatutoryQueries:
             query_id=row.query_id,
             agency=row.agency,
             officer=row.officer,
+            on_behalf_of=row.on_behalf_of or None,
             role=row.role,
             purpose=row.purpose,
             case=row.case_id or None,

@@ -18,7 +18,18 @@ from hub.gateway.reading import Denied
 from hub.schema.context import OperationContext
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NULLABLE = ("requestId", "agency", "client", "officer", "role", "purpose", "operation", "document")
+_NULLABLE = (
+    "requestId",
+    "agency",
+    "client",
+    "officer",
+    "onBehalfOf",
+    "approver",
+    "role",
+    "purpose",
+    "operation",
+    "document",
+)
 _FIGURES = ("policyDigest", "outcome", "code", "cost", "latencyMs", "answerBytes", "answerDigest")
 
 

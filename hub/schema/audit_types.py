@@ -35,6 +35,8 @@ class AuditEntry:
     agency: str | None = strawberry.field(description="Agency that asked. / 查询部门。")
     client: str | None = strawberry.field(description="Client that asked. / 客户端。")
     officer: str | None = strawberry.field(description="Officer who asked. / 经办人。")
+    on_behalf_of: str | None = strawberry.field(description="Whom the officer stood in for. / 被代理人。")
+    approver: str | None = strawberry.field(description="Who approved the emergency access. / 审批人。")
     role: str | None = strawberry.field(description="Role of the officer. / 角色。")
     purpose: str | None = strawberry.field(description="Stated purpose. / 用途。")
     cases: list[str] = strawberry.field(description="Stated cases. / 案件编号。")

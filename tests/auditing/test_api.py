@@ -1,14 +1,19 @@
 """The auditors' API: who may, what is found, how pages go on, and that every look is an entry."""
 
 from base64 import b64decode
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
 
+from hub.audit.entry import Draft, Outcome
 from hub.audit.merkle import verify_inclusion
+from hub.audit.queries import EntryFilter
+from hub.auditing.desk import Reader
 from hub.domain.commands import LOG
 from hub.schema.audit_roots import AuditFetcher
-from tests.auditing.conftest import NUMBER, RULES
+from hub.schema.request import GraphQLRequest
+from tests.auditing.conftest import NAMES, NUMBER, RULES, principal
 
 FIND = """query Find($filter: AuditFilter, $first: Int! = 20, $after: String) {
   auditEntries(filter: $filter, first: $first, after: $after) {
@@ -198,3 +203,34 @@ async def test_a_person_learns_in_words_who_saw_what_and_what_is_told_later(offi
     assert len(later["accesses"]) == 4
     kinds = [one["kind"] for one in await office.entries()]
     assert kinds.count("subject-report") == 3
+
+
+async def test_every_look_of_a_deputy_says_on_whose_behalf(office):
+    """The entry of the operation, of the export and what auditors are shown of them."""
+    who = replace(principal("auditor"), officer="9002", on_behalf_of="9001")
+    reader = Reader(principal=who, purpose="AUDIT")
+    sent = GraphQLRequest(query="{ auditStatus { lag } }", variables={}, request_id="req", purpose="AUDIT", cases=())
+    await office.hub.service.answer(who, sent)
+    await office.hub.office.exports.ask(reader, EntryFilter(officer="9002"), "csv")
+    assert await office.hub.office.exports.turn()
+    (job,) = await office.hub.office.exports.jobs()
+    entries = {shown["kind"]: (shown["officer"], shown.get("onBehalfOf")) for shown in await office.entries()}
+    assert entries["auditor-read"] == entries["export"] == ("9002", "9001")
+    header, row = office.hub.office.exports.path(job).read_text("utf-8-sig").splitlines()
+    assert dict(zip(header.split(","), row.split(","), strict=False))["onBehalfOf"] == "9001"
+    query = '{ auditEntries(filter: {officer: "9002"}) { edges { node { officer onBehalfOf approver } } } }'
+    (*_, read) = (await office.ask(query))["data"]["auditEntries"]["edges"]
+    assert read["node"] == {"officer": "9002", "onBehalfOf": "9001", "approver": None}
+
+
+async def test_a_person_learns_that_somebody_stood_in(office):
+    draft = Draft(
+        request_id="r", agency="tax", officer="T-1", on_behalf_of="T-2", role="tax", purpose="TAX_RELIEF",
+        persons=((office.person, NAMES),), outcome=Outcome.OK,
+    )  # fmt: skip
+    await office.hub.log.append(draft)
+    query = "query($n: String!) { subjectReport(person: {identityNumber: $n}) { accesses { text { zh en } } } }"
+    (access,) = (await office.ask(query, {"n": NUMBER}))["data"]["subjectReport"]["accesses"]
+    assert "代理他人" in access["text"]["zh"]
+    assert "standing in for a colleague" in access["text"]["en"]
+    assert "T-" not in str(access)  # officers are not named
