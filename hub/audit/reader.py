@@ -65,6 +65,15 @@ async def dump(store: Store, after: int = 0) -> AsyncIterator[dict[str, Any]]:
             yield show(EntryRow(*row))
 
 
+async def follow(store: Store, after: int = 0, *, every_s: float = 1.0) -> AsyncIterator[dict[str, Any]]:
+    """`dump` without end: what comes later is there within `every_s`."""
+    while True:
+        async for entry in dump(store, after):
+            yield entry
+            after = entry["seq"]
+        await asyncio.sleep(every_s)
+
+
 def show(row: EntryRow) -> dict[str, Any]:
     """One entry as `hub audit dump` prints it; keys sorted."""
     seq, entry_id, time_us, kind, _, body = row

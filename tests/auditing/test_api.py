@@ -1,14 +1,16 @@
 """The auditors' API: who may, what is found, how pages go on, and that every look is an entry."""
 
+import asyncio
 from base64 import b64decode
 from dataclasses import replace
 from hashlib import sha256
 
 import pytest
 
-from hub.audit.entry import Draft, Outcome
+from hub.audit.entry import Draft, Outcome, SourceSeen
 from hub.audit.merkle import verify_inclusion
 from hub.audit.queries import EntryFilter
+from hub.audit.reader import follow
 from hub.auditing.desk import Reader
 from hub.domain.commands import LOG
 from hub.schema.audit_roots import AuditFetcher
@@ -234,3 +236,35 @@ async def test_a_person_learns_that_somebody_stood_in(office):
     assert "代理他人" in access["text"]["zh"]
     assert "standing in for a colleague" in access["text"]["en"]
     assert "T-" not in str(access)  # officers are not named
+
+
+async def test_an_entry_shows_its_sources_its_facts_and_what_an_auditor_asked(office):
+    draft = Draft(
+        request_id="r", parent="first", agency="tax", officer="T-1", role="tax", persons=((office.person, NAMES),),
+        sources=(SourceSeen(agency="tax", status="STALE", as_of="2026-11-24T00:00:00Z", latency_ms=7),),
+        outcome=Outcome.OK,
+    )  # fmt: skip
+    await office.hub.log.append(draft)
+    fields = "parent persons { facts } sources { agency status asOf latencyMs } lookedAt { name value }"
+    query = f'{{ auditEntries(filter: {{agency: "tax"}}) {{ edges {{ node {{ {fields} }} }} }} }}'
+    ((edge,), look) = (await office.ask(query))["data"]["auditEntries"]["edges"], query.replace("tax", "audit")
+    assert edge["node"] == {
+        "parent": "first",
+        "persons": [{"facts": ["case", "jurisdiction"]}],
+        "sources": [{"agency": "tax", "status": "STALE", "asOf": "2026-11-24T00:00:00Z", "latencyMs": 7}],
+        "lookedAt": [],
+    }
+    (edge,) = (await office.ask(look))["data"]["auditEntries"]["edges"]
+    assert edge["node"]["lookedAt"] == [{"name": "auditEntries.agency", "value": "tax"}]
+
+
+async def test_the_log_is_followed_while_it_grows(office):
+    seen = follow(office.hub.store, every_s=0.01)
+    await office.write(3)
+    before = [(await anext(seen))["requestId"] for _ in range(3)]
+    waiting = asyncio.ensure_future(anext(seen))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    await office.write(1)
+    assert [*before, (await waiting)["requestId"]] == ["r0", "r1", "r2", "r0"]
+    await seen.aclose()
