@@ -9,7 +9,7 @@ PEERS ?=
 # What was installed may not be missing: tests of the console fail then, and are not skipped.
 WHOLE = HUB_TEST_BROWSER=$$(test -f .stamps/assets && test -f .stamps/node && test -f .stamps/browser && echo 1)
 
-.PHONY: help demo browser test test-all test-sm check bench lock clean
+.PHONY: help install demo browser test test-all test-sm check bench lock clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -37,6 +37,8 @@ help: ## list the targets
 
 .stamps/programs: .stamps/dev tools/install-test-programs.sh
 	@sh tools/install-test-programs.sh && touch $@ || true
+
+install: .stamps/assets ## set the program up, to be run as docs/operations.md says
 
 demo: .stamps/assets ## run five simulated agencies and the hub on 127.0.0.1 (ARGS="--port 8123 --people 2000")
 	@$(BIN)/hub demo $(ARGS)

@@ -14,6 +14,7 @@ from hub.audit.tables import audit_entry
 from hub.auditing.desk import AuditArgumentError, Reader
 from hub.auditing.misuse import DAY_US, Facts, Found, Read, Rule, Use, detect
 from hub.auditing.tables import audit_finding, audit_finding_step
+from hub.auth.principal import Principal
 from hub.clock import Clock
 from hub.domain.grants import Grant
 from hub.errors import ForbiddenError, StoreError
@@ -63,10 +64,6 @@ class Step:
     on_behalf_of: str
     action: str
     text: str
-
-    @property
-    def hands(self) -> frozenset[str]:
-        return frozenset({self.officer, self.on_behalf_of or self.officer})
 
 
 class Findings:
@@ -177,7 +174,7 @@ class Findings:
             raise AuditArgumentError("There is no such finding or action, or the text is missing.")
         if finding.state not in FROM[action]:
             raise AuditArgumentError(f"In state {finding.state} this cannot be done.")
-        await self._check_person(reader.principal.hands, finding, action, text.strip())
+        await self._check_person(reader.principal, finding, action, text.strip())
         principal = reader.principal
         draft = Draft(
             kind=Kind.FINDING_REVIEW,
@@ -194,16 +191,16 @@ class Findings:
         did = (principal.officer, principal.on_behalf_of or "", action, text.strip())
         await self._step(finding_id, version, change, did)
 
-    async def _check_person(self, hands: frozenset[str], finding: Finding, action: str, text: str) -> None:
-        """`hands`: who takes the step, and whom they stand in for; both count as one person."""
+    async def _check_person(self, who: Principal, finding: Finding, action: str, text: str) -> None:
+        """Who takes the step, and whom they stand in for, count as one person; so do those found, and for whom."""
         found = {finding.officer, *await self._stood_in_for(finding)}
-        if not hands.isdisjoint(found) or (action == "assign" and text in found):
+        if who.is_behind(*found) or (action == "assign" and text.casefold() in map(str.casefold, found)):
             raise ForbiddenError("nobody reviews themselves")
-        if action == "conclude" and finding.assignee not in hands:
+        if action == "conclude" and not who.is_behind(finding.assignee):
             raise ForbiddenError("only the assignee concludes")
         if action in ("sign-off", "return"):
             concluded = [step for step in await self.steps(finding.finding_id) if step.action == "conclude"]
-            if concluded and not hands.isdisjoint(concluded[-1].hands):
+            if concluded and who.is_behind(concluded[-1].officer, concluded[-1].on_behalf_of):
                 raise ForbiddenError("a second person signs off")
 
     async def _stood_in_for(self, finding: Finding) -> frozenset[str]:

@@ -25,7 +25,10 @@ class Principal:
     subject: str | None = None
     on_behalf_of: str | None = None
 
-    @property
-    def hands(self) -> frozenset[str]:
-        """The officers behind this request. Where two persons are needed, none of them may be on both sides."""
-        return frozenset({self.officer, self.on_behalf_of or self.officer})
+    def is_behind(self, *officers: str | None) -> bool:
+        """Whether one of `officers` (of this agency) is who acts here or whom they stand in for, however it is spelt.
+
+        Where two persons are needed, nobody may be behind both.
+        """
+        behind = {self.officer.casefold(), (self.on_behalf_of or self.officer).casefold()}
+        return any(name.casefold() in behind for name in officers if name)

@@ -188,7 +188,7 @@ def _deputy(act: object, client: str, subject: str) -> str | None:
     if chain[0] == f"client:{client}":
         return None
     kind, _, officer = chain[0].partition(":")
-    if kind != "officer" or not officer or officer == subject:
+    if kind != "officer" or not officer or officer.casefold() == subject.casefold():
         raise ActorInvalidError("act names neither the client nor another officer")
     return officer
 

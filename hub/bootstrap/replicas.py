@@ -46,7 +46,7 @@ def build_sources(
         clock=clock,
     )
     return {
-        agency: ReplicaSource(guard, reader, modes[agency]) if agency in modes else guard
+        agency: ReplicaSource(guard, reader, modes[agency], clock) if agency in modes else guard
         for agency, guard in guards.items()
     }
 

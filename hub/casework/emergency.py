@@ -250,15 +250,12 @@ def _covers(mine: Sequence[str], theirs: Sequence[str]) -> bool:
 
 def _asked(held: Row[Any], call: Call) -> bool:
     """Whether who calls, or whom they stand in for, asked or was stood in for."""
-    return held.agency == call.principal.agency and not call.principal.hands.isdisjoint(
-        {held.officer, held.on_behalf_of}
-    )
+    return held.agency == call.principal.agency and call.principal.is_behind(held.officer, held.on_behalf_of)
 
 
 def _decided(held: Row[Any], call: Call) -> bool:
-    return held.approver_agency == call.principal.agency and not call.principal.hands.isdisjoint(
-        {held.approver, held.approver_on_behalf_of}
-    )
+    principal = call.principal
+    return held.approver_agency == principal.agency and principal.is_behind(held.approver, held.approver_on_behalf_of)
 
 
 def _this(held: Row[Any]) -> tuple[Any, ...]:

@@ -27,6 +27,8 @@ AgencyOption = Annotated[list[str] | None, typer.Option("--agency", help="Only t
 ByOption = Annotated[str, typer.Option(help="The officer who orders it.")]
 ReasonOption = Annotated[str, typer.Option(help="Why; kept sealed.")]
 SHOWN = 20
+MOST_GONE = 0.1
+"""A register that lost more than this part of its members is not believed to be complete."""
 
 
 @app.callback()
@@ -50,14 +52,46 @@ def status(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None
     _with_hub(data, run)
 
 
+@app.command("import")
+def import_members(
+    data: DataOption = DEFAULT_DATA,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="The register is complete: take out members whom it no longer has.")
+    ] = False,
+    accept: Annotated[bool, typer.Option("--accept", help="However many that are.")] = False,
+) -> None:
+    """Read the register of members, and of every agency the records sealed by law; again changes nothing."""
+
+    async def run(hub: Hub) -> None:
+        if JUSTICE not in hub.sources:
+            raise SettingsError("the register of members has no endpoint", name=JUSTICE)
+        await _log(hub, "import")
+        begun = hub.clock.now()
+        with progress("members", await hub.linking.accounts.members() or None) as report:
+            done = await hub.importer.run(hub.sources[JUSTICE].connector, report)
+        print(
+            f"{done.members} members, {done.without_number} without a valid number, {done.ambiguous} ambiguous, "
+            f"{done.erased} erased and passed over"
+        )
+        for agency, mapping in hub.rules.mappings.items():
+            if mapping.vaulted and agency in hub.sources:
+                kept = await hub.importer.keep_vaulted(agency, hub.sources[agency].connector)
+                print(f"{kept} records of {agency} that are sealed by law are in the vault")
+        if complete or accept:
+            gone = await hub.importer.retire(begun, at_most=1.0 if accept else MOST_GONE)
+            print(f"{gone} members taken out whom the register no longer has")
+
+    _with_hub(data, run)
+
+
 @app.command("link")
 def link(data: DataOption = DEFAULT_DATA, agency: AgencyOption = None) -> None:
     """Link all records of agencies to members; again changes nothing."""
 
     async def run(hub: Hub) -> None:
         for name in _agencies(hub, agency):
-            await _log(hub, "link", name)
-            with progress(name, await hub.linking.accounts.members()) as report:
+            await _log(hub, f"link/{name}")
+            with progress(name, None) as report:
                 done = await hub.linking.linker.run(name, hub.sources[name].connector, report)
             print(
                 f"{name}: {done.seen} seen, {done.linked} linked, {done.kept} as they were, {done.asked} asked about, "
@@ -156,7 +190,7 @@ def _say(name: str, one: Shadow) -> None:
         print(f"  … {len(one.moved) - SHOWN} more; all with --json")
 
 
-async def _log(hub: Hub, what: str, officer: str, *persons: str) -> None:
+async def _log(hub: Hub, what: str, officer: str = "", *persons: str) -> None:
     """The audit entry, durable before anything is done."""
     named = [(hub.pseudonyms.of("member", person), Pattern()) for person in persons]
     draft = Draft(

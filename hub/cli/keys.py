@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from hub.bootstrap.keeping import Keeping, build_keeping
+from hub.bootstrap.key_making import make_keys
 from hub.bootstrap.secrets import build_key_store
 from hub.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from hub.cli.progress import progress
@@ -18,6 +19,7 @@ from hub.crypto.providers import write_private
 from hub.crypto.rekeying import GRACE_S, MARK
 from hub.crypto.suites import SUITE_NAMES
 from hub.errors import KeyMaterialError, SettingsError
+from hub.rules import read_rules
 from hub.settings import load_settings
 
 app = typer.Typer(help="The hub's keys.", no_args_is_help=True)
@@ -56,6 +58,23 @@ def status(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None
         print(f"{row['purpose']:28} {row['version']:>3} {row['state']:12} {row['digest']:6} {row['uses']:>10}")
     if unfinished:
         print("a rotation is unfinished; `hub keys rotate` goes on with it", file=sys.stderr)
+
+
+@app.command("init")
+def init(data: DataOption = DEFAULT_DATA) -> None:
+    """Make the keys of a new hub, after `hub migrate`; later those that a newer program needs besides."""
+
+    async def made() -> int:
+        settings = load_settings(data_dir=data)
+        return await make_keys(settings, read_rules(settings))
+
+    count = asyncio.run(made())
+
+    async def run(keeping: Keeping) -> None:
+        await keeping.log_keys("keys-init")
+        print(f"{count} keys; write an escrow of them: hub keys escrow --out FOLDER")
+
+    _with_keeping(data, run)
 
 
 @app.command("rotate")

@@ -22,6 +22,7 @@ from hub.cli.serve import migrate, serve
 from hub.cli.tokens import token
 from hub.cli.witness import witness
 from hub.cli.worker import worker
+from hub.connectors.base import SourceFailure
 from hub.errors import HubError, StartupError, StoreError
 
 app = typer.Typer(
@@ -57,6 +58,8 @@ def main() -> None:
         code = app(standalone_mode=False)
     except HubError as error:
         _fail(error.code, str(error), 3 if isinstance(error, StartupError | StoreError) else 1)
+    except SourceFailure as failure:
+        _fail("SOURCE_FAILED", f"{failure} ({failure.state.value})", 1)
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
         _fail("FILE_UNUSABLE", f"{named}{error.strerror or type(error).__name__}", 3)

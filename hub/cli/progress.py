@@ -7,25 +7,31 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 LINES = 10
+LINE_OF = 10_000
+"""A line so often where nobody knows how many there are."""
 
 
 @contextmanager
-def progress(what: str, total: int, console: Console | None = None) -> Iterator[Callable[[int], None]]:
-    """Give a function that is told how many are done."""
+def progress(what: str, total: int | None, console: Console | None = None) -> Iterator[Callable[[int], None]]:
+    """Give a function that is told how many are done. `total` None: nobody knows how many there are."""
     console = console or Console(stderr=True, highlight=False)
     if console.is_terminal:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console) as bar:
             task = bar.add_task(what, total=total)
-            yield lambda done: bar.update(task, completed=min(done, total))
+            yield lambda done: bar.update(task, completed=done if total is None else min(done, total))
         return
     told = 0
 
     def report(done: int) -> None:
         nonlocal told
-        step = done * LINES // total if total else LINES
+        if total is None:
+            step, text = done // LINE_OF, f"{done}"
+        else:
+            step = done * LINES // total if total else LINES
+            text = f"{min(done, total)} of {total}"
         if step > told:
             told = step
-            console.print(f"{what}: {min(done, total)} of {total}", soft_wrap=True)
+            console.print(f"{what}: {text}", soft_wrap=True)
 
     yield report

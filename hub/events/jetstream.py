@@ -5,9 +5,10 @@ and its kind. Whoever hears one reads the feed, which judges. Needs the extra `n
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 import orjson
 import structlog
@@ -32,6 +33,7 @@ TIMEOUT_S = 5.0
 LOOK_S = 10.0
 """However quiet the stream is, the feed is looked at this often: a stream that stands still only delays."""
 AGAIN_S = 1.0
+_PLACE = re.compile(r"[0-9]{1,19}")
 WRONG_LAST_SEQUENCE = 10_071  # another worker has published meanwhile
 
 _log = structlog.get_logger(__name__)
@@ -44,11 +46,23 @@ class TransportError(HubError):
 
 
 class Pointers(Protocol):
+    async def head(self) -> int: ...
+
     async def pointers(self, position: int, *, first: int) -> Sequence[Pointer]: ...
 
 
 class Heads(Protocol):
     async def head(self) -> int: ...
+
+
+class _Client(Client):
+    """Gives its token to nobody in the clear: nats-py takes `tls://` for a wish, and the server's word for it."""
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        server = self._current_server
+        if server is not None and server.uri.scheme == "tls" and not info.get("tls_required"):
+            raise NatsError("the server does not speak TLS")
+        await super()._process_info(info, initial_connection=initial_connection)
 
 
 class Bus:
@@ -64,7 +78,7 @@ class Bus:
         try:
             if self._client is None or not self._client.is_connected:
                 await self.close()
-                self._client = Client()
+                self._client = _Client()
                 await self._client.connect(
                     self._url,
                     token=self._token,
@@ -106,11 +120,15 @@ class Publisher:
         """Publish what is not yet; how many events.
 
         Raises:
-            TransportError: the server does not answer; what is not published will be by a later run.
+            TransportError: the server does not answer, or its stream is ahead of the feed; what is not published will
+                be by a later run.
+            StoreError: the feed's database does not answer.
         """
         stream, sent = await self._bus.stream(), 0
         try:
             position, sequence = await _last(stream)
+            if position > await self._feed.head():
+                raise TransportError("the stream is ahead of the feed: it is another hub's, or the feed is restored")
             while page := await self._feed.pointers(position, first=PAGE):
                 for event in page:
                     sequence = await _publish(stream, event, after=sequence)
@@ -147,7 +165,10 @@ async def _publish(stream: JetStreamContext, event: Pointer, *, after: int) -> i
 
 
 class Listener:
-    """The last place of the feed as the stream tells it; from the feed itself while the stream is silent or away."""
+    """The last place of the feed, which is asked only when the stream says that it has grown, is silent or away.
+
+    What the stream says moves no reader: a place that the feed has not got would hide every event before it.
+    """
 
     def __init__(self, bus: Bus, feed: Heads, clock: Clock) -> None:
         self._bus = bus
@@ -159,14 +180,18 @@ class Listener:
         self._following: asyncio.Task[None] | None = None
 
     async def head(self) -> int:
-        """Raises StoreError: the feed had to be asked, and its database does not answer."""
+        """The feed's last place.
+
+        Raises:
+            StoreError: the feed had to be asked, and its database does not answer.
+        """
         if self._following is None:
             self._following = asyncio.create_task(self._follow())
         now = self._clock.now().timestamp()
-        if self._heard is None or abs(now - self._looked_s) >= LOOK_S:
+        if self._heard is None or self._heard > self._seen or abs(now - self._looked_s) >= LOOK_S:
             self._seen = await self._feed.head()
             self._looked_s = now
-        return max(self._heard or 0, self._seen)
+        return self._seen
 
     async def close(self) -> None:
         if self._following is not None:
@@ -180,7 +205,7 @@ class Listener:
         while True:
             try:
                 await self._listen(await self._bus.stream())
-            except (TransportError, NatsError, OSError, TimeoutError) as error:
+            except Exception as error:
                 _log.warning("events are not heard", kind=type(error).__name__, again_s=AGAIN_S)
             self._heard = None
             await asyncio.sleep(AGAIN_S)
@@ -202,7 +227,7 @@ class Listener:
 def _place(message: Msg | object) -> int:
     headers = getattr(message, "headers", None) or {}
     place = headers.get(Header.MSG_ID.value, "0")
-    return int(place) if place.isdigit() else 0
+    return int(place) if _PLACE.fullmatch(place) else 0
 
 
 async def _told(error: Exception) -> None:

@@ -7,7 +7,6 @@ as it took from there (`gateway.shared_quota`), so that all servers together kee
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -118,16 +117,12 @@ class PersonQuota:
             for name, held in self._officers.items()
             if (held.room or held.new) and (everything or held.used_us <= before_us) and not held.turn.locked()
         ]
-        if not idle:
-            return
-        async with AsyncExitStack() as turns:
-            for _, held in idle:
-                await turns.enter_async_context(held.turn)  # free, as seen above: waits for nobody
+        for name, held in idle:
+            async with held.turn:
                 held.room = 0  # nothing more is counted from the slice, whether or not the store hears of it
-            handed = {name: dict(held.new) for name, held in idle}
-            await self._shared.give_back(handed)
-            for name, held in idle:
-                for person in handed[name]:
+                handed = dict(held.new)
+                await self._shared.give_back(name, handed)
+                for person in handed:
                     held.new.pop(person, None)
 
     def _held(self, officer: str) -> _Officer:

@@ -75,19 +75,20 @@ class SharedQuota:
             await self._keep(connection, named, room, now_us)
         return Lent(granted=True, room=room, used=used + fresh, oldest_us=oldest_us)
 
-    async def give_back(self, counted: Mapping[str, Mapping[str, int]]) -> None:
-        """Hand in who was counted, by officer, and give back what is left of the slices.
+    async def give_back(self, officer: str, counted: Mapping[str, int]) -> None:
+        """Hand in who was counted, and give back what is left of the slice.
+
+        A transaction for one officer: servers that gave back many in one would wait for each other.
 
         Raises:
-            StoreError: the database does not answer; the slices stay taken.
+            StoreError: the database does not answer; the slice stays taken.
         """
+        named = self._names.of("quota", officer)
         async with self._store.write() as connection:
-            for officer, persons in counted.items():
-                named = self._names.of("quota", officer)
-                await self._queue(connection, named, microseconds(self._clock.now()))
-                await self._count(connection, named, persons)
-                mine = (quota_slice.c.officer == named, quota_slice.c.holder == self._holder)
-                await connection.execute(delete(quota_slice).where(*mine))
+            await self._queue(connection, named, microseconds(self._clock.now()))
+            await self._count(connection, named, counted)
+            mine = (quota_slice.c.officer == named, quota_slice.c.holder == self._holder)
+            await connection.execute(delete(quota_slice).where(*mine))
 
     async def sweep(self) -> None:
         """Forget what is over."""

@@ -127,9 +127,10 @@ class StatutoryDesk:
         """
         principal, number = asker.principal, query.number.text
         person = self._pseudonyms.of("number", number)
+        if subject := principal.subject == number:
+            query = msgspec.structs.replace(query, case=None)
         step = _Step(asker=asker, request_id=request_id, name="ask", case=query.case, person=person)
         await self._quota.spend(f"{principal.client}/{principal.officer}", (f"n:{person}",))
-        subject = principal.subject == number
         at_best = Facts(statutory=True, approved=True, subject=subject)
         policies = self._may(asker, "requestStatutoryQuery", at_best, own=True)
         if not policies or not self._opened_by(asker, at_best):
@@ -180,7 +181,7 @@ class StatutoryDesk:
         policies = self._may(asker, "approveStatutoryQuery", Facts(subject=of_subject), own=own)
         if not policies:
             raise await self._refuse(step, "not this officer's to approve", Refused.NOT_FOUND)
-        if own and not principal.hands.isdisjoint({held.officer, held.on_behalf_of}):
+        if own and principal.is_behind(held.officer, held.on_behalf_of):
             raise await self._refuse(step, "asked by this officer, or on this one's behalf", Refused.SAME_OFFICER)
         mine = (principal.agency, principal.officer)
         if held.approver is not None and (held.approver_agency, held.approver) == mine:

@@ -1,7 +1,7 @@
 """Statutory queries as they are kept: one by its id, those that an officer asked or may approve; notices to owners."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select
 
 from hub.auth.principal import Principal
 from hub.clock import Clock
+from hub.identity.links import aware
 from hub.identity.ports import Opener
 from hub.identity.vault import query_place
 from hub.identity.vault_tables import vault_notice, vault_query
@@ -121,7 +122,7 @@ class StatutoryQueries:
                 officer=row.officer,
                 role=row.role,
                 basis=StatutoryBasis(row.basis),
-                noted_at=_aware(row.noted_at),
+                noted_at=aware(row.noted_at),
             )
             for row in rows
         ]
@@ -131,7 +132,7 @@ class StatutoryQueries:
             return [self._held(row) for row in (await connection.execute(wanted)).all()]
 
     def _held(self, row: Any) -> Held:
-        asked, approved = _aware(row.asked_at), _maybe(row.approved_at)
+        asked, approved = aware(row.asked_at), _maybe(row.approved_at)
         now = self._clock.now()
         if approved is None:
             state = State.PENDING if now - asked <= APPROVE_WITHIN else State.LAPSED
@@ -157,10 +158,5 @@ class StatutoryQueries:
         )
 
 
-def _aware(moment: datetime) -> datetime:
-    """SQLite gives back what it was given, without its zone."""
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
 def _maybe(moment: datetime | None) -> datetime | None:
-    return None if moment is None else _aware(moment)
+    return None if moment is None else aware(moment)

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.clock import Clock
 from hub.domain.agencies import HUB, JUSTICE
 from hub.domain.identity_number import IdentityNumber
+from hub.errors import HubError
 from hub.failpoints import failpoint
 from hub.identity.decoy import SALT_BYTES
 from hub.identity.links import Matching, trait_place, written
@@ -62,6 +63,12 @@ _OF_MEMBERS = (
     link, jurisdiction, findings, case_reference, consent, person_salt, person_name, name_token,
     trait, block, false_item, review, link_removed,
 )  # fmt: skip
+
+
+class RegisterShrunkError(HubError):
+    """So many members are no longer in the register that it is more likely broken than right."""
+
+    code = "REGISTER_SHRUNK"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,20 +152,26 @@ class Importer:
             kept += len(batch)
         return kept
 
-    async def retire(self, before: datetime) -> int:
+    async def retire(self, before: datetime, *, at_most: float = 1.0) -> int:
         """Take out members whom no import has seen since `before`, with their links, cases and consents.
 
         Only for a register that is known to be complete; an import never takes anybody out by itself.
+
+        Raises:
+            RegisterShrunkError: more than this part of all members would go; nobody was taken out.
         """
         erased = select(erasure.c.person_id).where(erasure.c.done_at.is_not(None))
         kept = (person.c.person_id.not_in(erased), person.c.merged_into.is_(None))
         gone = select(person.c.person_id).where(person.c.imported_at < before, *kept)
         async with self._store.write() as connection:
-            count = await connection.scalar(select(func.count()).select_from(gone.subquery()))
+            count = await connection.scalar(select(func.count()).select_from(gone.subquery())) or 0
+            everybody = await connection.scalar(select(func.count()).select_from(person)) or 0
+            if count > at_most * everybody:
+                raise RegisterShrunkError(f"{count} of {everybody} members are no longer in the register")
             for table in _OF_MEMBERS:
                 await connection.execute(delete(table).where(table.c.person_id.in_(gone)))
             await connection.execute(delete(person).where(person.c.imported_at < before, *kept))
-        return count or 0
+        return count
 
     async def _not_erased(self, connection: AsyncConnection, batch: Sequence[IndexRecord]) -> Sequence[IndexRecord]:
         digests = {erased_digest(self._erased, JUSTICE, record.key): record for record in batch}

@@ -23,9 +23,9 @@ from hub.schema.errors import request_error
 from hub.web.graphql_endpoint import GraphQLEndpoint, Verifier
 from hub.web.headers import SECURITY_HEADERS
 from hub.web.socket_endpoint import SocketEndpoint
+from hub.web.token_endpoint import Answers, token_endpoint
 
 ASSETS = Path(__file__).with_name("assets") / "built"
-_MAX_FORM_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class WebParts:
     metrics: CollectorRegistry
     protected_resource: Mapping[str, Any]
     jwks: Callable[[], Mapping[str, Any]]
-    token: Callable[[Mapping[str, str], Mapping[str, str]], tuple[int, Mapping[str, str], Mapping[str, Any]]]
+    token: Answers
     personas: Callable[[], Mapping[str, Any]] | None
     cors_origins: tuple[str, ...]
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]]
@@ -59,7 +59,7 @@ def create_app(parts: WebParts) -> ASGIApp:
         Route("/metrics", _metrics(parts)),
         Route("/.well-known/oauth-protected-resource", _static(lambda: parts.protected_resource)),
         Route("/.well-known/jwks.json", _static(parts.jwks)),
-        Route("/oauth/token", _token(parts), methods=["POST"]),
+        Route("/oauth/token", token_endpoint(parts.token), methods=["POST"]),
     ]
     routes += parts.console()
     if parts.personas is not None:
@@ -161,22 +161,6 @@ def _sdl(parts: WebParts) -> Callable[[Request], Awaitable[Response]]:
         return PlainTextResponse(parts.sdl(principal))
 
     return sdl
-
-
-def _token(parts: WebParts) -> Callable[[Request], Awaitable[Response]]:
-    async def token(request: Request) -> Response:
-        declared = request.headers.get("content-length", "")
-        if not declared.isdigit() or int(declared) > _MAX_FORM_BYTES:
-            return _json({"error": "invalid_request"}, 400, {"Cache-Control": "no-store"})
-        if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-            return _json({"error": "invalid_request"}, 400, {"Cache-Control": "no-store"})
-        form = await request.form()
-        fields = {name: value for name, value in form.items() if isinstance(value, str)}
-        status, headers, body = parts.token(fields, dict(request.headers))
-        kept = {name: value for name, value in headers.items() if name.lower() != "content-type"}
-        return _json(body, status, kept)
-
-    return token
 
 
 async def _graphiql(_request: Request) -> Response:

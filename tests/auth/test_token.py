@@ -292,9 +292,11 @@ def chain(*actors: object) -> object:
 def test_an_officer_who_acts_for_another_is_the_officer_and_says_for_whom():
     found = verifier().verify(f"Bearer {token(act=chain('officer:8002'))}")
     assert (found.officer, found.on_behalf_of, found.client) == ("8002", "8001", "c1")
-    assert found.hands == {"8001", "8002"}
+    assert found.is_behind("8001")
+    assert found.is_behind("8003", "8002")
+    assert not found.is_behind("8003", None, "")
     own = verifier().verify(f"Bearer {GOOD}")
-    assert (own.on_behalf_of, own.hands) == (None, {"8001"})
+    assert (own.on_behalf_of, own.is_behind("8001"), own.is_behind("8002")) == (None, True, False)
 
 
 @pytest.mark.parametrize("current", ["client:c1", "officer:8002"])

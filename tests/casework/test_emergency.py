@@ -236,6 +236,8 @@ DEPUTIES = {
     "another acts for whom it was asked for": (deputy("2001"), deputy("2001", "2003")),
     "the asker in their own name": (deputy("2001"), SECOND),
     "each for the other": (deputy("2001"), deputy("2002", "2001")),
+    "the asker, spelt otherwise": (officer("ab1"), officer("AB1")),
+    "for the asker, spelt otherwise": (officer("ab1"), deputy("AB1")),
     "both for a third": (deputy("2003", "2001"), deputy("2003", "2002")),
 }
 

@@ -5,7 +5,7 @@ from rich.console import Console
 from hub.cli.progress import progress
 
 
-def shown(*, terminal: bool, total: int, steps: list[int]) -> str:
+def shown(*, terminal: bool, total: int | None, steps: list[int]) -> str:
     out = io.StringIO()
     with progress("values", total, Console(file=out, force_terminal=terminal, width=80, highlight=False)) as report:
         for step in steps:
@@ -29,3 +29,11 @@ def test_on_a_terminal_a_bar_that_never_passes_its_end():
 
 def test_nothing_to_do_is_done():
     assert shown(terminal=False, total=0, steps=[0]) == "values: 0 of 0\n"
+
+
+def test_where_nobody_knows_how_many_there_are_a_line_now_and_then():
+    assert (
+        shown(terminal=False, total=None, steps=[500, 9_999, 10_400, 19_000, 20_001])
+        == "values: 10400\nvalues: 20001\n"
+    )
+    assert "20001" in shown(terminal=True, total=None, steps=[500, 20_001])

@@ -7,11 +7,12 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from shutil import which
+from types import SimpleNamespace
 
 import pytest
 
 from hub.clock import FixedClock
-from hub.events.jetstream import STREAM, Bus, Listener, Publisher, TransportError
+from hub.events.jetstream import STREAM, Bus, Listener, Publisher, TransportError, _place
 from hub.events.outbox import Feed, Sequencer
 from tests.conftest import FULL
 from tests.events.test_events import tell
@@ -163,6 +164,55 @@ async def test_a_wrong_token_is_told_of(store, server):
         await Publisher(bus, Feed(store)).run()
 
 
+@pytest.mark.parametrize(("heard", "place"), [("17", 17), ("²", 0), ("1" * 20, 0), ("-1", 0), ("", 0)])
+def test_a_place_is_a_number_of_the_feed(heard, place):
+    assert _place(SimpleNamespace(headers={"Nats-Msg-Id": heard})) == place
+
+
+async def foreign(bus, place):
+    """A message of another hub in the stream."""
+    await (await bus.stream()).publish("hub.events.x", b"{}", stream=STREAM, headers={"Nats-Msg-Id": place})
+
+
+async def test_a_stream_that_is_ahead_of_the_feed_is_refused(store, server, bus):
+    await told(store, 2)
+    await foreign(bus, "1000")
+    with pytest.raises(TransportError, match="ahead"):
+        await Publisher(bus, Feed(store)).run()
+
+
+@pytest.mark.parametrize("place", ["1000", "²"])
+async def test_what_another_says_moves_no_reader(store, server, bus, place):
+    other = Bus(server.url, token=TOKEN)
+    listener = Listener(bus, Feed(store), FixedClock(datetime(2026, 7, 20, tzinfo=UTC)))
+    try:
+        await told(store, 2)
+        assert await listener.head() == 2
+        await foreign(other, place)
+        async with asyncio.timeout(60):
+            while listener._heard is None:
+                await asyncio.sleep(0.01)
+        assert await listener.head() == 2
+    finally:
+        await listener.close()
+        await other.close()
+
+
+async def test_a_token_is_not_given_to_a_server_without_tls():
+    given = asyncio.get_running_loop().create_future()
+
+    async def clear(reader, writer):
+        writer.write(b'INFO {"server_id":"x","version":"2.10.0","max_payload":1048576,"auth_required":true}\r\n')
+        given.set_result(await reader.read(4096))
+        writer.close()
+
+    async with await asyncio.start_server(clear, "127.0.0.1", 0) as listening:
+        bus = Bus(f"tls://127.0.0.1:{listening.sockets[0].getsockname()[1]}", token=TOKEN)
+        with pytest.raises(TransportError):
+            await bus.stream()
+        assert await given == b""
+
+
 class Counted:
     """A feed whose database may be away; counts how often it is asked."""
 
@@ -197,7 +247,8 @@ async def test_a_gateway_hears_of_events_and_leaves_the_database_alone(store, se
         await told(store, 2)
         await publisher.run()
         await reach(listener, 5)
-        assert feed.asked == asked
+        assert await listener.head() == 5
+        assert feed.asked == asked + 1  # once: for what was heard
         await told(store, 1)  # and nobody publishes it
         clock.advance(11)
         assert await listener.head() == 6

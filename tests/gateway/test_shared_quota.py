@@ -103,6 +103,16 @@ async def test_an_idle_slice_is_given_back(server, clock):
     assert (await granted(other, "c"), await granted(resting, "d")) != (0, 0)
 
 
+async def test_servers_that_give_back_at_once_do_not_wait_for_each_other(server):
+    one, other = server(100), server(100)
+    officers = [f"officer {number}" for number in range(60)]
+    for each, order in ((one, officers), (other, officers[::-1])):
+        for officer in order:
+            await each.spend(officer, ("a",))
+    await asyncio.gather(one.give_back(everything=True), other.give_back(everything=True))
+    assert await granted(one, "b", officer="officer 7") + await granted(other, "c", officer="officer 7") == 99
+
+
 async def test_a_slice_ends(server, clock):
     one, other = server(100), server(100)
     await one.spend("o", ("a",))

@@ -231,6 +231,11 @@ async def test_the_approver_is_another_officer_of_the_agency_with_the_right(desk
     await refused(answer(desk, query_id))
 
 
+async def test_an_officer_otherwise_written_is_the_same_officer(desk):
+    query_id = await ask(desk, replace(ASKER, officer="ann"))
+    await refused(approve(desk, query_id, replace(ASKER, officer="Ann")), Refused.SAME_OFFICER)
+
+
 async def test_without_approval_or_for_another_officer_there_is_no_answer(desk):
     query_id = await ask(desk)
     await refused(answer(desk, query_id))
@@ -290,6 +295,13 @@ async def test_the_person_concerned_sees_what_is_held_about_oneself_once_approve
     await approve(desk, own, DECIDER, "SUPERVISION")
     (held,) = await answer(desk, own, SUBJECT, "SUBJECT_ACCESS")
     assert held.key == "young"
+
+
+async def test_a_case_that_the_person_concerned_names_changes_nothing(desk):
+    own = await ask(desk, SUBJECT, case="somebody's", purpose="SUBJECT_ACCESS")
+    assert await ask(desk, SUBJECT, case=None, purpose="SUBJECT_ACCESS") == own
+    await approve(desk, own, DECIDER, "SUPERVISION")
+    assert await answer(desk, own, SUBJECT, "SUBJECT_ACCESS")
 
 
 async def test_the_person_concerned_asks_about_nobody_else(desk):

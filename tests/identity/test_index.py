@@ -18,7 +18,7 @@ from hub.crypto.opener import Opener
 from hub.crypto.pairwise import Pseudonyms
 from hub.crypto.sealing import Sealer
 from hub.domain.identity_number import IdentityNumber, check_character
-from hub.identity.importer import Importer
+from hub.identity.importer import Importer, RegisterShrunkError
 from hub.identity.index import LEAST_CANDIDATES, Inquiry, PersonIndex
 from hub.identity.names import NameIndexes
 from hub.identity.references import CaseReference, References
@@ -193,7 +193,10 @@ async def test_retiring_takes_out_whom_the_last_import_did_not_see(parts, clock)
     clock.advance(60)
     since = clock.now()
     await importer.run(Justice([record("k1", 1)]))
-    assert await importer.retire(since) == 1
+    with pytest.raises(RegisterShrunkError):
+        await importer.retire(since, at_most=0.49)
+    assert await find(index, 2) == gone
+    assert await importer.retire(since, at_most=0.5) == 1
     assert (await find(index, 1), await find(index, 2)) == (stays, None)
     assert await index.persons_of_cases(inquiry(), ["C2"]) == {}
 

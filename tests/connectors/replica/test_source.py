@@ -1,9 +1,16 @@
 """What a copy answers is what the agency itself would have answered."""
 
+from datetime import UTC, datetime
+
+import msgspec
 import pytest
 
+from hub.clock import FixedClock
 from hub.connectors.base import Fetch, Moment, Part, SourceState
+from hub.connectors.guard import silent
+from hub.connectors.mapping import Mode
 from hub.connectors.replica import reader as reader_module
+from hub.connectors.replica.source import ReplicaSource
 from hub.errors import StoreError
 from hub.store.migration import migrate
 from tests.connectors.replica.parts import CIVIL, POLICE, Agencies, ask, fetch_of, value
@@ -159,6 +166,30 @@ async def test_a_live_agency_that_is_down_is_answered_for_by_what_was_last_known
     clock.advance(hub.rules.mappings[POLICE].replica.usable_for_s + 60)
     gone = await ask(hub, POLICE, key)
     assert (gone.state, gone.records) == (SourceState.DOWN, {})
+
+
+@pytest.mark.parametrize(("allowed_s", "used_s", "left_s"), [(2.0, 1.7, 0.3), (0.5, 0.4, 0.1), (2.0, 0.0, 2.0)])
+async def test_agency_and_copy_together_keep_to_the_time_allowed(fallen, allowed_s, used_s, left_s):
+    hub, agencies = fallen
+    clock, given = FixedClock(datetime(2026, 7, 20, tzinfo=UTC)), []
+
+    class Late:
+        agency = POLICE
+
+        async def ask(self, fetch):
+            given.append(fetch.timeout_s)
+            clock.advance(used_s)
+            return silent(POLICE, SourceState.TIMEOUT, clock)
+
+    class Copy:
+        async def ask(self, fetches):
+            given.append(fetches[POLICE].timeout_s)
+            return {POLICE: silent(POLICE, SourceState.DOWN, clock)}
+
+    question = msgspec.structs.replace(fetch_of(hub, POLICE, agencies.keys(POLICE)[0]), timeout_s=allowed_s)
+    answer = await ReplicaSource(Late(), Copy(), Mode.FALLBACK, clock).ask(question)
+    assert answer.state is SourceState.TIMEOUT
+    assert given == pytest.approx([allowed_s - min(0.3, allowed_s / 5), left_s])
 
 
 async def test_an_agency_without_a_copy_knows_nothing_of_earlier_times(fallen, clock):
