@@ -85,9 +85,22 @@ def peak_mb(phase: str) -> None:
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
 
 
-def rate(count: int, took_s: float, cpu_s: float) -> dict[str, float]:
-    """`per_cpu_second`: what one core does that does nothing else."""
-    return {"per_second": round(count / took_s), "per_cpu_second": round(count / cpu_s)}
+def rate(count: int, took_s: float, cpu_s: float, waited_s: float | None = None) -> dict[str, float]:
+    """`per_cpu_second`: what one core does that does nothing else. `waited_s`: of the time by the clock, how long the
+    process was ready to run but other work had the cores.
+    """
+    found = {"per_second": round(count / took_s), "per_cpu_second": round(count / cpu_s)}
+    if waited_s is not None:
+        found |= {"waited_for_a_core_s": round(waited_s, 1), "per_second_without": round(count / (took_s - waited_s))}
+    return found
+
+
+def waited(process: int | str) -> float:
+    """Seconds that the main thread of a process has waited for a core (Linux); 0 once it is gone."""
+    try:
+        return int(Path(f"/proc/{process}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0
 
 
 async def throughput(store: Store, database: str, seconds: float) -> None:
@@ -200,11 +213,11 @@ async def queries(store: Store, database: str, rounds: int) -> None:
 
 
 async def verification(store: Store, database: str, folder: Path) -> None:
-    began, cpu = time.perf_counter(), time.process_time()
+    began, cpu, stood = time.perf_counter(), time.process_time(), waited("self")
     found = await verify(store)
-    took = time.perf_counter() - began
+    took, used, stood = time.perf_counter() - began, time.process_time() - cpu, waited("self") - stood
     assert found.ok, found
-    say("verify", database=database, entries=found.entries, **rate(found.entries, took, time.process_time() - cpu))
+    say("verify", database=database, entries=found.entries, **rate(found.entries, took, used, stood))
     began, cpu = time.perf_counter(), time.process_time()
     assert await verify_index(store) is None
     took = time.perf_counter() - began
@@ -215,16 +228,16 @@ async def verification(store: Store, database: str, folder: Path) -> None:
     began = time.perf_counter()
     command = [sys.executable, "-I", str(folder / "hub_verify.py"), str(folder), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: ASYNC220  # nothing else runs
-    held = 0
+    held, stood = 0, 0.0
     while process.poll() is None:
-        held = max(held, held_mb(process.pid))
+        held, stood = max(held, held_mb(process.pid)), max(stood, waited(process.pid))
         time.sleep(0.05)  # noqa: ASYNC251
     took = time.perf_counter() - began
     assert process.stdout is not None
     assert json.loads(process.stdout.read())["entries"] == found.entries
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    figures = rate(found.entries, took, used)
+    figures = rate(found.entries, took, used, stood)
     say("hub_verify.py", database=database, entries=found.entries, peak_mb=held, **figures)
 
 

@@ -76,6 +76,13 @@ class UnauthenticatedError(RequestError):
     public = "A valid access token is required."
 
 
+class ActorInvalidError(UnauthenticatedError):
+    """The token is signed, but does not say in a form that the hub takes who acts for whom."""
+
+    code = "ACTOR_INVALID"
+    public = "The `act` claim of the access token does not name who acts in a form that is taken here."
+
+
 class ForbiddenError(RequestError):
     code = "FORBIDDEN"
     public = "This is not allowed."

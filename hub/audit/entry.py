@@ -15,6 +15,7 @@ import msgspec
 import orjson
 
 from hub.audit.kinds import BY_NUMBER, Kind
+from hub.auth.principal import Principal
 
 EFFECTS = ("full", "masked", "predicate", "sealed", "denied")
 
@@ -90,6 +91,17 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     answer_digest: str | None = None
     note: Mapping[str, int] = msgspec.field(default_factory=dict)
     looked_at: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
+def asked_by(principal: Principal) -> dict[str, Any]:
+    """The members of a `Draft` that say who asks, and for whom."""
+    return {
+        "agency": principal.agency,
+        "client": principal.client,
+        "officer": principal.officer,
+        "on_behalf_of": principal.on_behalf_of,
+        "role": principal.role,
+    }
 
 
 def encode(draft: Draft) -> bytes:

@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import ColumnElement, Table, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.audit.counting import count_indexed, discount_indexed
 from hub.audit.entry import EFFECTS
 from hub.audit.tables import (
     audit_entry,
@@ -123,6 +124,7 @@ class Indexer:
         for table, values in made.items():
             if values:
                 await connection.execute(insert(table), values)
+        await count_indexed(connection, made[audit_index])
 
     async def _enter_patterns(
         self, connection: AsyncConnection, patterns: Mapping[int, Sequence[Sequence[str]]]
@@ -151,6 +153,7 @@ def pattern_rows(number: int, pattern: Sequence[Sequence[str]]) -> list[dict[str
 
 async def remove_indexed(connection: AsyncConnection, first: int, last: int) -> None:
     """Take the entries from `first` to `last` out of the index, in the caller's transaction."""
+    await discount_indexed(connection, first, last)
     for table in (audit_index, audit_index_person, audit_index_case, audit_index_pattern):
         within: ColumnElement[bool] = table.c.seq.between(first, last)
         await connection.execute(delete(table).where(within))

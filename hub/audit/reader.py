@@ -1,5 +1,6 @@
 """Reading the log while it grows: its rows as they are stored, and entries as data officers see them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 
@@ -27,7 +28,8 @@ _COLUMNS = [audit_entry.c[name] for name in EntryRow._fields]
 
 
 async def pages(store: Store, after: int = 0) -> AsyncIterator[Sequence[Sequence[Any]]]:
-    """Rows in order, from number `after` + 1, as sequences with the fields of `EntryRow`.
+    """Rows in order, from number `after` + 1, as sequences with the fields of `EntryRow`. The database reads the next
+    page while the caller is busy with this one.
 
     Raises:
         StoreError: the database does not answer.
@@ -35,13 +37,25 @@ async def pages(store: Store, after: int = 0) -> AsyncIterator[Sequence[Sequence
     prepared = store.driver.prepare(
         select(*_COLUMNS).where(audit_entry.c.seq > bindparam("after")).order_by(audit_entry.c.seq).limit(PAGE)
     )
-    while True:
-        rows = await store.driver.rows(prepared, {"after": after})
-        if rows:
-            yield rows
-        if len(rows) < PAGE:
-            return
-        after = rows[-1][0]
+
+    def read(after: int) -> asyncio.Task[Sequence[Sequence[Any]]]:
+        return asyncio.ensure_future(store.driver.rows(prepared, {"after": after}))
+
+    reading = read(after)
+    try:
+        while True:
+            rows = await reading
+            last = len(rows) < PAGE
+            if not last:
+                reading = read(rows[-1][0])
+                await asyncio.sleep(0)  # so that it begins before the caller goes on
+            if rows:
+                yield rows
+            if last:
+                return
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
 
 
 async def dump(store: Store, after: int = 0) -> AsyncIterator[dict[str, Any]]:
@@ -49,6 +63,15 @@ async def dump(store: Store, after: int = 0) -> AsyncIterator[dict[str, Any]]:
     async for page in pages(store, after):
         for row in page:
             yield show(EntryRow(*row))
+
+
+async def follow(store: Store, after: int = 0, *, every_s: float = 1.0) -> AsyncIterator[dict[str, Any]]:
+    """`dump` without end: what comes later is there within `every_s`."""
+    while True:
+        async for entry in dump(store, after):
+            yield entry
+            after = entry["seq"]
+        await asyncio.sleep(every_s)
 
 
 def show(row: EntryRow) -> dict[str, Any]:

@@ -114,3 +114,20 @@ audit_pattern = Table(
     Column("decision", String(10), primary_key=True),
     Column("pattern_id", BigInteger, primary_key=True, autoincrement=False),
 )
+
+audit_hour = Table(
+    "audit_hour",
+    METADATA,
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("agency", String(40), primary_key=True),
+    Column("operations", BigInteger, nullable=False),
+)
+
+audit_officer_day = Table(
+    "audit_officer_day",
+    METADATA,
+    Column("officer", String(128), primary_key=True),
+    Column("day", BigInteger, primary_key=True, autoincrement=False),
+    Column("operations", BigInteger, nullable=False),
+    Column("persons", BigInteger, nullable=False),
+)

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from sqlalchemy import select
 
+from hub.audit.counting import counts_agree
 from hub.audit.indexing import index_of, pattern_rows
 from hub.audit.kinds import NUMBERS, Kind
 from hub.audit.leaf import HEADER, VERSION
@@ -253,7 +254,10 @@ async def verify_index(store: Store) -> tuple[int, str] | None:
             found = await anext(held, None)
             if found is None or not _is_indexed(found, seq, time_us, kind, body, patterns):
                 return seq, "index differs from the entry"
-    return (last + 1, "index differs from the entry") if await anext(held, None) is not None else None
+    if await anext(held, None) is not None:
+        return last + 1, "index differs from the entry"
+    async with store.read() as connection:
+        return None if await counts_agree(connection) else (last + 1, "counts differ from the index")
 
 
 def _is_indexed(

@@ -7,13 +7,14 @@ from typing import Any
 import orjson
 from sqlalchemy import and_, func, insert, or_, select, update
 
-from hub.audit.entry import EFFECTS, Draft, Outcome, spell_out
+from hub.audit.entry import EFFECTS, Draft, Outcome, asked_by, spell_out
 from hub.audit.kinds import NUMBERS, Kind
 from hub.audit.log import AuditLog
 from hub.audit.tables import audit_entry
 from hub.auditing.desk import AuditArgumentError, Reader
 from hub.auditing.misuse import DAY_US, Facts, Found, Read, Rule, Use, detect
 from hub.auditing.tables import audit_finding, audit_finding_step
+from hub.auth.principal import Principal
 from hub.clock import Clock
 from hub.domain.grants import Grant
 from hub.errors import ForbiddenError, StoreError
@@ -60,6 +61,7 @@ class Step:
     number: int
     time_us: int
     officer: str
+    on_behalf_of: str
     action: str
     text: str
 
@@ -172,15 +174,12 @@ class Findings:
             raise AuditArgumentError("There is no such finding or action, or the text is missing.")
         if finding.state not in FROM[action]:
             raise AuditArgumentError(f"In state {finding.state} this cannot be done.")
-        await self._check_person(reader.principal.officer, finding, action, text.strip())
+        await self._check_person(reader.principal, finding, action, text.strip())
         principal = reader.principal
         draft = Draft(
             kind=Kind.FINDING_REVIEW,
             request_id=finding_id,
-            agency=principal.agency,
-            client=principal.client,
-            officer=principal.officer,
-            role=principal.role,
+            **asked_by(principal),
             purpose=reader.purpose,
             outcome=Outcome.OK,
             looked_at={"finding": finding_id, "action": action, "rule": finding.rule},
@@ -189,19 +188,30 @@ class Findings:
         change = {"version": version + 1, "state": ACTIONS[action] or finding.state}
         if action == "assign":
             change["assignee"] = text.strip()
-        await self._step(finding_id, version, change, (principal.officer, action, text.strip()))
+        did = (principal.officer, principal.on_behalf_of or "", action, text.strip())
+        await self._step(finding_id, version, change, did)
 
-    async def _check_person(self, officer: str, finding: Finding, action: str, text: str) -> None:
-        if officer == finding.officer or (action == "assign" and text == finding.officer):
+    async def _check_person(self, who: Principal, finding: Finding, action: str, text: str) -> None:
+        """Who takes the step, and whom they stand in for, count as one person; so do those found, and for whom."""
+        found = {finding.officer, *await self._stood_in_for(finding)}
+        if who.is_behind(*found) or (action == "assign" and text.casefold() in map(str.casefold, found)):
             raise ForbiddenError("nobody reviews themselves")
-        if action == "conclude" and officer != finding.assignee:
+        if action == "conclude" and not who.is_behind(finding.assignee):
             raise ForbiddenError("only the assignee concludes")
         if action in ("sign-off", "return"):
             concluded = [step for step in await self.steps(finding.finding_id) if step.action == "conclude"]
-            if concluded and concluded[-1].officer == officer:
+            if concluded and who.is_behind(concluded[-1].officer, concluded[-1].on_behalf_of):
                 raise ForbiddenError("a second person signs off")
 
-    async def _step(self, finding_id: str, version: int, change: dict[str, Any], said: tuple[str, str, str]) -> None:
+    async def _stood_in_for(self, finding: Finding) -> frozenset[str]:
+        """On whose behalf the found reads were made."""
+        table = audit_entry.c
+        chosen = select(table.body).where(table.entry_id.in_(finding.entries), table.body.is_not(None))
+        async with self._store.read() as connection:
+            bodies = (await connection.scalars(chosen)).all()
+        return frozenset(orjson.loads(body).get("onBehalfOf") for body in bodies) - {None}
+
+    async def _step(self, finding_id: str, version: int, change: dict[str, Any], said: Sequence[str]) -> None:
         table, steps = audit_finding.c, audit_finding_step
         mine = update(audit_finding).where(table.finding_id == finding_id, table.version == version)
         async with self._store.write() as connection:
@@ -209,7 +219,7 @@ class Findings:
             if done.rowcount != 1:
                 raise StaleFindingError("Somebody else changed this finding; look again.")
             last = await connection.scalar(select(func.max(steps.c.number)).where(steps.c.finding_id == finding_id))
-            names = ("officer", "action", "text")
+            names = ("officer", "on_behalf_of", "action", "text")
             row = {"finding_id": finding_id, "number": (last or 0) + 1, "time_us": self._now_us()}
             await connection.execute(insert(steps).values(**row, **dict(zip(names, said, strict=True))))
 
@@ -221,6 +231,7 @@ def read_of(said: dict[str, Any], time_us: int, grants: Sequence[Grant] = ()) ->
     """An entry of kind `operation` as rules see it."""
     persons = said.get("persons", ())
     asker = {name: said.get(name) or "" for name in ("agency", "officer", "role", "purpose")}
+    asker["on_behalf_of"] = said.get("onBehalfOf") or ""
     return Read(
         entry=said["id"],
         seq=said["seq"],

@@ -20,8 +20,8 @@ from hub.errors import HubError
 
 Shown = Mapping[str, Any]
 COLUMNS = (
-    "number id time kind agency client officer role purpose cases person full masked predicate sealed denied "
-    "outcome code policyDigest lookedAt"
+    "number id time kind agency client officer onBehalfOf role purpose cases person full masked predicate "
+    "sealed denied outcome code policyDigest lookedAt"
 ).split()
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 PDF_ENTRIES = 5_000
@@ -183,7 +183,10 @@ def _statement(entries: Iterable[Shown]) -> list[tuple[str, ...]]:
         if len(rows) == PDF_ENTRIES:
             raise TooManyEntriesError(f"more than {PDF_ENTRIES} entries")
         moment = datetime.fromisoformat(shown["time"]).astimezone(CHINA)
-        texts = (shown.get(name) or "–" for name in ("agency", "role", "officer", "purpose"))
+        officer = f"{shown.get('officer') or '–'}"
+        if shown.get("onBehalfOf"):
+            officer = f"{officer} 代 {shown['onBehalfOf']}"
+        texts = (shown.get("agency") or "–", shown.get("role") or "–", officer, shown.get("purpose") or "–")
         count = str(len(shown.get("persons", ())))
         rows.append(
             (

@@ -25,6 +25,9 @@ class Both:
     en: str
 
 
+DEPUTY = Both(zh="，代理他人", en=", standing in for a colleague")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delayed:
     """A class of reads that is told only when `days` have passed."""
@@ -123,14 +126,15 @@ def _sentence(words: Words, shown: Mapping[str, Any], asked: Mapping[str, Sequen
     moment = datetime.fromisoformat(shown["time"]).astimezone(CHINA)
     agency, role = words.agency(shown.get("agency", "")), words.role(shown.get("role", ""))
     purpose = words.purpose(shown.get("purpose"))
+    acting = DEPUTY if shown.get("onBehalfOf") else Both(zh="", en="")
     parts = [(words.effect(effect), [words.field(name) for name in asked[effect]]) for effect in EFFECTS]
     told = [(effect, names) for effect, names in parts if names]
     zh = "；".join(f"{effect.zh}：{_listed([name.zh for name in names], zh=True)}" for effect, names in told)
     en = "; ".join(f"{effect.en}: {_listed([name.en for name in names], zh=False)}" for effect, names in told)
     return Both(
-        zh=f"{moment:%Y年%m月%d日 %H:%M}，{agency.zh}（{role.zh}）因“{purpose.zh}”查询您的信息。"
+        zh=f"{moment:%Y年%m月%d日 %H:%M}，{agency.zh}（{role.zh}{acting.zh}）因“{purpose.zh}”查询您的信息。"
         f"{zh or '未提供任何内容'}。",
-        en=f"On {moment:%Y-%m-%d at %H:%M}, {agency.en} ({role.en}) asked for your data for: {purpose.en}. "
+        en=f"On {moment:%Y-%m-%d at %H:%M}, {agency.en} ({role.en}{acting.en}) asked for your data for: {purpose.en}. "
         f"They {en or 'were given nothing'}.",
     )
 

@@ -13,6 +13,7 @@ audit_export = Table(
     Column("agency", String(40), nullable=False),
     Column("client", String(128), nullable=False),
     Column("officer", String(128), nullable=False),
+    Column("on_behalf_of", String(128), nullable=False, server_default=""),  # empty: in their own name
     Column("role", String(40), nullable=False),
     Column("purpose", String(40), nullable=False),
     Column("format", String(12), nullable=False),
@@ -56,6 +57,7 @@ audit_finding_step = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("time_us", BigInteger, nullable=False),
     Column("officer", String(128), nullable=False),
+    Column("on_behalf_of", String(128), nullable=False, server_default=""),
     Column("action", String(12), nullable=False),
     Column("text", Text, nullable=False),
 )

@@ -37,6 +37,7 @@ class Signed:
 
     persona: Persona
     officer: str
+    on_behalf_of: str | None = None
 
 
 class _Console(ClientMixin):  # type: ignore[misc]  # authlib has no types
@@ -114,8 +115,8 @@ class CodeIssuer:
         if not query.get("code_challenge") or query.get("code_challenge_method") != "S256":
             raise AuthorizationRefusedError("no S256 challenge")
 
-    def sign_in(self, query: Mapping[str, str], persona: str, officer: str) -> str:
-        """Where to send the browser, with the code.
+    def sign_in(self, query: Mapping[str, str], persona: str, officer: str, on_behalf_of: str | None = None) -> str:
+        """Where to send the browser, with the code. `on_behalf_of`: the officer whom this one stands in for.
 
         Raises:
             AuthorizationRefusedError: the request is not well formed, or there is no such persona or officer.
@@ -123,14 +124,17 @@ class CodeIssuer:
         self.check(query)
         if persona not in self.personas or not OFFICER.fullmatch(officer):
             raise AuthorizationRefusedError("no such officer")
-        code = self._code(query, persona, officer)
+        if on_behalf_of is not None and (not OFFICER.fullmatch(on_behalf_of) or on_behalf_of == officer):
+            raise AuthorizationRefusedError("no such officer to stand in for")
+        code = self._code(query, Signed(persona=self.personas[persona], officer=officer, on_behalf_of=on_behalf_of))
         return f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query.get('state', '')})}"
 
-    def _code(self, query: Mapping[str, str], persona: str, officer: str) -> str:
+    def _code(self, query: Mapping[str, str], who: Signed) -> str:
         said = {
             "use": "code",
-            "persona": persona,
-            "officer": officer,
+            "persona": who.persona.name,
+            "officer": who.officer,
+            "for": who.on_behalf_of,
             "redirect": query["redirect_uri"],
             "challenge": query["code_challenge"],
             "jti": secrets.token_urlsafe(12),
@@ -152,7 +156,9 @@ class CodeIssuer:
         return _Code(said)
 
     def signed(self, code: _Code) -> Signed:
-        return Signed(persona=self.personas[code.said["persona"]], officer=code.said["officer"])
+        said = code.said
+        persona = self.personas[said["persona"]]
+        return Signed(persona=persona, officer=said["officer"], on_behalf_of=said["for"])
 
     @property
     def _uri(self) -> str:

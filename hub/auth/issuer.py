@@ -1,7 +1,8 @@
 """The built-in issuer: its key, its tokens, and `/oauth/token` for registered clients.
 
 Client credentials with private_key_jwt (RFC 7523), the grant run by authlib. The client names the officer it acts for
-in the parameter `officer`; the token's subject is that officer, its actor the client (RFC 8693, section 4.1).
+in the parameter `officer`; the token's subject is that officer, its actor the client (RFC 8693, section 4.1). With
+`on_behalf_of` the officer stands in for another one, who is then the subject, and the actor is the officer.
 """
 
 import os
@@ -90,15 +91,18 @@ class Issuer:
         purposes: tuple[str, ...],
         cases: tuple[str, ...] | None = None,
         person: str | None = None,
+        on_behalf_of: str | None = None,
     ) -> str:
-        """A signed token. `person`: the id, as the token's agency knows it, of the person whose own token it is."""
+        """A signed token. `person`: the id, as the token's agency knows it, of the person whose own token it is.
+        `on_behalf_of`: the officer whom `officer` stands in for.
+        """
         now = int(self._clock.now().timestamp())
         claims: dict[str, Any] = {
             "iss": self._url,
             "aud": [self._audience],
-            "sub": f"officer:{officer}",
+            "sub": f"officer:{on_behalf_of or officer}",
             "client_id": client,
-            "act": {"sub": f"client:{client}"},
+            "act": {"sub": f"officer:{officer}" if on_behalf_of else f"client:{client}"},
             "jti": secrets.token_urlsafe(16),
             "iat": now,
             "nbf": now,
@@ -137,6 +141,7 @@ class Issuer:
         purposes: tuple[str, ...] | None = None,
         cases: tuple[str, ...] | None = None,
         person: str | None = None,
+        on_behalf_of: str | None = None,
     ) -> str:
         return self.mint(
             officer=officer or persona.officer,
@@ -147,6 +152,7 @@ class Issuer:
             purposes=purposes if purposes is not None else persona.purposes,
             cases=cases,
             person=person,
+            on_behalf_of=on_behalf_of,
         )
 
 
@@ -244,9 +250,11 @@ class TokenEndpoint(AuthorizationServer):  # type: ignore[misc]
     ) -> tuple[int, Mapping[str, str], dict[str, Any]]:
         """Run the grant. Errors are those of RFC 6749, section 5.2.
 
-        An officer who cannot be named is refused: the entry would name somebody else.
+        An officer who cannot be named is refused: the entry would name somebody else. So is one who stands in for
+        himself, or whom nobody names.
         """
-        if not OFFICER.fullmatch(form.get("officer", "0")):
+        named = [form[name] for name in ("officer", "on_behalf_of") if name in form]
+        if not all(map(OFFICER.fullmatch, named)) or ("on_behalf_of" in form and len(set(named)) != 2):
             return 400, {"Cache-Control": "no-store"}, {"error": "invalid_request"}
         self._form = form
         status, body, sent = self.create_token_response(PlainRequest("POST", self.uri, form, headers))
@@ -287,7 +295,7 @@ class TokenEndpoint(AuthorizationServer):  # type: ignore[misc]
 
     def _token(self, *, client: Any, user: Any = None, **_: Any) -> dict[str, Any]:
         if user is not None:  # authorization code: an officer of the demo, at the console
-            token = self._issuer.mint_for(user.persona, officer=user.officer)
+            token = self._issuer.mint_for(user.persona, officer=user.officer, on_behalf_of=user.on_behalf_of)
             return {"access_token": token, "token_type": "Bearer", "expires_in": LIFETIME_S}
         registered = client.client
         token = self._issuer.mint(
@@ -297,5 +305,6 @@ class TokenEndpoint(AuthorizationServer):  # type: ignore[misc]
             role=registered.role,
             regions=registered.regions,
             purposes=registered.purposes,
+            on_behalf_of=self._form.get("on_behalf_of"),
         )
         return {"access_token": token, "token_type": "Bearer", "expires_in": LIFETIME_S}

@@ -14,12 +14,14 @@ from hub.auth.clients import REGION
 from hub.auth.principal import Principal
 from hub.auth.strict_jws import MAX_BYTES, MalformedTokenError, split_compact
 from hub.clock import Clock
-from hub.errors import UnauthenticatedError
+from hub.errors import ActorInvalidError, UnauthenticatedError
 
 Key = ECKey | RSAKey | OKPKey
 ALGORITHMS: Mapping[str, str] = {"EC": "ES256", "RSA": "PS256", "OKP": "EdDSA"}
 LEEWAY_S = 30
 MAX_LIFETIME_S = 3600
+MAX_ACTORS = 4
+"""How many actors a chain of `act` may name, the current one counted."""
 _HEADER = {"alg", "typ", "kid"}
 _TEXT = re.compile(r"[\x21-\x7e]{1,200}")
 
@@ -105,11 +107,10 @@ class TokenVerifier:
         if not isinstance(audience, list) or self._audience not in audience or not _texts(audience, 10):
             raise UnauthenticatedError("audience")
         client = _claim(claims, "client_id")
-        officer = _claim(claims, "sub").removeprefix("officer:")
-        if claims["sub"] != f"officer:{officer}" or not officer:
+        subject = _claim(claims, "sub").removeprefix("officer:")
+        if claims["sub"] != f"officer:{subject}" or not subject:
             raise UnauthenticatedError("subject")
-        if claims.get("act") != {"sub": f"client:{client}"}:
-            raise UnauthenticatedError("actor")
+        deputy = _deputy(claims.get("act"), client, subject)
         role, agency = _claim(claims, "role"), _claim(claims, "agency")
         if self._agency_of.get(role) != agency:
             raise UnauthenticatedError("role and agency")
@@ -121,7 +122,7 @@ class TokenVerifier:
         principal = Principal(
             agency=agency,
             role=role,
-            officer=officer,
+            officer=deputy or subject,
             client=client,
             regions=tuple(regions or ()),
             purposes=frozenset(purposes or ()),
@@ -129,6 +130,7 @@ class TokenVerifier:
             token_id=_claim(claims, "jti"),
             expires_at=claims["exp"],
             subject=self._subject(claims, agency),
+            on_behalf_of=subject if deputy else None,
         )
         return principal, claims["nbf"]
 
@@ -160,6 +162,35 @@ def _bearer(authorization: str | None) -> str:
     if scheme.lower() != "bearer" or not separator or not token:
         raise UnauthenticatedError("no bearer token")
     return token
+
+
+def _deputy(act: object, client: str, subject: str) -> str | None:
+    """The officer who stands in for the token's subject; None where the client acts for the subject itself.
+
+    The outermost `act` names the current actor: the token's client, or the officer. Earlier actors stand inside it and
+    may only be clients: they decide nothing, and no deputy appoints another. Source: RFC 8693, section 4.1.
+
+    Raises:
+        ActorInvalidError: the claim is not of this form, or names an officer as their own deputy.
+    """
+    chain: list[str] = []
+    while True:
+        if not isinstance(act, dict) or not {"sub"} <= act.keys() <= {"sub", "act"} or len(chain) == MAX_ACTORS:
+            raise ActorInvalidError("act is no object of sub and act, or the chain is too long")
+        if not isinstance(act["sub"], str) or not _TEXT.fullmatch(act["sub"]):
+            raise ActorInvalidError("act names nobody")
+        chain.append(act["sub"])
+        if "act" not in act:
+            break
+        act = act["act"]
+    if not all(actor.startswith("client:") for actor in chain[1:]):
+        raise ActorInvalidError("an officer behind the current actor")
+    if chain[0] == f"client:{client}":
+        return None
+    kind, _, officer = chain[0].partition(":")
+    if kind != "officer" or not officer or officer.casefold() == subject.casefold():
+        raise ActorInvalidError("act names neither the client nor another officer")
+    return officer
 
 
 def _claim(claims: Mapping[str, Any], name: str) -> str:

@@ -125,7 +125,9 @@ def _moment(work: Work) -> datetime:
 
 
 def _who(work: Work) -> str:
-    return f"{work.call.principal.agency}/{work.call.principal.officer}"
+    principal = work.call.principal
+    behalf = f" for {principal.on_behalf_of}" if principal.on_behalf_of else ""
+    return f"{principal.agency}/{principal.officer}{behalf}"
 
 
 def _place(subject: Subject, agency: str, purpose: str) -> tuple[Any, ...]:

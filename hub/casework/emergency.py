@@ -1,6 +1,7 @@
 """Break-glass: one officer asks, a second one decides, the wider view ends by the clock, a third one reviews.
 
-Nobody decides on or reviews what they asked for, and nobody reviews what they decided, whatever the rules say. Whom a
+Nobody decides on or reviews what they asked for, and nobody reviews what they decided, whatever the rules say; nor does
+who stands in for somebody, or is stood in for, where that other one did. Whom a
 request concerns stands under a pseudonym, so that asking tells nobody whether this person is a member.
 """
 
@@ -68,6 +69,7 @@ class EmergencyDesk:
             "request_id": request_id,
             "agency": call.principal.agency,
             "officer": call.principal.officer,
+            "on_behalf_of": call.principal.on_behalf_of or "",
             "client": call.principal.client,
             "role": call.principal.role,
             "purpose": call.purpose,
@@ -88,7 +90,7 @@ class EmergencyDesk:
     async def decide(self, work: Work) -> Mapping[str, Any]:
         held = await self._permitted(work, "approveAccess")
         principal, given = work.call.principal, work.call.given
-        if _is(held.agency, held.officer, work.call):
+        if _asked(held, work.call):
             raise Refusal(ProblemCode.SAME_OFFICER, "Another officer must decide on this request.")
         if held.decided_us is not None or held.withdrawn_us is not None:
             raise Refusal(ProblemCode.ALREADY_DECIDED, "This request is decided or withdrawn.")
@@ -104,6 +106,7 @@ class EmergencyDesk:
                 approved=approved,
                 approver_agency=principal.agency,
                 approver=principal.officer,
+                approver_on_behalf_of=principal.on_behalf_of or "",
                 decision_sealed=work.seal("emergency_access", "decision_sealed", held.request_id, reason),
                 valid_until_us=work.now_us + held.minutes * MINUTE_US if approved else None,
                 review_due_us=work.now_us + REVIEW_WITHIN_US if approved else None,
@@ -134,7 +137,7 @@ class EmergencyDesk:
     async def close_review(self, work: Work) -> Mapping[str, Any]:
         held = await self._permitted(work, "closeAccessReview")
         principal, given = work.call.principal, work.call.given
-        if _is(held.agency, held.officer, work.call) or _is(held.approver_agency, held.approver, work.call):
+        if _asked(held, work.call) or _decided(held, work.call):
             raise Refusal(ProblemCode.SAME_OFFICER, "A third officer must review this access.")
         if not held.approved:
             raise Refusal(ProblemCode.NOT_FOUND, "There is no such review.", field="request")
@@ -245,8 +248,14 @@ def _covers(mine: Sequence[str], theirs: Sequence[str]) -> bool:
     return bool(theirs) and all(any(region.startswith(prefix) for prefix in mine) for region in theirs)
 
 
-def _is(agency: str | None, officer: str | None, call: Call) -> bool:
-    return (agency, officer) == (call.principal.agency, call.principal.officer)
+def _asked(held: Row[Any], call: Call) -> bool:
+    """Whether who calls, or whom they stand in for, asked or was stood in for."""
+    return held.agency == call.principal.agency and call.principal.is_behind(held.officer, held.on_behalf_of)
+
+
+def _decided(held: Row[Any], call: Call) -> bool:
+    principal = call.principal
+    return held.approver_agency == principal.agency and principal.is_behind(held.approver, held.approver_on_behalf_of)
 
 
 def _this(held: Row[Any]) -> tuple[Any, ...]:

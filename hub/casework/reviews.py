@@ -42,6 +42,7 @@ class AccessView(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     agency: str
     officer: str
+    on_behalf_of: str | None
     role: str
     purpose: str
     subject: str | None
@@ -50,6 +51,7 @@ class AccessView(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     requested_at: datetime
     approver: str | None
+    approver_on_behalf_of: str | None
     decided_at: datetime | None
     decision_reason: str | None
     valid_until: datetime | None
@@ -71,7 +73,10 @@ class AccessLists:
         self._clock = clock
 
     async def requests(self, principal: Principal, purpose: str, first: int, after: str | None) -> AccessPage | None:
-        """One's own requests, and those of others that one may decide on, newest first; None: not allowed."""
+        """Requests that one made, that were made on one's behalf, or that one may decide on, newest first.
+
+        None: not allowed.
+        """
         if not self._may("accessRequests", principal, purpose, own=True):
             return None
         waiting: list[ColumnElement[bool]] = []
@@ -79,7 +84,8 @@ class AccessLists:
             waiting.append(_ACCESS.agency == principal.agency)
         if self._may("approveAccess", principal, purpose, own=False, jurisdiction=True):
             waiting += [_ACCESS.region.startswith(region, autoescape=True) for region in principal.regions]
-        mine = and_(_ACCESS.agency == principal.agency, _ACCESS.officer == principal.officer)
+        asked_for = or_(_ACCESS.officer == principal.officer, _ACCESS.on_behalf_of == principal.officer)
+        mine = and_(_ACCESS.agency == principal.agency, asked_for)
         open_ones = and_(_ACCESS.decided_us.is_(None), _ACCESS.withdrawn_us.is_(None), or_(*waiting))
         return await self._page(or_(mine, open_ones) if waiting else mine, first, after)
 
@@ -124,6 +130,7 @@ class AccessLists:
             state=state_of(row, now_us),
             agency=row.agency,
             officer=row.officer,
+            on_behalf_of=row.on_behalf_of or None,
             role=row.role,
             purpose=row.purpose,
             subject=None if number is None else mask_identity_number(number),
@@ -132,6 +139,7 @@ class AccessLists:
             reason=reason,
             requested_at=moment_of(row.requested_us),
             approver=row.approver,
+            approver_on_behalf_of=row.approver_on_behalf_of or None,
             decided_at=_maybe(row.decided_us),
             decision_reason=self._open(row, "decision_sealed"),
             valid_until=_maybe(row.valid_until_us),

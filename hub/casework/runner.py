@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.audit.entry import Draft, Outcome, Pattern
+from hub.audit.entry import Draft, Outcome, Pattern, asked_by
 from hub.audit.log import AuditLog
 from hub.casework.commands import Call, Command, ProblemCode, Refusal, Work
 from hub.casework.ports import Names, Rules, Sealer
@@ -156,6 +156,8 @@ class Runner:
     def _digest(self, call: Call) -> str:
         """Keyed, because inputs hold numbers and words that could be guessed."""
         said = {"command": call.name, "purpose": call.purpose, "input": call.given}
+        if call.principal.on_behalf_of is not None:  # the same words in another's name are another command
+            said["onBehalfOf"] = call.principal.on_behalf_of
         return self._names.of("command", orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode())
 
     async def _kept(self, call: Call) -> tuple[str, str, str] | None:
@@ -169,10 +171,7 @@ class Runner:
         draft = Draft(
             kind=item.kind,
             request_id=call.request_id,
-            agency=principal.agency,
-            client=principal.client,
-            officer=principal.officer,
-            role=principal.role,
+            **asked_by(principal),
             purpose=call.purpose,
             cases=call.cases,
             document=call.document,

@@ -13,10 +13,12 @@ from hub.audit.checkpoints import Checkpoints
 from hub.audit.log import AuditLog
 from hub.audit.package import write_package
 from hub.audit.reader import dump as read_entries
+from hub.audit.reader import follow as follow_entries
 from hub.audit.segments import KEEP_DAYS, Segments
 from hub.audit.signing import read_key
 from hub.audit.tiles import TileFiles, write_bundles
 from hub.audit.verifier import Trust, verify_all
+from hub.auditing.formats import ocsf
 from hub.bootstrap.build import build_checkpoints
 from hub.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from hub.clock import SystemClock
@@ -45,14 +47,21 @@ def _with_store(data: Path, work: Callable[[Store], Awaitable[Result]]) -> Resul
 def dump(
     data: DataOption = DEFAULT_DATA,
     after: Annotated[int, typer.Option(help="Start behind this entry number.")] = 0,
+    as_ocsf: Annotated[bool, typer.Option("--ocsf", help="As OCSF 1.3.0 events, API Activity (6003).")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on with what comes later, until interrupted.")] = False,
 ) -> None:
     """Print every entry as one line of JSON, keys sorted; works while the server runs."""
 
     async def work(store: Store) -> None:
-        async for entry in read_entries(store, after):
-            print(orjson.dumps(entry, option=orjson.OPT_SORT_KEYS).decode())
+        origin = _checkpoints(data, store).key.name if as_ocsf else ""
+        async for entry in (follow_entries if follow else read_entries)(store, after):
+            shown = ocsf(entry, origin) if as_ocsf else entry
+            print(orjson.dumps(shown, option=orjson.OPT_SORT_KEYS).decode(), flush=follow)
 
-    _with_store(data, work)
+    try:
+        _with_store(data, work)
+    except KeyboardInterrupt:
+        raise typer.Exit from None
 
 
 @app.command("verify")

@@ -57,6 +57,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         "proxy_headers": False,  # nothing of a request is believed but its token
         "log_level": "warning",
         "timeout_graceful_shutdown": 10,
+        "timeout_worker_healthcheck": 120,  # a worker that is starting on a crowded machine is not started anew
     }
 
 

@@ -24,6 +24,7 @@ def token(
     persona: Annotated[str, typer.Argument(help="A persona of the demo, for example judicial-office.")],
     data: DataOption = DEFAULT_DATA,
     officer: Annotated[str | None, typer.Option(help="Another officer number.")] = None,
+    on_behalf_of: Annotated[str | None, typer.Option(help="The officer whom this one stands in for.")] = None,
     purpose: Annotated[list[str] | None, typer.Option(help="Narrow the token to these purposes.")] = None,
     case: Annotated[list[str] | None, typer.Option(help="Bind the token to these cases.")] = None,
     person: Annotated[str | None, typer.Option(help="Identity number of whose own token it is (data-subject).")] = None,
@@ -38,8 +39,11 @@ def token(
     if persona not in personas:
         raise typer.BadParameter(f"unknown persona; one of {', '.join(personas)}", param_hint="PERSONA")
     known = personas[persona]
-    if officer is not None and not OFFICER.fullmatch(officer):
-        raise typer.BadParameter("letters, digits and - only, at most 64", param_hint="--officer")
+    for name, number in (("--officer", officer), ("--on-behalf-of", on_behalf_of)):
+        if number is not None and not OFFICER.fullmatch(number):
+            raise typer.BadParameter("letters, digits and - only, at most 64", param_hint=name)
+    if on_behalf_of is not None and on_behalf_of == (officer or known.officer):
+        raise typer.BadParameter("nobody stands in for themselves", param_hint="--on-behalf-of")
     narrowed = tuple(purpose) if purpose else None
     if narrowed and set(narrowed) - set(known.purposes):
         raise typer.BadParameter(f"not a purpose of {persona}", param_hint="--purpose")
@@ -47,7 +51,9 @@ def token(
     issuer = Issuer(key, url=settings.issuer_url, audience=settings.audience, clock=SystemClock())
     bound = None if person is None else _bound(settings, known.agency, person)
     cases = tuple(case) if case else None
-    print(issuer.mint_for(known, officer=officer, purposes=narrowed, cases=cases, person=bound))
+    print(
+        issuer.mint_for(known, officer=officer, purposes=narrowed, cases=cases, person=bound, on_behalf_of=on_behalf_of)
+    )
 
 
 def _bound(settings: Settings, agency: str, number: str) -> str:

@@ -8,7 +8,7 @@ ANSWERED_WITHIN_US = 60_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """`person` is a pseudonym, `approver` AGENCY/OFFICER.
+    """`person` is a pseudonym, `approver` AGENCY/OFFICER, `on_behalf_of` empty for who asked in their own name.
 
     It holds from `from_us` to `to_us`; its review is due at `due_us`. Times in microseconds.
     """
@@ -24,9 +24,12 @@ class Grant:
     to_us: int
     due_us: int
     reviewed_us: int | None = None
+    on_behalf_of: str = ""
 
-    def covers(self, *, agency: str, officer: str, role: str, purpose: str, person: str, time_us: int) -> bool:
+    def covers(
+        self, *, agency: str, officer: str, on_behalf_of: str, role: str, purpose: str, person: str, time_us: int
+    ) -> bool:
         """Whether a read that is logged at `time_us` can have been made under it."""
-        mine = (self.agency, self.officer, self.role, self.purpose, self.person)
+        mine = (self.agency, self.officer, self.on_behalf_of, self.role, self.purpose, self.person)
         in_time = self.from_us <= time_us <= self.to_us + ANSWERED_WITHIN_US
-        return in_time and mine == (agency, officer, role, purpose, person)
+        return in_time and mine == (agency, officer, on_behalf_of, role, purpose, person)

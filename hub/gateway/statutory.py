@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from hub.audit.entry import Draft, Outcome
+from hub.audit.entry import Draft, Outcome, asked_by
 from hub.audit.kinds import Kind
 from hub.audit.log import AuditLog
 from hub.auth.decision import DecisionClass, Effect
@@ -137,7 +137,8 @@ class StatutoryDesk:
             raise await self._refuse(step, "no rule gives a statutory query")
         if not subject and not await self._is_open(asker, query.case):
             raise await self._refuse(step, "case is not open, or not the asker's")
-        said = "\0".join((principal.agency, principal.client, principal.officer, mutation_id))
+        officer = "\0".join((principal.officer, *([principal.on_behalf_of] if principal.on_behalf_of else [])))
+        said = "\0".join((principal.agency, principal.client, officer, mutation_id))
         query_id = self._pseudonyms.of("statutory", said)
         held = await self.queries.one(query_id) or await self._enter(step, query_id, query, policies)
         if (held.number, held.case, held.basis) != (number, query.case, query.basis):
@@ -151,6 +152,7 @@ class StatutoryDesk:
             "query_id": query_id,
             "agency": principal.agency,
             "officer": principal.officer,
+            "on_behalf_of": principal.on_behalf_of or "",
             "role": principal.role,
             "purpose": step.asker.purpose,
             "case_id": query.case or "",
@@ -179,8 +181,8 @@ class StatutoryDesk:
         policies = self._may(asker, "approveStatutoryQuery", Facts(subject=of_subject), own=own)
         if not policies:
             raise await self._refuse(step, "not this officer's to approve", Refused.NOT_FOUND)
-        if own and held.officer.casefold() == principal.officer.casefold():
-            raise await self._refuse(step, "asked by this officer", Refused.SAME_OFFICER)
+        if own and principal.is_behind(held.officer, held.on_behalf_of):
+            raise await self._refuse(step, "asked by this officer, or on this one's behalf", Refused.SAME_OFFICER)
         mine = (principal.agency, principal.officer)
         if held.approver is not None and (held.approver_agency, held.approver) == mine:
             return held
@@ -300,10 +302,7 @@ class StatutoryDesk:
             Draft(
                 kind=Kind.STATUTORY,
                 request_id=step.request_id,
-                agency=principal.agency,
-                client=principal.client,
-                officer=principal.officer,
-                role=principal.role,
+                **asked_by(principal),
                 purpose=step.asker.purpose,
                 cases=() if step.case is None else (step.case,),
                 operation=f"statutoryQuery.{step.name}",
@@ -320,9 +319,10 @@ class StatutoryDesk:
 
 def _is_by(held: Held, asker: Asker) -> bool:
     principal = asker.principal
-    return (held.agency, held.officer, held.role, held.purpose) == (
+    return (held.agency, held.officer, held.on_behalf_of, held.role, held.purpose) == (
         principal.agency,
         principal.officer,
+        principal.on_behalf_of,
         principal.role,
         asker.purpose,
     )

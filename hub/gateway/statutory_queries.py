@@ -46,6 +46,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     query_id: str
     agency: str
     officer: str
+    on_behalf_of: str | None
     role: str
     purpose: str
     case: str | None
@@ -141,6 +142,7 @@ class StatutoryQueries:
             query_id=row.query_id,
             agency=row.agency,
             officer=row.officer,
+            on_behalf_of=row.on_behalf_of or None,
             role=row.role,
             purpose=row.purpose,
             case=row.case_id or None,

@@ -52,10 +52,11 @@ class Approvals:
         self._standing = reader.prepare(_standing())
 
     async def standing(self, principal: Principal, purpose: str) -> Standing:
-        """Approvals of this officer, in this role and for this purpose. Cost: one indexed statement."""
+        """Approvals of this officer, role and purpose, on the same one's behalf. Cost: one indexed statement."""
         given = {
             "agency": principal.agency,
             "officer": principal.officer,
+            "on_behalf_of": principal.on_behalf_of or "",
             "role": principal.role,
             "purpose": purpose,
             "now_us": microseconds(self._clock.now()),
@@ -75,6 +76,7 @@ def _standing() -> Select[Any]:
     return select(table.person_key, table.coordinates, table.approver_agency, table.approver).where(
         table.agency == bindparam("agency", type_=String),
         table.officer == bindparam("officer", type_=String),
+        table.on_behalf_of == bindparam("on_behalf_of", type_=String),
         table.valid_until_us > bindparam("now_us", type_=BigInteger),
         table.approved.is_(True),
         table.withdrawn_us.is_(None),

@@ -21,6 +21,7 @@ class Grants:
                 table.person_key.label("person"),
                 table.agency,
                 table.officer,
+                table.on_behalf_of,
                 table.role,
                 table.purpose,
                 (table.approver_agency + "/" + table.approver).label("approver"),

@@ -128,19 +128,21 @@ class Reviews:
         review_id: str,
         *,
         by: str,
+        on_behalf_of: str | None = None,
         choice: Choice,
         reason: str,
         until: datetime | None = None,
     ) -> bool:
-        """`decide_identity` in the caller's transaction."""
+        """`decide_identity` in the caller's transaction. `on_behalf_of`: whom `by` stands in for; both are one hand."""
         if not by or not reason.strip():
             raise LinkError("a decision needs an officer and a reason")
         row = await self._open(connection, review_id)
-        if row.first_by is not None and row.first_by.casefold() == by.casefold():
+        if not _hands(row.first_by, row.first_on_behalf_of).isdisjoint(_hands(by, on_behalf_of)):
             raise SameOfficerError("the second decision must be another officer's")
         if row.high_impact and row.first_choice != choice.value:
             sealed = self._sealer.seal(review_place("first_reason_sealed", review_id), reason)
-            await self._set(connection, review_id, first_by=by, first_choice=choice.value, first_reason_sealed=sealed)
+            first = {"first_by": by, "first_on_behalf_of": on_behalf_of, "first_choice": choice.value}
+            await self._set(connection, review_id, **first, first_reason_sealed=sealed)
             return False
         await self._set(
             connection,
@@ -192,6 +194,10 @@ class Reviews:
     @staticmethod
     async def _set(connection: AsyncConnection, review_id: str, **values: Any) -> None:
         await connection.execute(update(review).where(review.c.review_id == review_id).values(**values))
+
+
+def _hands(*names: str | None) -> frozenset[str]:
+    return frozenset(name.casefold() for name in names if name)
 
 
 def _review(row: Any) -> Review:

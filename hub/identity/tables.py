@@ -141,6 +141,7 @@ emergency_access = Table(
     Column("request_id", String(40), primary_key=True),
     Column("agency", String(40), nullable=False),
     Column("officer", String(64), nullable=False),
+    Column("on_behalf_of", String(64), nullable=False, default="", server_default=""),  # empty: in their own name
     Column("client", String(64), nullable=False),
     Column("role", String(40), nullable=False),
     Column("purpose", String(40), nullable=False),
@@ -155,6 +156,7 @@ emergency_access = Table(
     Column("approved", Boolean),
     Column("approver_agency", String(40)),
     Column("approver", String(64)),
+    Column("approver_on_behalf_of", String(64), nullable=False, default="", server_default=""),
     Column("decision_sealed", LargeBinary),
     Column("valid_until_us", BigInteger),
     Column("withdrawn_us", BigInteger),
@@ -255,6 +257,7 @@ review = Table(
     Column("key_sealed", LargeBinary),
     Column("traits_sealed", LargeBinary),
     Column("first_by", String(64)),
+    Column("first_on_behalf_of", String(64)),
     Column("first_choice", String(8)),
     Column("first_reason_sealed", LargeBinary),
     Column("choice", String(8)),

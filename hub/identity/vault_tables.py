@@ -26,6 +26,7 @@ vault_query = Table(
     Column("query_id", String(32), primary_key=True),
     Column("agency", String(40), nullable=False),
     Column("officer", String(64), nullable=False),
+    Column("on_behalf_of", String(64), nullable=False, server_default=""),  # empty: in their own name
     Column("role", String(40), nullable=False, server_default=""),
     Column("purpose", String(40), nullable=False, server_default=""),
     Column("case_id", String(64), nullable=False),  # empty where the person concerned asks

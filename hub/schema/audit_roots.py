@@ -18,7 +18,19 @@ from hub.gateway.reading import Denied
 from hub.schema.context import OperationContext
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NULLABLE = ("requestId", "agency", "client", "officer", "role", "purpose", "operation", "document")
+_NULLABLE = (
+    "requestId",
+    "agency",
+    "client",
+    "officer",
+    "onBehalfOf",
+    "approver",
+    "role",
+    "purpose",
+    "operation",
+    "document",
+    "parent",
+)
 _FIGURES = ("policyDigest", "outcome", "code", "cost", "latencyMs", "answerBytes", "answerDigest")
 
 
@@ -171,7 +183,9 @@ def _entry(shown: Mapping[str, Any]) -> dict[str, Any]:
         "kind": shown["kind"],
         "removed": shown.get("removed", False),
         "cases": shown.get("case", []),
-        "persons": shown.get("persons", []),
+        "persons": [{**one, "facts": (one.get("facts") or "").split()} for one in shown.get("persons", [])],
+        "sources": [{_snake(name): value for name, value in one.items()} for one in shown.get("sources", [])],
+        "looked_at": [{"name": name, "value": value} for name, value in sorted(shown.get("lookedAt", {}).items())],
         "policies": shown.get("policies", []),
         **{_snake(name): shown.get(name) for name in (*_NULLABLE, *_FIGURES)},
     }

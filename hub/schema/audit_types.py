@@ -22,6 +22,21 @@ class AuditPerson:
     predicate: list[str] = strawberry.field(description="Given as yes or no. / 仅提供是否。")
     sealed: list[str] = strawberry.field(description="Left sealed. / 封存。")
     denied: list[str] = strawberry.field(description="Denied. / 拒绝。")
+    facts: list[str] = strawberry.field(description="Facts that held, of those the rules look at. / 判定所依事实。")
+
+
+@strawberry.type(description="An agency that was asked for the answer. / 数据来源。")
+class AuditSource:
+    agency: str = strawberry.field(description="The agency. / 部门。")
+    status: str = strawberry.field(description="OK, STALE, TIMEOUT, DOWN, INVALID or THROTTLED. / 状态。")
+    as_of: str | None = strawberry.field(description="How fresh its records were. / 数据时点。")
+    latency_ms: int = strawberry.field(description="Time it took, in milliseconds. / 用时（毫秒）。")
+
+
+@strawberry.type(description="What an auditor's read was for. / 审计查询条件。")
+class AuditLookedAt:
+    name: str = strawberry.field(description="Name of the condition. / 条件名。")
+    value: str = strawberry.field(description="What was asked; persons by pseudonym. / 条件值。")
 
 
 @strawberry.type(description="One entry of the audit log. / 审计日志条目。")
@@ -35,12 +50,17 @@ class AuditEntry:
     agency: str | None = strawberry.field(description="Agency that asked. / 查询部门。")
     client: str | None = strawberry.field(description="Client that asked. / 客户端。")
     officer: str | None = strawberry.field(description="Officer who asked. / 经办人。")
+    on_behalf_of: str | None = strawberry.field(description="Whom the officer stood in for. / 被代理人。")
+    approver: str | None = strawberry.field(description="Who approved the emergency access. / 审批人。")
     role: str | None = strawberry.field(description="Role of the officer. / 角色。")
     purpose: str | None = strawberry.field(description="Stated purpose. / 用途。")
     cases: list[str] = strawberry.field(description="Stated cases. / 案件编号。")
     operation: str | None = strawberry.field(description="Name of the operation. / 操作名。")
     document: str | None = strawberry.field(description="SHA-256 of the document. / 文档摘要。")
     persons: list[AuditPerson] = strawberry.field(description="Persons asked for. / 涉及人员。")
+    sources: list[AuditSource] = strawberry.field(description="Agencies asked for the answer. / 数据来源。")
+    looked_at: list[AuditLookedAt] = strawberry.field(description="Of an auditor's read: what for. / 审计查询条件。")
+    parent: str | None = strawberry.field(description="Of a later payload: the first answer's entry. / 首个应答条目。")
     policy_digest: str | None = strawberry.field(description="Policy in force. / 生效策略摘要。")
     policies: list[str] = strawberry.field(description="Ids of the deciding policies. / 适用策略。")
     outcome: str | None = strawberry.field(description="OK, PARTIAL, DENIED, FAILED or ABORTED. / 结果。")

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from hub.audit.entry import Draft, Outcome, SourceSeen
+from hub.audit.entry import Draft, Outcome, SourceSeen, asked_by
 from hub.audit.log import AuditLog, Waiting
 from hub.auth.decision import Judge
 from hub.auth.principal import Principal
@@ -104,10 +104,7 @@ class Clerk:
             kind=reading.kind,
             request_id=request.request_id,
             parent=course.parent,
-            agency=principal.agency,
-            client=principal.client,
-            officer=principal.officer,
-            role=principal.role,
+            **asked_by(principal),
             purpose=request.purpose,
             cases=request.cases,
             document=course.prepared.digest if course.prepared else None,

@@ -98,6 +98,7 @@ class AccessRequest:
     state: AccessState = strawberry.field(description="Where it stands. / 状态。")
     agency: str = strawberry.field(description="Agency of who asked. / 申请部门。")
     officer: str = strawberry.field(description="Who asked. / 申请人。")
+    on_behalf_of: str | None = strawberry.field(description="Whom the asker stood in for. / 被代理申请人。")
     role: str = strawberry.field(description="In which role. / 角色。")
     purpose: str = strawberry.field(description="For what. / 用途。")
     subject: str | None = strawberry.field(description="Masked identity number asked for. / 脱敏身份号码。")
@@ -106,6 +107,9 @@ class AccessRequest:
     reason: str = strawberry.field(description="Why it is needed. / 申请理由。")
     requested_at: datetime = strawberry.field(description="Asked for. / 申请时间。")
     approver: str | None = strawberry.field(description="Who decided. / 审批人。")
+    approver_on_behalf_of: str | None = strawberry.field(
+        description="Whom the one who decided stood in for. / 被代理审批人。"
+    )
     decided_at: datetime | None = strawberry.field(description="Decided. / 审批时间。")
     decision_reason: str | None = strawberry.field(description="Why so. / 审批意见。")
     valid_until: datetime | None = strawberry.field(description="Ends by the clock. / 有效期至。")

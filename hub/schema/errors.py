@@ -10,6 +10,7 @@ from hub.errors import HubError, RequestError
 
 STATUS: Mapping[str, int] = {
     "UNAUTHENTICATED": 401,
+    "ACTOR_INVALID": 401,
     "FORBIDDEN": 403,
     "PURPOSE_REQUIRED": 400,
     "PURPOSE_NOT_ALLOWED": 403,

@@ -82,6 +82,7 @@ def viewer(context: OperationContext, call: FieldCall) -> Sequence[Viewer]:
         agency=principal.agency,
         role=principal.role,
         officer=principal.officer,
+        on_behalf_of=principal.on_behalf_of,
         client=principal.client,
         regions=list(principal.regions),
         purposes=sorted(principal.purposes),

@@ -150,6 +150,7 @@ class Viewer:
     agency: str = strawberry.field(description="Your agency. / 所属部门。")
     role: str = strawberry.field(description="Your role. / 角色。")
     officer: str = strawberry.field(description="The officer the token was issued for. / 经办人。")
+    on_behalf_of: str | None = strawberry.field(description="Whom this officer stands in for. / 被代理人。")
     client: str = strawberry.field(description="The client that carries the request. / 客户端。")
     regions: list[str] = strawberry.field(description="Region prefixes, GB/T 2260. / 辖区代码前缀。")
     purposes: list[str] = strawberry.field(description="Purposes your token allows. / 可用用途。")

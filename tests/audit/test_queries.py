@@ -4,11 +4,12 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 
 from hub.audit import tables
+from hub.audit.counting import counts_agree
 from hub.audit.entry import EFFECTS
-from hub.audit.indexing import Indexer
+from hub.audit.indexing import Indexer, remove_indexed
 from hub.audit.kinds import BY_NUMBER, NUMBERS, Kind
 from hub.audit.merkle import verify_inclusion
 from hub.audit.queries import AuditQueries, EntryFilter
@@ -160,7 +161,13 @@ async def test_statistics_count_every_entry_once(one):
 async def test_the_index_can_be_made_again(one, store):
     await Indexer(store).catch_up()
     async with store.write() as connection:
-        for table in (tables.audit_index, tables.audit_index_person, tables.audit_index_case):
+        for table in (
+            tables.audit_index,
+            tables.audit_index_person,
+            tables.audit_index_case,
+            tables.audit_hour,
+            tables.audit_officer_day,
+        ):
             await connection.execute(delete(table))
         await connection.execute(delete(tables.audit_index_pattern))
         await connection.execute(update(tables.audit_follower).values(seq=0))
@@ -188,3 +195,44 @@ async def test_what_stands_for_a_person_elsewhere_is_in_no_entry(one, store):
         bodies = [orjson.loads(row.body) for row in await connection.execute(select(tables.audit_entry.c.body))]
         persons = {row.person for row in await connection.execute(select(tables.audit_index_person.c.person))}
     assert persons <= {item[0] for body in bodies for item in body["persons"]}
+
+
+async def test_counts_are_those_of_the_index_whatever_is_added_or_removed(one, clock, store):
+    """The console's counts: kept as entries come, taken back with a segment, compared by verification."""
+    await Indexer(store).catch_up()
+    hours, days = tables.audit_hour, tables.audit_officer_day
+
+    async def total(table):
+        async with store.read() as connection:
+            return sum(row.operations for row in await connection.execute(select(table)))
+
+    async with store.read() as connection:
+        operations = (
+            await connection.scalars(
+                select(tables.audit_index.c.seq).where(tables.audit_index.c.kind == NUMBERS[Kind.OPERATION])
+            )
+        ).all()
+    assert await total(hours) == await total(days) == len(operations)
+    assert await verify_index(store) is None
+    async with store.write() as connection:
+        await remove_indexed(connection, 1, COUNT // 2)
+        assert await counts_agree(connection)
+    assert await total(hours) == await total(days) == sum(seq > COUNT // 2 for seq in operations)
+
+
+@pytest.mark.parametrize("table", [tables.audit_hour, tables.audit_officer_day], ids=["hour", "day"])
+@pytest.mark.parametrize("change", ["raised", "dropped", "made up"])
+async def test_a_count_that_was_changed_is_found(one, store, table, change):
+    await Indexer(store).catch_up()
+    async with store.write() as connection:
+        if change == "raised":
+            await connection.execute(update(table).values(operations=table.c.operations + 1))
+        elif change == "dropped":
+            await connection.execute(delete(table))
+        else:
+            row = dict((await connection.execute(select(table).limit(1))).mappings().one())
+            name = "agency" if table is tables.audit_hour else "officer"
+            await connection.execute(insert(table).values({**row, name: "nobody"}))
+    wrong = await verify_index(store)
+    assert wrong is not None
+    assert wrong[1] == "counts differ from the index"

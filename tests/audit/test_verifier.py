@@ -39,6 +39,8 @@ TABLES = (
     tables.audit_index_case,
     tables.audit_index_pattern,
     tables.audit_pattern,
+    tables.audit_hour,
+    tables.audit_officer_day,
     tables.audit_follower,
 )
 
@@ -69,7 +71,7 @@ class Forger:
         self.drop_index()
 
     def drop_index(self):
-        for table in TABLES[3:8]:
+        for table in TABLES[3:10]:
             self.rows[table] = []
         for row in self.rows[tables.audit_follower]:
             row["seq"] = 0

@@ -1,14 +1,21 @@
 """The auditors' API: who may, what is found, how pages go on, and that every look is an entry."""
 
+import asyncio
 from base64 import b64decode
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
 
+from hub.audit.entry import Draft, Outcome, SourceSeen
 from hub.audit.merkle import verify_inclusion
+from hub.audit.queries import EntryFilter
+from hub.audit.reader import follow
+from hub.auditing.desk import Reader
 from hub.domain.commands import LOG
 from hub.schema.audit_roots import AuditFetcher
-from tests.auditing.conftest import NUMBER, RULES
+from hub.schema.request import GraphQLRequest
+from tests.auditing.conftest import NAMES, NUMBER, RULES, principal
 
 FIND = """query Find($filter: AuditFilter, $first: Int! = 20, $after: String) {
   auditEntries(filter: $filter, first: $first, after: $after) {
@@ -198,3 +205,66 @@ async def test_a_person_learns_in_words_who_saw_what_and_what_is_told_later(offi
     assert len(later["accesses"]) == 4
     kinds = [one["kind"] for one in await office.entries()]
     assert kinds.count("subject-report") == 3
+
+
+async def test_every_look_of_a_deputy_says_on_whose_behalf(office):
+    """The entry of the operation, of the export and what auditors are shown of them."""
+    who = replace(principal("auditor"), officer="9002", on_behalf_of="9001")
+    reader = Reader(principal=who, purpose="AUDIT")
+    sent = GraphQLRequest(query="{ auditStatus { lag } }", variables={}, request_id="req", purpose="AUDIT", cases=())
+    await office.hub.service.answer(who, sent)
+    await office.hub.office.exports.ask(reader, EntryFilter(officer="9002"), "csv")
+    assert await office.hub.office.exports.turn()
+    (job,) = await office.hub.office.exports.jobs()
+    entries = {shown["kind"]: (shown["officer"], shown.get("onBehalfOf")) for shown in await office.entries()}
+    assert entries["auditor-read"] == entries["export"] == ("9002", "9001")
+    header, row = office.hub.office.exports.path(job).read_text("utf-8-sig").splitlines()
+    assert dict(zip(header.split(","), row.split(","), strict=False))["onBehalfOf"] == "9001"
+    query = '{ auditEntries(filter: {officer: "9002"}) { edges { node { officer onBehalfOf approver } } } }'
+    (*_, read) = (await office.ask(query))["data"]["auditEntries"]["edges"]
+    assert read["node"] == {"officer": "9002", "onBehalfOf": "9001", "approver": None}
+
+
+async def test_a_person_learns_that_somebody_stood_in(office):
+    draft = Draft(
+        request_id="r", agency="tax", officer="T-1", on_behalf_of="T-2", role="tax", purpose="TAX_RELIEF",
+        persons=((office.person, NAMES),), outcome=Outcome.OK,
+    )  # fmt: skip
+    await office.hub.log.append(draft)
+    query = "query($n: String!) { subjectReport(person: {identityNumber: $n}) { accesses { text { zh en } } } }"
+    (access,) = (await office.ask(query, {"n": NUMBER}))["data"]["subjectReport"]["accesses"]
+    assert "代理他人" in access["text"]["zh"]
+    assert "standing in for a colleague" in access["text"]["en"]
+    assert "T-" not in str(access)  # officers are not named
+
+
+async def test_an_entry_shows_its_sources_its_facts_and_what_an_auditor_asked(office):
+    draft = Draft(
+        request_id="r", parent="first", agency="tax", officer="T-1", role="tax", persons=((office.person, NAMES),),
+        sources=(SourceSeen(agency="tax", status="STALE", as_of="2026-11-24T00:00:00Z", latency_ms=7),),
+        outcome=Outcome.OK,
+    )  # fmt: skip
+    await office.hub.log.append(draft)
+    fields = "parent persons { facts } sources { agency status asOf latencyMs } lookedAt { name value }"
+    query = f'{{ auditEntries(filter: {{agency: "tax"}}) {{ edges {{ node {{ {fields} }} }} }} }}'
+    ((edge,), look) = (await office.ask(query))["data"]["auditEntries"]["edges"], query.replace("tax", "audit")
+    assert edge["node"] == {
+        "parent": "first",
+        "persons": [{"facts": ["case", "jurisdiction"]}],
+        "sources": [{"agency": "tax", "status": "STALE", "asOf": "2026-11-24T00:00:00Z", "latencyMs": 7}],
+        "lookedAt": [],
+    }
+    (edge,) = (await office.ask(look))["data"]["auditEntries"]["edges"]
+    assert edge["node"]["lookedAt"] == [{"name": "auditEntries.agency", "value": "tax"}]
+
+
+async def test_the_log_is_followed_while_it_grows(office):
+    seen = follow(office.hub.store, every_s=0.01)
+    await office.write(3)
+    before = [(await anext(seen))["requestId"] for _ in range(3)]
+    waiting = asyncio.ensure_future(anext(seen))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    await office.write(1)
+    assert [*before, (await waiting)["requestId"]] == ["r0", "r1", "r2", "r0"]
+    await seen.aclose()

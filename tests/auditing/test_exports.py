@@ -1,5 +1,6 @@
 """Export jobs: every format, the same bytes again, formulas tamed, evidence that is verified without the hub."""
 
+import asyncio
 import csv
 import io
 import json
@@ -11,6 +12,7 @@ import zipfile
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from hub.audit.hub_verify import KINDS as VERIFIER_KINDS
 from hub.audit.kinds import NUMBERS
@@ -18,6 +20,7 @@ from hub.audit.queries import EntryFilter
 from hub.auditing.desk import AuditArgumentError, Reader
 from hub.auditing.exports import FORMATS, filter_of, said
 from hub.auditing.formats import COLUMNS, flat, ocsf, safe
+from hub.cli.audit import app
 from tests.auditing.conftest import principal
 
 AUDITOR = Reader(principal=principal("auditor"), purpose="AUDIT")
@@ -230,3 +233,14 @@ def test_a_filter_survives_being_stored(wanted):
 
 def test_columns_are_named_once():
     assert len(set(COLUMNS)) == len(COLUMNS)
+
+
+async def test_the_whole_log_is_printed_as_ocsf_events(office):
+    await office.write(4)
+    folder = str(office.hub.settings.data_dir)
+    ran = await asyncio.to_thread(CliRunner().invoke, app, ["dump", "--ocsf", "--after", "1", "--data", folder])
+    assert ran.exit_code == 0, ran.output
+    events = [json.loads(line) for line in ran.stdout.splitlines()]
+    origin = office.hub.checkpoints.key.name
+    assert events == [ocsf(shown, origin) for shown in (await office.entries())[1:]]
+    assert [event["class_uid"] for event in events] == [6003] * 3

@@ -5,6 +5,7 @@ import random
 import sys
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -218,10 +219,14 @@ def test_a_use_without_a_grant_is_found_at_once():
         ({"officer": "o2"}, False),
         ({"role": "county-office"}, False),
         ({"purpose": "PICKUP"}, False),
+        ({"on_behalf_of": "o3"}, False),
     ],
 )
 def test_a_grant_is_for_one_officer_role_purpose_and_person_and_for_a_time(changed, covered):
-    asked = {"agency": "justice", "officer": "o", "role": "judicial-office", "purpose": "HANDOVER", "person": "p0"}
+    asked = {
+        "agency": "justice", "officer": "o", "on_behalf_of": "", "role": "judicial-office", "purpose": "HANDOVER",
+        "person": "p0",
+    }  # fmt: skip
     assert GRANT.covers(**{**asked, "time_us": GRANT.from_us + 1, **changed}) is covered
 
 
@@ -353,6 +358,55 @@ async def test_what_a_review_refuses(opened_finding):
     await act("9001", "sign-off")
     with pytest.raises(AuditArgumentError):
         await act("9001", "note")
+
+
+def standing_in(officer, other):
+    return Reader(
+        principal=dataclasses.replace(principal("auditor"), officer=officer, on_behalf_of=other), purpose="AUDIT"
+    )
+
+
+async def test_nobody_is_two_persons_of_a_review_by_acting_for_another(store, opened_finding):
+    findings, one, _ = opened_finding
+
+    async def act(who, action, text="x"):
+        now = (await findings.one(one.finding_id)).version
+        await findings.act(who, one.finding_id, action, text, version=now)
+
+    for who in (standing_in(one.officer, "9001"), standing_in("9001", one.officer)):
+        with pytest.raises(ForbiddenError):
+            await act(who, "note")
+    await act(auditor("9001"), "assign", "9002")
+    await act(standing_in("9003", "9002"), "conclude")
+    for who in (
+        auditor("9002"), auditor("9003"), standing_in("9001", "9002"), standing_in("9001", "9003"),
+        standing_in("9003", "9001"), standing_in("9002", "9001"),
+    ):  # fmt: skip
+        for action in ("sign-off", "return"):
+            with pytest.raises(ForbiddenError):
+                await act(who, action)
+    await act(standing_in("9001", "9004"), "sign-off")
+    assert [(step.officer, step.on_behalf_of) for step in await findings.steps(one.finding_id)][1:] == [
+        ("9003", "9002"), ("9001", "9004"),
+    ]  # fmt: skip
+    entries = [shown async for shown in dump(store) if shown["kind"] == "finding-review"]
+    assert [shown.get("onBehalfOf") for shown in entries] == [None, "9002", "9004"]
+
+
+async def test_on_whose_behalf_reads_were_made_reviews_them_not(store):
+    world = build(3)
+    world.drafts = [
+        (at, msgspec.structs.replace(draft, on_behalf_of="9002"))
+        for at, draft in world.drafts
+        if draft.request_id in world.planted["canary"][1]
+    ]
+    world.approvals.clear()
+    findings, _, _ = await office_of(store, world)
+    await findings.scan(**ALL)
+    (one,) = await findings.all()
+    for who, action, text in ((auditor("9002"), "note", "x"), (auditor("9001"), "assign", "9002")):
+        with pytest.raises(ForbiddenError):
+            await findings.act(who, one.finding_id, action, text, version=0)
 
 
 async def test_a_finding_grows_with_its_day(store, opened_finding):

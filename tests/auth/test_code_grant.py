@@ -112,3 +112,21 @@ def test_no_page_is_shown_for_a_request_that_is_not_the_console_s(parts, changed
 def test_only_officers_of_the_console_sign_in(parts, persona, officer):
     with pytest.raises(AuthorizationRefusedError):
         parts[1].sign_in(QUERY, persona, officer)
+
+
+def test_an_officer_may_sign_in_on_another_one_s_behalf(parts, clock):
+    endpoint, issuer = parts
+    place = issuer.sign_in(QUERY, "auditor", "9001", "9002")
+    _, _, body = exchange(endpoint, place.removeprefix(f"{BACK}?code=").removesuffix("&state=s"))
+    agencies = {role.name: role.agency for role in RULES.purposes.roles.values()}
+    verifier = TokenVerifier(
+        issuer=URL, audience=f"{URL}/graphql", keys=KEY.public_keys, agency_of=agencies, clock=clock
+    )
+    found = verifier.verify(f"Bearer {body['access_token']}")
+    assert (found.officer, found.on_behalf_of) == ("9001", "9002")
+
+
+@pytest.mark.parametrize("other", ["9001", "", "9 2"], ids=["oneself", "empty", "no number"])
+def test_nobody_signs_in_on_behalf_of_nobody(parts, other):
+    with pytest.raises(AuthorizationRefusedError):
+        parts[1].sign_in(QUERY, "auditor", "9001", other)

@@ -138,3 +138,27 @@ def test_a_client_whose_tokens_would_all_be_refused_is_not_registered(tmp_path, 
             tmp_path / "c.json", name, role="tax", agency="tax", regions=(region,), purposes=("TAX_RELIEF",)
         )
     assert not (tmp_path / "c.json").exists()
+
+
+def test_a_client_names_whom_its_officer_stands_in_for(issuer, endpoint, client):
+    status, _, body = endpoint.answer({**form(client), "officer": "77", "on_behalf_of": "78"}, {})
+    assert status == 200
+    verifier = TokenVerifier(
+        issuer=URL, audience=f"{URL}/graphql", keys=issuer[0].public_keys, agency_of={"tax": "tax"}, clock=SystemClock()
+    )
+    found = verifier.verify(f"Bearer {body['access_token']}")
+    assert (found.officer, found.on_behalf_of) == ("77", "78")
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"officer": "77", "on_behalf_of": "77"},
+        {"officer": "77", "on_behalf_of": ""},
+        {"officer": "77", "on_behalf_of": "7 8"},
+        {"on_behalf_of": "78"},
+    ],
+    ids=["oneself", "empty", "no number", "nobody stands in"],
+)
+def test_who_stands_in_for_nobody_that_can_be_named_gets_no_token(endpoint, client, named):
+    assert endpoint.answer({**form(client), **named}, {})[0] == 400

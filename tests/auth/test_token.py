@@ -1,7 +1,9 @@
 import hmac
 import json
+import re
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -9,9 +11,9 @@ from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from hub.auth.token import TokenVerifier
+from hub.auth.token import MAX_ACTORS, TokenVerifier
 from hub.clock import FixedClock
-from hub.errors import UnauthenticatedError
+from hub.errors import ActorInvalidError, UnauthenticatedError
 
 NOW = int(datetime(2026, 11, 24, 8, 0, tzinfo=UTC).timestamp())
 ISSUER, AUDIENCE = "http://hub.test", "http://hub.test/graphql"
@@ -279,3 +281,81 @@ def test_remembered_tokens_are_bounded():
     for number in range(10):
         one.verify(f"Bearer {token(jti=f't{number}')}")
     assert len(one._seen) == 3
+
+
+def chain(*actors: object) -> object:
+    """`act` with the current actor first, earlier ones inside it (RFC 8693, section 4.1)."""
+    first, *earlier = actors
+    return {"sub": first, "act": chain(*earlier)} if earlier else {"sub": first}
+
+
+def test_an_officer_who_acts_for_another_is_the_officer_and_says_for_whom():
+    found = verifier().verify(f"Bearer {token(act=chain('officer:8002'))}")
+    assert (found.officer, found.on_behalf_of, found.client) == ("8002", "8001", "c1")
+    assert found.is_behind("8001")
+    assert found.is_behind("8003", "8002")
+    assert not found.is_behind("8003", None, "")
+    own = verifier().verify(f"Bearer {GOOD}")
+    assert (own.on_behalf_of, own.is_behind("8001"), own.is_behind("8002")) == (None, True, False)
+
+
+@pytest.mark.parametrize("current", ["client:c1", "officer:8002"])
+def test_clients_that_handed_the_token_on_decide_nothing(current):
+    earlier = [f"client:x{number}" for number in range(MAX_ACTORS - 1)]
+    alone = verifier().verify(f"Bearer {token(act=chain(current))}")
+    assert verifier().verify(f"Bearer {token(act=chain(current, *earlier))}") == alone
+
+
+BAD_ACTORS = {
+    "missing": None,
+    "a text": "officer:8002",
+    "a list": [chain("officer:8002")],
+    "a number": 7,
+    "empty": {},
+    "without sub": {"act": chain("client:c1")},
+    "sub is null": {"sub": None},
+    "sub is a number": {"sub": 8002},
+    "sub is empty": {"sub": ""},
+    "sub with a blank": chain("officer:80 02"),
+    "sub too long": chain("officer:" + "8" * 200),
+    "no kind of actor": chain("8002"),
+    "another kind of actor": chain("robot:8002"),
+    "officer without number": chain("officer:"),
+    "another client": chain("client:c2"),
+    "the subject as deputy of itself": chain("officer:8001"),
+    "an officer behind the client": chain("client:c1", "officer:8002"),
+    "an officer behind the officer": chain("officer:8002", "officer:8003"),
+    "nothing behind": {"sub": "client:c1", "act": {}},
+    "null behind": {"sub": "client:c1", "act": None},
+    "a text behind": {"sub": "client:c1", "act": "client:c2"},
+    "other members": {"sub": "client:c1", "iss": ISSUER},
+    "one too many": chain("client:c1", *(f"client:x{number}" for number in range(MAX_ACTORS))),
+    "far too deep": chain(*["client:c1"] * 30),
+}
+
+
+@pytest.mark.parametrize("name", list(BAD_ACTORS))
+def test_an_act_that_does_not_say_who_acts_is_an_error_of_its_own(name):
+    act = BAD_ACTORS[name]
+    given = token(drop="act") if act is None else token(act=act)
+    with pytest.raises(ActorInvalidError) as found:
+        verifier().verify(f"Bearer {given}")
+    assert found.value.code == "ACTOR_INVALID"
+    assert "8002" not in found.value.public
+
+
+def test_the_tokens_of_the_documentation_are_taken():
+    first, second = re.findall(r"```json\n(.*?)```", Path("docs/tokens.md").read_text("utf-8"), re.DOTALL)
+    claims = json.loads(first)
+    issued = datetime.fromtimestamp(claims["iat"] + 1, UTC)
+    known = TokenVerifier(
+        issuer=claims["iss"],
+        audience=claims["aud"][0],
+        keys=lambda: {"k1": KEY},
+        agency_of={"judicial-office": "justice"},
+        clock=FixedClock(issued),
+    )
+    own = known.verify(f"Bearer {sign(HEADER, claims)}")
+    deputy = known.verify(f"Bearer {sign(HEADER, claims | json.loads(second))}")
+    assert (own.officer, own.on_behalf_of) == ("2001", None)
+    assert (deputy.officer, deputy.on_behalf_of) == ("2002", "2001")

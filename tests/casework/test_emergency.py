@@ -1,9 +1,12 @@
 """Break-glass: every wrong way is refused, and what was opened is exactly what a second officer opened."""
 
+from dataclasses import replace
+
 import orjson
 import pytest
 from sqlalchemy import select
 
+from hub.audit.reader import dump
 from hub.casework.emergency import DECIDE_WITHIN_US, REVIEW_WITHIN_US
 from hub.events.tables import outbox
 from tests.casework.parts import (
@@ -218,3 +221,77 @@ async def test_a_person_stands_under_a_pseudonym(desk):
     async with desk.store.read() as connection:
         (row,) = await connection.execute(select(outbox))
     assert row.person_key == NAMES.of("number", NUMBER)
+
+
+def deputy(of: str, number: str = "2002", **more):
+    """An officer who stands in for another."""
+    return replace(officer(number, **more), on_behalf_of=of)
+
+
+DEPUTIES = {
+    # asked by, decided by
+    "the one it was asked for": (deputy("2001"), ASKER),
+    "the asker acts for another": (ASKER, deputy("2003", "2001")),
+    "another acts for the asker": (ASKER, deputy("2001", "2003")),
+    "another acts for whom it was asked for": (deputy("2001"), deputy("2001", "2003")),
+    "the asker in their own name": (deputy("2001"), SECOND),
+    "each for the other": (deputy("2001"), deputy("2002", "2001")),
+    "the asker, spelt otherwise": (officer("ab1"), officer("AB1")),
+    "for the asker, spelt otherwise": (officer("ab1"), deputy("AB1")),
+    "both for a third": (deputy("2003", "2001"), deputy("2003", "2002")),
+}
+
+
+@pytest.mark.parametrize("name", list(DEPUTIES))
+async def test_nobody_approves_their_own_request_by_acting_for_another(desk, name):
+    asker, decider = DEPUTIES[name]
+    request = await asked(desk, who=asker)
+    assert code(await desk.runner.run(deciding(request, decider))) == "SAME_OFFICER"
+    assert await standing(desk, asker) == frozenset()
+
+
+async def test_a_deputy_s_approval_is_as_good_as_any_other(desk):
+    request = await asked(desk)
+    assert code(await desk.runner.run(deciding(request, deputy("2004", "2003")))) is None
+    assert await standing(desk) != frozenset()
+    (view,) = (await desk.lists.requests(ASKER, "HANDOVER", 5, None)).views
+    assert (view.on_behalf_of, view.approver, view.approver_on_behalf_of) == (None, "2003", "2004")
+
+
+async def test_what_was_approved_for_a_deputy_opens_nothing_to_either_in_their_own_name(desk):
+    asker = deputy("2001")
+    request = await asked(desk, who=asker)
+    assert code(await desk.runner.run(deciding(request, officer("2003")))) is None
+    assert await standing(desk, asker) != frozenset()
+    for other in (ASKER, SECOND, deputy("2003"), deputy("2001", "2004")):
+        assert await standing(desk, other) == frozenset()
+    (view,) = (await desk.lists.requests(ASKER, "HANDOVER", 5, None)).views  # it was asked on this one's behalf
+    assert (view.officer, view.on_behalf_of) == ("2002", "2001")
+
+
+@pytest.mark.parametrize(
+    "reviewer",
+    [
+        deputy("2002", "2005", role="county-office", regions=("3607",)),
+        deputy("2001", "2005", role="county-office", regions=("3607",)),
+        deputy("2009", "2003", role="county-office", regions=("3607",)),
+        officer("2004", role="county-office", regions=("3607",)),
+    ],
+    ids=["for the asker", "for whom it was asked", "the approver for another", "for whom it was approved"],
+)
+async def test_nobody_reviews_by_acting_for_another_what_they_had_a_hand_in(desk, reviewer):
+    request = await asked(desk, who=deputy("2001"))
+    assert code(await desk.runner.run(deciding(request, deputy("2004", "2003")))) is None
+    given = reviewing(request, reviewer, purpose="SUPERVISION")
+    assert code(await desk.runner.run(given)) == "SAME_OFFICER"
+
+
+async def test_the_same_words_in_another_s_name_are_another_command(desk):
+    await asked(desk, who=deputy("2001"), id="one")
+    assert code(await desk.runner.run(asking(who=SECOND, id="one"))) == "IDEMPOTENCY_CONFLICT"
+
+
+async def test_the_entry_of_a_command_says_on_whose_behalf(desk):
+    await asked(desk, who=deputy("2001"))
+    (entry,) = [shown async for shown in dump(desk.store)]
+    assert (entry["officer"], entry["onBehalfOf"]) == ("2002", "2001")

@@ -315,3 +315,32 @@ async def test_questions_about_sealed_records_count_against_the_quota(desk, cloc
     await ask(desk)
     with pytest.raises(RateLimitedError):
         await ask(desk, mutation="m2", sequence=9)
+
+
+OF_ASKER = replace(ASKER, officer="3", on_behalf_of=ASKER.officer)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (ASKER, OF_ASKER),
+        (OF_ASKER, ASKER),
+        (OF_ASKER, replace(ASKER, officer="3")),
+        (ASKER, replace(ASKER, on_behalf_of="2")),
+        (OF_ASKER, replace(OF_ASKER, officer="4")),
+    ],
+    ids=["for the asker", "whom it was asked for", "the deputy itself", "the asker for another", "two for one"],
+)
+async def test_nobody_approves_their_own_query_by_acting_for_another(desk, store, first, second):
+    query_id = await ask(desk, first)
+    await refused(approve(desk, query_id, second), Refused.SAME_OFFICER)
+    *_, refusal = await entries(store)
+    assert (refusal["officer"], refusal.get("onBehalfOf")) == (second.officer, second.on_behalf_of)
+
+
+async def test_a_query_asked_for_another_is_answered_to_the_deputy_as_such_alone(desk):
+    query_id = await ask(desk, OF_ASKER)
+    await approve(desk, query_id)
+    for other in (ASKER, replace(ASKER, officer="3"), replace(OF_ASKER, officer="4")):
+        await refused(answer(desk, query_id, other))
+    assert await answer(desk, query_id, OF_ASKER)

@@ -45,6 +45,37 @@ async def test_high_impact_needs_two_officers_who_agree(asked, store, clock):
     assert people["J1"] not in {one.person_id for one in left}  # never: it is not asked again
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("ann", None), ("bo", "Ann")),
+        (("bo", "ann"), ("ann", None)),
+        (("bo", "ann"), ("Bo", None)),
+        (("bo", "ann"), ("cy", "ann")),
+        (("ann", None), ("ann", "cy")),
+    ],
+    ids=["for the first", "whom the first stood in for", "the deputy", "two for one", "the first for another"],
+)
+async def test_a_deputy_is_no_second_officer(asked, store, first, second):
+    parts, _, _, question = asked
+
+    async def decide(by: str, on_behalf_of: str | None) -> bool:
+        async with store.write() as connection:
+            return await parts.reviews.decide_in(
+                connection,
+                question.review_id,
+                by=by,
+                on_behalf_of=on_behalf_of,
+                choice=Choice.SAME,
+                reason="card seen",
+            )
+
+    assert not await decide(*first)
+    with pytest.raises(LinkError):
+        await decide(*second)
+    assert await decide("dee", None)
+
+
 async def test_a_decision_holds_against_later_arrivals(asked, store, clock):
     parts, people, one, question = asked
     for officer in ("ann", "bo"):

@@ -16,7 +16,7 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from hub.audit.entry import Draft, Outcome
+from hub.audit.entry import Draft, Outcome, asked_by
 from hub.audit.kinds import Kind
 from hub.audit.log import AuditLog
 from hub.auditing.desk import AuditArgumentError, Reader
@@ -183,10 +183,7 @@ class Console:
         draft = Draft(
             kind=kind,
             request_id=sent if sent.isascii() and sent.isprintable() and sent else secrets.token_urlsafe(12),
-            agency=principal.agency,
-            client=principal.client,
-            officer=principal.officer,
-            role=principal.role,
+            **asked_by(principal),
             purpose=visit.who.purpose,
             persons=trace.access() if outcome is Outcome.OK else (),
             outcome=outcome,
@@ -340,7 +337,9 @@ class Console:
         try:
             if request.method == "POST":
                 form = await read_form(request)
-                place = codes.sign_in(form, form.get("persona", ""), form.get("officer", ""))
+                place = codes.sign_in(
+                    form, form.get("persona", ""), form.get("officer", ""), form.get("on_behalf_of") or None
+                )
                 return RedirectResponse(place, 303)
             query = {name: text for name, text in request.query_params.items() if name != "lang"}
             codes.check(query)

@@ -10,11 +10,12 @@ from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
 
+from hub.audit.counting import DAY_US
 from hub.audit.entry import EFFECTS, Outcome
 from hub.audit.kinds import Kind
 from hub.audit.queries import EntryFilter
 from hub.auditing.desk import AuditArgumentError, Reader, Trace, checked
-from hub.auditing.figures import DAY_US, day_us
+from hub.auditing.figures import day_us
 from hub.clock import CHINA
 
 TEXTS: Mapping[str, tuple[str, str]] = {
