@@ -32,7 +32,7 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("passage", [1, 3] if FULL else [2])
+@pytest.mark.parametrize("passage", [1 + kill % 3 for kill in range(50)] if FULL else [2, 3])
 @pytest.mark.parametrize("point", ["before-transaction", "before-commit", "after-commit"])
 async def test_a_command_killed_anywhere_is_whole_or_nothing_and_can_be_repeated(
     store, store_url, clock, point, passage
