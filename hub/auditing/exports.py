@@ -14,7 +14,8 @@ from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.audit.checkpoints import Checkpoints
 from hub.audit.entry import Draft, Outcome
@@ -88,8 +89,17 @@ class Exports:
         self._policies = policies
         self._clock = clock
         self._directory = directory
+        self._insert = (sqlite if store.dialect == "sqlite" else postgresql).insert
 
-    async def ask(self, reader: Reader, wanted: EntryFilter, file_format: str) -> str:
+    async def ask_once(self, reader: Reader, wanted: EntryFilter, file_format: str, job_id: str) -> Job:
+        """As `ask`; the job of this id that there is already, whatever it is for, else this one."""
+        if await self.job(job_id) is None:
+            await self.ask(reader, wanted, file_format, job_id=job_id)
+        job = await self.job(job_id)
+        assert job is not None
+        return job
+
+    async def ask(self, reader: Reader, wanted: EntryFilter, file_format: str, *, job_id: str | None = None) -> str:
         """Enter a job; its id. Who may is asked before.
 
         Raises:
@@ -101,7 +111,7 @@ class Exports:
         if last is None:
             raise StoreError("there is no checkpoint")
         principal, now = reader.principal, self._now_us()
-        job_id = secrets.token_urlsafe(18)
+        job_id = job_id or secrets.token_urlsafe(18)
         row = {
             "job_id": job_id,
             "created_us": now,
@@ -123,7 +133,7 @@ class Exports:
             "code": "",
         }
         async with self._store.write() as connection:
-            await connection.execute(insert(audit_export).values(row))
+            await connection.execute(self._insert(audit_export).values(row).on_conflict_do_nothing())
         return job_id
 
     async def jobs(self, limit: int = 50) -> list[Job]:

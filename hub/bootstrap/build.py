@@ -106,7 +106,7 @@ def build_hub(settings: Settings, *, clock: Clock | None = None, rules: Rules | 
             clock,
             store,
             prover,
-            audit_desk=office.desk,
+            auditors=office,
             quota=quota,
             statutory=statutory,
             disabled=disabled,

@@ -36,6 +36,7 @@ from hub.gateway.subjects import Subjects
 from hub.gateway.survivorship import MergeRule
 from hub.identity.index import PersonIndex
 from hub.rules import Rules
+from hub.schema.audit_exports import ExportFetcher
 from hub.schema.case_lists import CaseFetcher
 from hub.schema.commands import CommandFetcher, ListFetcher
 from hub.schema.identity_roots import IdentityFetcher
@@ -59,6 +60,7 @@ def build_commands(
     *,
     webhook_hosts: Sequence[str],
     statutory: StatutoryFetcher,
+    exports: ExportFetcher,
 ) -> tuple[CommandFetcher, ListFetcher, CaseFetcher, OversightFetcher, IdentityFetcher]:
     in_force = RulesInForce(policies)
     owned = owners(rules.catalogue, survivorship)
@@ -121,7 +123,8 @@ def build_commands(
         names=secrets.pseudonyms,
         catalogue=rules.catalogue,
     )
-    return CommandFetcher(runner, subjects, statutory), ListFetcher(lists, secrets.ids), fetcher, above_cases, identity
+    fetchers = CommandFetcher(runner, subjects, statutory, exports)
+    return fetchers, ListFetcher(lists, secrets.ids), fetcher, above_cases, identity
 
 
 def build_case_store() -> CaseStore:

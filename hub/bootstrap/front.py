@@ -25,6 +25,7 @@ from hub.settings import Settings
 from hub.store.migration import is_current
 from hub.telemetry import configure_logging
 from hub.web.app import WebParts, create_app
+from hub.web.export_endpoint import ExportEndpoint
 from hub.web.forms import HandoverFormEndpoint
 from hub.web.graphql_endpoint import GraphQLEndpoint
 from hub.web.socket_endpoint import SocketEndpoint
@@ -71,6 +72,14 @@ def build_front(hub: Hub) -> ASGIApp:
                 verifier=verifier,
                 service=hub.service,
                 clock=hub.clock,
+                challenge=challenge,
+                count_refusal=count_refusal,
+            ).answer,
+            export=ExportEndpoint(
+                verifier=verifier,
+                office=hub.office,
+                log=hub.log,
+                policy_digest=lambda: hub.policies.current.policy_digest,
                 challenge=challenge,
                 count_refusal=count_refusal,
             ).answer,

@@ -6,7 +6,7 @@ from datetime import timedelta
 from graphql import GraphQLSchema
 
 from hub.audit.log import AuditLog
-from hub.auditing.desk import AuditDesk
+from hub.auditing.office import AuditOffice
 from hub.auth.clients import read_clients
 from hub.auth.policy_holder import PolicyHolder
 from hub.auth.recipients import Recipients
@@ -38,6 +38,7 @@ from hub.identity.search import NameSearch
 from hub.identity.vault import Vault
 from hub.rules import MEMBERS_ONLY, Rules
 from hub.schema.access import AccessDesk, PersonAccess
+from hub.schema.audit_exports import ExportFetcher
 from hub.schema.audit_roots import AuditFetcher
 from hub.schema.cost import CostModel
 from hub.schema.documents import Documents, shared_documents
@@ -124,7 +125,7 @@ def build_service(
     store: Store,
     prover: Prover,
     *,
-    audit_desk: AuditDesk,
+    auditors: AuditOffice,
     quota: PersonQuota,
     statutory: StatutoryDesk,
     disabled: Container[str],
@@ -139,6 +140,7 @@ def build_service(
     planner = Planner(rules.catalogue, survivorship, members_only=MEMBERS_ONLY, combinations=rules.combinations)
     resolver = Resolver(people=index, ids=secrets.ids)
     asked_by_law = StatutoryFetcher(statutory)
+    exports = ExportFetcher(auditors.desk, auditors.exports, log, secrets.pseudonyms, base_url=settings.base_url)
     commands, lists, cases, oversight, identity = build_commands(
         rules,
         policies,
@@ -153,6 +155,7 @@ def build_service(
         linking,
         webhook_hosts=settings.webhook_hosts,
         statutory=asked_by_law,
+        exports=exports,
     )
     gateway = _gateway(
         settings,
@@ -190,7 +193,8 @@ def build_service(
             lists=lists,
             cases=cases,
             oversight=oversight,
-            audit=AuditFetcher(audit_desk),
+            audit=AuditFetcher(auditors.desk),
+            exports=exports,
             identity=identity,
             statutory=asked_by_law,
         )

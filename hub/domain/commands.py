@@ -15,6 +15,7 @@ CASE_COMMANDS = tuple(
 )
 STATUTORY_COMMANDS = ("requestStatutoryQuery", "approveStatutoryQuery")
 """Steps towards records sealed by law: they have entries of their own kind."""
+AUDIT_COMMANDS = ("requestAuditExport",)
 COMMANDS = (
     "requestEmergencyAccess",
     "approveAccess",
@@ -34,6 +35,7 @@ COMMANDS = (
     "enableWebhook",
     "replayWebhook",
     "decideIdentity",
+    *AUDIT_COMMANDS,
 )
 LISTS = (
     "accessRequests",
@@ -57,7 +59,15 @@ LISTS = (
     "identityReviews",
     "explainIdentity",
 )
-LOG = ("auditEntries", "auditCheckpoint", "auditProof", "auditStatistics", "auditStatus", "subjectReport")
+LOG = (
+    "auditEntries",
+    "auditCheckpoint",
+    "auditProof",
+    "auditStatistics",
+    "auditStatus",
+    "subjectReport",
+    "auditExports",
+)
 """Root fields that read the audit log."""
 CONSOLE = ("exports", "findings", "reviewFinding", "samples", "policy")
 """What auditors do in the console besides."""

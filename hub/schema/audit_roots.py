@@ -73,7 +73,7 @@ class AuditFetcher:
 
     async def _entries(self, reader: Reader, arguments: Mapping[str, Any], trace: Trace) -> Any:
         self._desk.demand(reader, "auditEntries")
-        wanted = self._filter(arguments.get("filter") or {})
+        wanted = filter_of(self._desk, arguments.get("filter") or {})
         first = arguments.get("first")
         page = await self._desk.entries(
             reader, wanted, trace, first=20 if first is None else first, after=arguments.get("after")
@@ -85,28 +85,6 @@ class AuditFetcher:
             ],
             "page_info": {"has_next_page": page.more, "end_cursor": page.end},
         }
-
-    def _filter(self, given: Mapping[str, Any]) -> EntryFilter:
-        kind = given.get("kind")
-        if kind is not None and kind not in list(Kind):
-            raise AuditArgumentError("`kind` is none of the catalogue.")
-        start, end = given.get("from", given.get("from_")), given.get("to")
-        names = ("officer", "agency", "coordinate", "decision", "purpose", "case", "outcome")
-        return checked(
-            EntryFilter(
-                person=self._person(given["person"]) if given.get("person") else None,
-                kind=Kind(kind) if kind else None,
-                from_us=_us(start) if start else None,
-                to_us=_us(end) if end else None,
-                **{name: given.get(name) for name in names},
-            )
-        )
-
-    def _person(self, given: Mapping[str, Any]) -> str:
-        pseudonym = given.get("pseudonym")
-        if pseudonym is not None:
-            return str(pseudonym)
-        return self._desk.person_of(given.get("identityNumber") or given.get("identity_number") or "")
 
     async def _checkpoint(self, reader: Reader, _arguments: Mapping[str, Any], _trace: Trace) -> Any:
         stored = await self._desk.checkpoint(reader)
@@ -154,7 +132,7 @@ class AuditFetcher:
 
     async def _subject(self, reader: Reader, arguments: Mapping[str, Any], trace: Trace) -> Any:
         self._desk.demand(reader, "subjectReport")
-        person = self._person(arguments["person"])
+        person = _person(self._desk, arguments["person"])
         report = await self._desk.subject_report(reader, person, trace, after=arguments.get("after"))
         accesses = [
             {
@@ -172,6 +150,31 @@ class AuditFetcher:
             "delayed": [asdict(one) for one in report.delayed],
             "page_info": {"has_next_page": report.more, "end_cursor": report.end},
         }
+
+
+def filter_of(desk: AuditDesk, given: Mapping[str, Any]) -> EntryFilter:
+    """Raises AuditArgumentError: a kind, decision, outcome, coordinate or number that cannot be one."""
+    kind = given.get("kind")
+    if kind is not None and kind not in list(Kind):
+        raise AuditArgumentError("`kind` is none of the catalogue.")
+    start, end = given.get("from", given.get("from_")), given.get("to")
+    names = ("officer", "agency", "coordinate", "decision", "purpose", "case", "outcome")
+    return checked(
+        EntryFilter(
+            person=_person(desk, given["person"]) if given.get("person") else None,
+            kind=Kind(kind) if kind else None,
+            from_us=_us(start) if start else None,
+            to_us=_us(end) if end else None,
+            **{name: given.get(name) for name in names},
+        )
+    )
+
+
+def _person(desk: AuditDesk, given: Mapping[str, Any]) -> str:
+    pseudonym = given.get("pseudonym")
+    if pseudonym is not None:
+        return str(pseudonym)
+    return desk.person_of(given.get("identityNumber") or given.get("identity_number") or "")
 
 
 def _entry(shown: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,10 +15,11 @@ from hub.casework.case_view import of_kept
 from hub.casework.commands import Call, ProblemCode, Subject
 from hub.casework.reviews import AccessPage, AccessView, moment_of
 from hub.casework.runner import Done
-from hub.domain.commands import COMMANDS, STATUTORY_COMMANDS
+from hub.domain.commands import AUDIT_COMMANDS, COMMANDS, STATUTORY_COMMANDS
 from hub.engine.execute import FieldCall
 from hub.gateway.reading import Asker, Denied, Lookup
 from hub.gateway.subjects import NamedPerson
+from hub.schema.audit_exports import ExportFetcher
 from hub.schema.casework import Case
 from hub.schema.context import OperationContext
 from hub.schema.desk import (
@@ -37,8 +38,9 @@ from hub.schema.desk import (
 )
 from hub.schema.identity_types import IdentityReviewReceipt
 from hub.schema.oversight import Base, CorrectionReceipt, SupervisionReceipt, WebhookReceipt
+from hub.schema.problem import Problematic
 from hub.schema.roots import DEFAULT_FIRST, MAX_PERSONS, ArgumentError, lookup_of
-from hub.schema.statutory import Problematic, StatutoryFetcher
+from hub.schema.statutory import StatutoryFetcher
 from hub.schema.structure import PageInfo
 from hub.schema.verb import Verb
 
@@ -89,10 +91,17 @@ class CommandFetcher:
 
     FIELDS = COMMANDS
 
-    def __init__(self, runner: Runs, subjects: Finds, statutory: StatutoryFetcher | None = None) -> None:
+    def __init__(
+        self,
+        runner: Runs,
+        subjects: Finds,
+        statutory: StatutoryFetcher | None = None,
+        exports: ExportFetcher | None = None,
+    ) -> None:
         self._runner = runner
         self._subjects = subjects
         self._statutory = statutory
+        self._exports = exports
 
     async def fetch(self, context: OperationContext, calls: Sequence[FieldCall]) -> Sequence[Sequence[Any]]:
         columns: list[Sequence[Any]] = []
@@ -106,8 +115,8 @@ class CommandFetcher:
 
     async def _one(self, context: OperationContext, name: str, given: Mapping[str, Any]) -> Any:
         verb, asker = _VERBS[name], context.asker
-        if name in STATUTORY_COMMANDS:
-            return await self._towards_vault(context, verb, given)
+        if name in (*STATUTORY_COMMANDS, *AUDIT_COMMANDS):
+            return await self._elsewhere(context, verb, given)
         subject = None
         field = "person" if verb.about_person else "case" if verb.about_case else "review"
         if verb.about_person or verb.about_case or verb.about_review:
@@ -134,15 +143,21 @@ class CommandFetcher:
             context.reading.denied.add(Denied(coordinate=f"Mutation.{name}", code=DenialCode.FIELD_DENIED))
         return _result(name, given["clientMutationId"], done)
 
-    async def _towards_vault(self, context: OperationContext, verb: Verb, given: Mapping[str, Any]) -> Any:
+    async def _elsewhere(self, context: OperationContext, verb: Verb, given: Mapping[str, Any]) -> Any:
+        """Commands that change no case: towards the vault, and of auditors."""
         assert self._statutory is not None
+        assert self._exports is not None
         plain = {key: _plain(value) for key, value in given.items()}
         try:
-            receipt = await self._statutory.command(context, verb.name, plain)
+            if verb.name in AUDIT_COMMANDS:
+                receipt = await self._exports.command(context, given)
+            else:
+                receipt = await self._statutory.command(context, verb.name, plain)
         except Problematic as problem:
             return Problem(code=problem.code, field=problem.field, message=problem.text)
         success = SUCCESSES[verb.name]
-        return success(client_mutation_id=plain["clientMutationId"], audit_entry=receipt.pop("entry"), query=receipt)
+        entry = receipt.pop("entry")
+        return success(client_mutation_id=plain["clientMutationId"], audit_entry=entry, **{verb.receipt_name: receipt})
 
     async def _find(self, asker: Asker, verb: Verb, given: Any) -> NamedPerson | None:
         if verb.about_person:

@@ -13,6 +13,7 @@ from hub.casework.commands import ProblemCode
 from hub.casework.verbs import CaseVerb, read_verbs
 from hub.casework.workflow_reader import read_workflow
 from hub.engine.shape import Shape
+from hub.schema.audit_export_types import EXPORTS
 from hub.schema.casework import Case, verb_inputs
 from hub.schema.identity_types import IDENTITY
 from hub.schema.oversight_verbs import OVERSIGHT
@@ -228,7 +229,7 @@ def _case_verb(verb: CaseVerb) -> Verb:
 
 
 VERBS += tuple(_case_verb(verb) for verb in read_verbs(read_workflow()))
-VERBS += OVERSIGHT + STATUTORY + IDENTITY
+VERBS += OVERSIGHT + STATUTORY + IDENTITY + EXPORTS
 
 
 def success_name(verb: str) -> str:

@@ -31,6 +31,7 @@ from hub.errors import (
 from hub.gateway.gateway import Gateway
 from hub.gateway.reading import Ask, AskAnswer, Asker, Reading
 from hub.schema.access import AccessDesk
+from hub.schema.audit_exports import ExportFetcher
 from hub.schema.audit_roots import AuditFetcher
 from hub.schema.case_lists import CaseFetcher
 from hub.schema.commands import CommandFetcher, ListFetcher
@@ -57,6 +58,7 @@ NEEDS_PURPOSE = frozenset(
         *AuditFetcher.FIELDS,
         *CaseFetcher.FIELDS,
         *CommandFetcher.FIELDS,
+        *ExportFetcher.FIELDS,
         *IdentityFetcher.FIELDS,
         *ListFetcher.FIELDS,
         *OversightFetcher.FIELDS,
@@ -156,6 +158,7 @@ class Operations:
         cases: CaseFetcher | None = None,
         oversight: OversightFetcher | None = None,
         audit: AuditFetcher | None = None,
+        exports: ExportFetcher | None = None,
         statutory: StatutoryFetcher | None = None,
         identity: IdentityFetcher | None = None,
     ) -> None:
@@ -173,6 +176,8 @@ class Operations:
             fetchers |= {("Query", name): statutory for name in StatutoryFetcher.FIELDS}
         if audit is not None:
             fetchers |= {("Query", name): audit for name in AuditFetcher.FIELDS}
+        if exports is not None:
+            fetchers |= {("Query", name): exports for name in ExportFetcher.FIELDS}
         if identity is not None:
             fetchers |= {("Query", name): identity for name in IdentityFetcher.FIELDS}
         self._schema = schema

@@ -7,6 +7,7 @@ import strawberry
 
 from hub.casework.deadline import DueUnit
 from hub.casework.queries import CaseOrder
+from hub.schema.audit_export_types import export_fields
 from hub.schema.audit_types import audit_fields
 from hub.schema.casework import Case, CaseConnection, CaseFilter, ChangePage, HandoverForm, TaskConnection, TaskFilter
 from hub.schema.desk import AccessRequestConnection
@@ -167,6 +168,7 @@ def build_query(types: RecordTypes, sex: Any) -> Any:
         ),
         "viewer": _root(viewer, Viewer, "Who you are. / 当前请求者。"),
         **audit_fields(),
+        **export_fields(),
         **identity_fields(),
         **statutory_fields(),
     }

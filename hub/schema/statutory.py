@@ -27,11 +27,11 @@ from hub.gateway.statutory import (
 from hub.gateway.statutory_queries import Held, StatutoryBasis
 from hub.identity.vault import VaultedRecord
 from hub.schema.context import OperationContext
+from hub.schema.problem import Problematic, check_mutation_id
 from hub.schema.statutory_types import StatutoryState
 
 LISTED = Pattern(masked=("StatutoryQuery.subject",))
 GIVEN = Pattern(full=(CONTENT,))
-MAX_MUTATION_ID = 128
 MARK = "index.vaulted"  # says that the record is sealed, and nothing else
 _TEXTS: Mapping[Refused, str] = {
     Refused.FORBIDDEN: StatutoryRefusedError.public,
@@ -47,16 +47,6 @@ _FIELDS: Mapping[Refused, str] = {
 }
 
 
-class Problematic(Exception):
-    """A command came to nothing; `code`, `field` and `text` make the problem that the caller is told."""
-
-    def __init__(self, code: ProblemCode, text: str, field: str | None = None) -> None:
-        super().__init__(text)
-        self.code = code
-        self.text = text
-        self.field = field
-
-
 class StatutoryFetcher:
     FIELDS = ("statutoryQueries", "statutoryRecords", "statutoryNotices")
 
@@ -69,10 +59,7 @@ class StatutoryFetcher:
         Raises:
             Problematic: it came to nothing.
         """
-        mutation_id = given["clientMutationId"]
-        if not 0 < len(mutation_id) <= MAX_MUTATION_ID:
-            text = f"A clientMutationId has 1 to {MAX_MUTATION_ID} characters."
-            raise Problematic(ProblemCode.INVALID_INPUT, text, "clientMutationId")
+        mutation_id = check_mutation_id(given)
         try:
             if name == "approveStatutoryQuery":
                 held = await self._desk.approve(context.asker, str(given["query"]), context.request_id)

@@ -36,6 +36,7 @@ class WebParts:
     endpoint: GraphQLEndpoint
     socket: SocketEndpoint
     handover_form: Callable[[Request], Awaitable[Response]]
+    export: Callable[[Request], Awaitable[Response]]
     verifier: Verifier
     sdl: Callable[[Principal], str]
     readiness: Callable[[], Awaitable[Mapping[str, bool]]]
@@ -56,6 +57,7 @@ def create_app(parts: WebParts) -> ASGIApp:
         Route("/graphql", parts.endpoint),
         Route("/schema.graphql", _sdl(parts)),
         Route("/cases/{case}/handover-form", parts.handover_form, methods=["GET"]),
+        Route("/audit/exports/{job}", parts.export, methods=["GET"]),
         Route("/healthz", _health),
         Route("/readyz", _ready(parts)),
         Route("/metrics", _metrics(parts)),

@@ -13,6 +13,7 @@ from hub.audit.queries import EntryFilter
 from hub.audit.reader import follow
 from hub.auditing.desk import Reader
 from hub.domain.commands import LOG
+from hub.schema.audit_exports import ExportFetcher
 from hub.schema.audit_roots import AuditFetcher
 from hub.schema.request import GraphQLRequest
 from tests.auditing.conftest import NAMES, NUMBER, RULES, principal
@@ -29,6 +30,7 @@ CALLS = {
     "auditProof": '{ auditProof(entry: "x") { leaf } }',
     "auditStatistics": '{ auditStatistics(from: "2026-01-01T00:00:00Z", to: "2027-01-01T00:00:00Z") { entries } }',
     "auditStatus": "{ auditStatus { from to lastAnchoredAt lag } }",
+    "auditExports": "{ auditExports { id } }",
     "subjectReport": '{ subjectReport(person: {pseudonym: "x"}) { person } }',
 }
 
@@ -39,7 +41,7 @@ def found(answer):
 
 
 def test_every_field_has_a_call_and_a_rule():
-    assert set(CALLS) == set(AuditFetcher.FIELDS) == set(LOG)
+    assert set(CALLS) == {*AuditFetcher.FIELDS, *ExportFetcher.FIELDS} == set(LOG)
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))

@@ -15,7 +15,7 @@ QUERIES = re.findall(r"```graphql\n(.*?)```", GUIDE, re.DOTALL)
 
 
 def test_the_guide_has_its_examples():
-    assert len(QUERIES) == 5
+    assert len(QUERIES) == 6
     assert len(read_misuse_rules()) == 13
     assert f"{PDF_ENTRIES:,}" in GUIDE
     assert f"{EVIDENCE_ENTRIES:,}" in GUIDE

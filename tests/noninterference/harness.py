@@ -164,7 +164,7 @@ class Shop:
         statutory = build_statutory(self.store, self.secrets, index, log, quota, self.clock)
         self.service = build_service(
             self.settings, rules, self.secrets, index, guards, log, self.policies, self.clock, self.store, prover,
-            audit_desk=office.desk, quota=quota, statutory=statutory, disabled=(),
+            auditors=office, quota=quota, statutory=statutory, disabled=(),
             pulse=Pulse(Feed(self.store), self.clock), linking=build_linking(self.store, self.secrets, self.clock),
         )  # fmt: skip
         view = self.service._views.of_role(rules.judge, agency="justice", role="judicial-office")
