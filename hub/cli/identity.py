@@ -17,6 +17,7 @@ from hub.cli.options import DEFAULT_DATA, DataOption, JsonOption
 from hub.cli.progress import progress
 from hub.domain.agencies import JUSTICE
 from hub.errors import SettingsError
+from hub.identity.leaving import retire
 from hub.identity.linker import Shadow
 from hub.identity.links import LinkError
 from hub.identity.matching.weights import read_model
@@ -78,7 +79,7 @@ def import_members(
                 kept = await hub.importer.keep_vaulted(agency, hub.sources[agency].connector)
                 print(f"{kept} records of {agency} that are sealed by law are in the vault")
         if complete or accept:
-            gone = await hub.importer.retire(begun, at_most=1.0 if accept else MOST_GONE)
+            gone = await retire(hub.store, begun, at_most=1.0 if accept else MOST_GONE)
             print(f"{gone} members taken out whom the register no longer has")
 
     _with_hub(data, run)

@@ -32,6 +32,7 @@ from hub.domain.agencies import JUSTICE, POLICE
 from hub.domain.identity_number import IdentityNumber
 from hub.errors import SettingsError
 from hub.identity.index import Inquiry
+from hub.identity.leaving import retire
 from hub.identity.references import CaseReference
 from hub.settings import Settings, load_settings
 from hub.store.migration import migrate
@@ -115,7 +116,7 @@ async def _prepare(settings: Settings, people: int, seed: int) -> Prepared:
             report = await hub.importer.run(
                 hub.sources["justice"].connector, lambda done: display.report("person index", done, people)
             )
-        await hub.importer.retire(begun)  # members of another --people or --seed made before in this directory
+        await retire(hub.store, begun)  # members of another --people or --seed made before in this directory
         _say(
             f"  {report.members} members, {report.without_number} without a valid number, {report.ambiguous} ambiguous"
         )

@@ -16,11 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.clock import Clock
 from hub.domain.agencies import HUB, JUSTICE
 from hub.domain.identity_number import IdentityNumber
-from hub.errors import HubError
 from hub.failpoints import failpoint
 from hub.identity.anchors import anchors_of, stand_anew
 from hub.identity.decoy import SALT_BYTES
-from hub.identity.leaving import leave, part, take_out
+from hub.identity.leaving import leave, part
 from hub.identity.links import Matching, trait_place, written
 from hub.identity.matching.traits import traits_of
 from hub.identity.member_record import day_of, names_of, number_of, offices_of
@@ -42,7 +41,6 @@ from hub.identity.tables import (
     CASE_KIND,
     block,
     erased_key,
-    erasure,
     findings,
     jurisdiction,
     link,
@@ -56,12 +54,6 @@ from hub.identity.vault import Vault, is_vaulted
 from hub.store.engine import Store
 
 BATCH = 500
-
-
-class RegisterShrunkError(HubError):
-    """So many members are no longer in the register that it is more likely broken than right."""
-
-    code = "REGISTER_SHRUNK"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,26 +137,6 @@ class Importer:
                 await self._vault.keep(connection, agency, batch)
             kept += len(batch)
         return kept
-
-    async def retire(self, before: datetime, *, at_most: float = 1.0) -> int:
-        """Take out members whom no import has seen since `before`, with their links, cases and consents.
-
-        Only for a register that is known to be complete; an import never takes anybody out by itself.
-
-        Raises:
-            RegisterShrunkError: more than this part of all members would go; nobody was taken out.
-        """
-        erased = select(erasure.c.person_id).where(erasure.c.done_at.is_not(None))
-        kept = (person.c.person_id.not_in(erased), person.c.merged_into.is_(None))
-        gone = select(person.c.person_id).where(person.c.imported_at < before, *kept)
-        async with self._store.write() as connection:
-            count = await connection.scalar(select(func.count()).select_from(gone.subquery())) or 0
-            everybody = await connection.scalar(select(func.count()).select_from(person)) or 0
-            if count > at_most * everybody:
-                raise RegisterShrunkError(f"{count} of {everybody} members are no longer in the register")
-            await take_out(connection, gone)
-            await connection.execute(delete(person).where(person.c.imported_at < before, *kept))
-        return count
 
     async def _not_erased(self, connection: AsyncConnection, batch: Sequence[IndexRecord]) -> Sequence[IndexRecord]:
         digests = {erased_digest(self._erased, JUSTICE, record.key): record for record in batch}

@@ -1,15 +1,18 @@
 """What goes with a member who leaves the index: all that stands under the person, and questions about the person."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.errors import HubError
 from hub.identity.tables import (
     block,
     case_reference,
     consent,
+    erasure,
     false_item,
     findings,
     jurisdiction,
@@ -23,11 +26,44 @@ from hub.identity.tables import (
     review,
     trait,
 )
+from hub.store.engine import Store
 
+PIECE = 500
 _OF_MEMBERS = (
     link, jurisdiction, findings, case_reference, consent, person_salt, person_name, name_token,
     trait, block, false_item, review, link_removed,
 )  # fmt: skip
+
+
+class RegisterShrunkError(HubError):
+    """So many members are no longer in the register that it is more likely broken than right."""
+
+    code = "REGISTER_SHRUNK"
+
+
+async def retire(store: Store, before: datetime, *, at_most: float = 1.0) -> int:
+    """Take out members whom no import has seen since `before`, with their links, cases and consents; how many.
+
+    Only for a register that is known to be complete; an import never takes anybody out by itself. Survivors of merges
+    stay: which of their records is gone is for officers to sort.
+
+    Raises:
+        RegisterShrunkError: more than this part of all members would go; nobody was taken out.
+    """
+    erased = select(erasure.c.person_id).where(erasure.c.done_at.is_not(None))
+    survivors = select(person.c.merged_into).where(person.c.merged_into.is_not(None))
+    unseen = (person.c.imported_at < before, person.c.merged_into.is_(None))
+    gone = select(person.c.person_id).where(
+        *unseen, person.c.person_id.not_in(erased), person.c.person_id.not_in(survivors)
+    )
+    async with store.write() as connection:
+        persons = list(await connection.scalars(gone))
+        everybody = await connection.scalar(select(func.count()).select_from(person)) or 0
+        if len(persons) > at_most * everybody:
+            raise RegisterShrunkError(f"{len(persons)} of {everybody} members are no longer in the register")
+        for start in range(0, len(persons), PIECE):
+            await leave(connection, persons[start : start + PIECE])
+    return len(persons)
 
 
 async def take_out(connection: AsyncConnection, gone: Any) -> None:

@@ -87,9 +87,8 @@ def linking(store, clock, model: Model = MODEL) -> Linking:
     return build_linking(store, SECRETS, clock, model)
 
 
-async def members(store, clock, records: list[Record]) -> dict[str, str]:
-    """Import members. Returns justice key → person."""
-    importer = Importer(
+def importer(store, clock) -> Importer:
+    return Importer(
         store=store,
         sealer=SECRETS.sealer,
         opener=SECRETS.opener,
@@ -107,7 +106,11 @@ async def members(store, clock, records: list[Record]) -> dict[str, str]:
             clock=clock,
         ),
     )
-    await importer.run(Source(records))
+
+
+async def members(store, clock, records: list[Record]) -> dict[str, str]:
+    """Import members. Returns justice key → person."""
+    await importer(store, clock).run(Source(records))
     named = {SECRETS.matching.record("justice", one.key): one.key for one in records}
     async with store.read() as connection:
         rows = await connection.execute(select(link.c.record, link.c.person_id).where(link.c.record.in_(named)))

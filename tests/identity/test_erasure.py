@@ -7,6 +7,7 @@ from hub.bootstrap.keeping import build_keeping
 from hub.connectors.tables import quarantine
 from hub.domain.identity_number import IdentityNumber
 from hub.errors import ErasureError, SealedValueError
+from hub.identity.leaving import retire
 from hub.identity.ports import number_place, reason_place
 from hub.identity.references import CaseReference
 from hub.identity.tables import (
@@ -82,7 +83,7 @@ async def test_an_import_does_not_bring_an_erased_person_back(parts):
     report = await hub.importer.run(register(20))
     assert (report.members, report.erased) == (19, 1)
     assert await member(hub, 3) is None
-    assert await hub.importer.retire(begun) == 0
+    assert await retire(hub.store, begun) == 0
     assert await rows(hub, person, person_id)  # for statistics
 
 

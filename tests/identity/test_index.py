@@ -18,8 +18,9 @@ from hub.crypto.opener import Opener
 from hub.crypto.pairwise import Pseudonyms
 from hub.crypto.sealing import Sealer
 from hub.domain.identity_number import IdentityNumber, check_character
-from hub.identity.importer import Importer, RegisterShrunkError
+from hub.identity.importer import Importer
 from hub.identity.index import LEAST_CANDIDATES, Inquiry, PersonIndex
+from hub.identity.leaving import RegisterShrunkError, retire
 from hub.identity.names import NameIndexes
 from hub.identity.references import CaseReference, References
 from hub.identity.search import NameSearch
@@ -185,7 +186,7 @@ async def test_a_number_that_is_put_right_at_the_source_is_found_again(parts):
     assert len(set(found)) == 2
 
 
-async def test_retiring_takes_out_whom_the_last_import_did_not_see(parts, clock):
+async def test_retiring_takes_out_whom_the_last_import_did_not_see(parts, store, clock):
     importer, index, references = parts
     await importer.run(Justice([record("k1", 1), record("k2", 2)]))
     gone, stays = await find(index, 2), await find(index, 1)
@@ -194,9 +195,9 @@ async def test_retiring_takes_out_whom_the_last_import_did_not_see(parts, clock)
     since = clock.now()
     await importer.run(Justice([record("k1", 1)]))
     with pytest.raises(RegisterShrunkError):
-        await importer.retire(since, at_most=0.49)
+        await retire(store, since, at_most=0.49)
     assert await find(index, 2) == gone
-    assert await importer.retire(since, at_most=0.5) == 1
+    assert await retire(store, since, at_most=0.5) == 1
     assert (await find(index, 1), await find(index, 2)) == (stays, None)
     assert await index.persons_of_cases(inquiry(), ["C2"]) == {}
 

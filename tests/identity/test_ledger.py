@@ -3,6 +3,7 @@ import random
 import pytest
 from sqlalchemy import func, select
 
+from hub.identity.leaving import retire
 from hub.identity.links import LinkError
 from hub.identity.matching.decision import Order
 from hub.identity.matching.traits import traits_of
@@ -10,7 +11,7 @@ from hub.identity.references import CaseReference, References
 from hub.identity.tables import block, case_reference, name_token, person, person_salt, trait
 from hub.identity.vault_tables import vault_record
 from tests.conftest import FULL
-from tests.identity.parts import SECRETS, Source, clusters, linking, members, person_record, state
+from tests.identity.parts import SECRETS, Source, clusters, importer, linking, members, person_record, state
 
 AGENCIES = ("police", "social-security", "tax", "civil-affairs")
 
@@ -119,6 +120,18 @@ async def test_importing_again_after_a_merge_keeps_it(linked, store, clock):
     after = await state(store, clock)
     assert after["people"] == before["people"]
     assert after["links"].keys() == before["links"].keys()
+
+
+async def test_whoever_others_were_merged_into_stays_when_one_of_the_records_is_gone(linked, store, clock):
+    parts, people = linked
+    await parts.ledger.merge(people["J0"], people["J1"], author="officer", reason="one person")
+    clock.advance(60)
+    since, left = clock.now(), importer(store, clock)
+    await left.run(Source([person_record(f"J{n}", n) for n in (1, 2)]))  # neither J0, J3 nor J4
+    assert await retire(store, since) == 2
+    async with store.read() as connection:
+        held = set(await connection.scalars(select(person.c.person_id)))
+    assert held == {people["J0"], people["J1"], people["J2"]}
 
 
 OTHER_NAME = {"birth": "1971-07-09", "county": "360428", "address": "江西省九江市都昌县石塘乡解放路1号"}
