@@ -5,6 +5,7 @@ import signal
 from typing import Annotated
 
 import typer
+import uvloop
 
 from hub.bootstrap.build import build_hub
 from hub.bootstrap.parts import Hub
@@ -43,7 +44,7 @@ def worker(
             await parts.close()
             await hub.close()
 
-    asyncio.run(work())
+    uvloop.run(work())
 
 
 def duties_of(parts: Work, hub: Hub) -> tuple[Duty, ...]:
