@@ -59,10 +59,7 @@ class Vault:
         for key, record in wanted.items():
             known = held.get(key)
             if known is None:
-                record_id = secrets.token_hex(16)
-                new.append(
-                    {"record_id": record_id, "agency": agency, "imported_at": now, **self._row(record_id, record)}
-                )
+                new.append(self.row(agency, record, now))
             elif known.values != orjson.loads(_content(record))["values"]:
                 mine = update(vault_record).where(vault_record.c.record_id == known.record_id)
                 await connection.execute(mine.values(self._row(known.record_id, record)))
@@ -104,6 +101,11 @@ class Vault:
         )
         records = (self._record(row) for row in rows)
         return tuple(record for record in records if _number(record.values) == number.text)
+
+    def row(self, agency: str, record: IndexRecord, now: datetime) -> dict[str, object]:
+        """The row of a new record; stores nothing."""
+        record_id = secrets.token_hex(16)
+        return {"record_id": record_id, "agency": agency, "imported_at": now, **self._row(record_id, record)}
 
     def _row(self, record_id: str, record: IndexRecord) -> dict[str, object]:
         """What may change of a record: its content, and the blind indexes of it."""

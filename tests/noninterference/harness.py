@@ -261,7 +261,7 @@ class Shop:
             },
         )
         if member.vaulted:
-            _insert(database, "vault_record", self._vault._row("justice", scanned))
+            _insert(database, "vault_record", self._vault.row("justice", scanned, NOW))
         made = self._importer.rows(person_id, scanned, NOW)
         _insert(database, "person", made.person)
         _insert(database, "person_link", made.link)
