@@ -218,7 +218,7 @@ async def seated(demo, token):
 
 
 async def test_operations_and_connections_have_a_bound(demo):
-    token = minted(demo, "county-office", officer="9002")
+    token = minted(demo, "county-office", officer="bound-9002")
     async with connected(demo) as socket:
         await greeted(socket, demo, token=token)
         for number in range(11):
@@ -235,7 +235,7 @@ async def test_operations_and_connections_have_a_bound(demo):
         await each.__aexit__(None, None, None)
     again = await seated(demo, token)
     await again.__aexit__(None, None, None)
-    refused = [entry for entry in await asyncio.to_thread(demo.entries) if entry["officer"] == "9002"]
+    refused = [entry for entry in await asyncio.to_thread(demo.entries) if entry["officer"] == "bound-9002"]
     codes = [entry["code"] for entry in refused if entry["outcome"] == "DENIED"]
     assert codes[:2] == ["RATE_LIMITED", "BAD_REQUEST"]  # the operation, and the id that was taken
     assert set(codes[2:]) == {"RATE_LIMITED"}  # the connection
