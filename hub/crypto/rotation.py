@@ -20,7 +20,7 @@ from hub.errors import StoreError
 from hub.failpoints import failpoint
 from hub.store.engine import Store
 
-BATCH = 1_000
+BATCH = 4_000
 MAX_PASSES = 50
 ATTEMPTS, PAUSE_S = 6, 0.5
 
@@ -109,7 +109,7 @@ class Rotation:
         return await self._write(column, moving)
 
     async def _write(self, column: KeptColumn, moving: Moving) -> int:
-        async with self._store.write() as connection:
+        async with self._store.write_much() as connection:
             moved = await column.write(connection, moving)
             failpoint("rotation.batch")
         failpoint("rotation.committed")

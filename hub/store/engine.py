@@ -60,6 +60,14 @@ class Store:
         except _BROKEN as exc:
             raise StoreError("database does not answer") from exc
 
+    @asynccontextmanager
+    async def write_much(self) -> AsyncIterator[AsyncConnection]:
+        """As `write`, for one of many large transactions of this process: SQLite keeps 64 MiB of pages between them."""
+        async with self.write() as connection:
+            if self.dialect == "sqlite":
+                await connection.exec_driver_sql("PRAGMA cache_size=-65536")
+            yield connection
+
     async def settle(self) -> None:
         """Let what was deleted leave the write-ahead log too (SQLite; PostgreSQL reuses its log by itself)."""
         if self.dialect == "sqlite":

@@ -26,6 +26,7 @@ PRAGMAS = {
     "busy_timeout": "5000",
     "temp_store": "MEMORY",
     "secure_delete": "ON",
+    "wal_autocheckpoint": "8000",  # pages: a large transaction need not wait for those before it to be put in place
 }
 _POSTGRESQL: Dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
 _SQLITE: Dialect = sqlite.dialect()
