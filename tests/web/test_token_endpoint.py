@@ -6,7 +6,8 @@ from urllib.parse import urlencode
 import pytest
 from starlette.requests import Request
 
-from hub.web.token_endpoint import FORM, MAX_BYTES, MAX_FIELDS, token_endpoint
+from hub.web.form_fields import FORM, MAX_BYTES, MAX_FIELDS
+from hub.web.token_endpoint import token_endpoint
 
 GOOD = {"grant_type": "client_credentials", "client_assertion": "a.b.c", "officer": "安"}
 

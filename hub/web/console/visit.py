@@ -3,10 +3,10 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 
@@ -16,18 +16,17 @@ from hub.audit.kinds import Kind
 from hub.audit.queries import EntryFilter
 from hub.auditing.desk import AuditArgumentError, Reader, Trace, checked
 from hub.auditing.figures import day_us
-from hub.clock import CHINA
+from hub.clock import CHINA, moment_of
+from hub.web.form_fields import form_fields
 
 TEXTS: Mapping[str, tuple[str, str]] = {
     name: (zh, en)
     for name, (zh, en) in tomllib.loads(Path(__file__).with_name("texts.toml").read_text("utf-8")).items()
 }
 LANGUAGES = ("zh", "en")
-MAX_FORM_BYTES = 16 * 1024
 FILTER = ("person", "officer", "agency", "coordinate", "decision", "purpose", "case", "outcome", "kind", "from", "to")
 DECISIONS, OUTCOMES, KINDS = EFFECTS, tuple(Outcome.__members__), tuple(Kind)
 LONGEST = 200
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,7 +99,7 @@ def moment(text: str) -> str:
 
 
 def instant(us: int) -> str:
-    return f"{(_EPOCH + timedelta(microseconds=us)).astimezone(CHINA):%Y-%m-%d %H:%M:%S}"
+    return f"{moment_of(us).astimezone(CHINA):%Y-%m-%d %H:%M:%S}"
 
 
 async def read_form(request: Request) -> dict[str, str]:
@@ -109,12 +108,7 @@ async def read_form(request: Request) -> dict[str, str]:
     Raises:
         AuditArgumentError: it is no form, too large, or not UTF-8.
     """
-    declared = request.headers.get("content-length", "")
-    kind = request.headers.get("content-type", "")
-    if not declared.isdigit() or int(declared) > MAX_FORM_BYTES or not kind.startswith("application/x-www-form-"):
+    fields = await form_fields(request)
+    if fields is None:
         raise AuditArgumentError("This is not a form of the console.")
-    body = await request.body()
-    try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=50))
-    except ValueError as exc:
-        raise AuditArgumentError("This is not a form of the console.") from exc
+    return fields
