@@ -66,6 +66,10 @@ class Job:
         return "zip" if self.format == EVIDENCE else WRITERS[self.format][1]
 
     @property
+    def file_name(self) -> str:
+        return f"audit-{self.job_id[:8]}.{self.ending}"
+
+    @property
     def media_type(self) -> str:
         return "application/zip" if self.format == EVIDENCE else WRITERS[self.format][2]
 
@@ -147,6 +151,11 @@ class Exports:
             found = await connection.execute(select(audit_export).where(audit_export.c.job_id == job_id))
             row = found.mappings().one_or_none()
         return _job(row) if row else None
+
+    async def finished(self, job_id: str) -> Job | None:
+        """The job, if its file is there."""
+        job = await self.job(job_id)
+        return job if job is not None and job.state == "DONE" and self.path(job).is_file() else None
 
     def path(self, job: Job) -> Path:
         return self._directory / f"{job.job_id}.{job.ending}"

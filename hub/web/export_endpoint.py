@@ -72,8 +72,7 @@ class ExportEndpoint:
             return Response(error_body(error, request_id, error.entry), EVERY_STATUS[error.code], shown, LEGACY)
         except AuditUnavailableError as error:
             return Response(error_body(error, request_id), EVERY_STATUS[error.code], shown, LEGACY)
-        name = f"audit-{job.job_id[:8]}.{job.ending}"
-        return FileResponse(self._office.exports.path(job), 200, shown, job.media_type, filename=name)
+        return FileResponse(self._office.exports.path(job), 200, shown, job.media_type, filename=job.file_name)
 
     async def _answer(self, principal: Principal, purpose: str | None, job_id: str, request_id: str) -> Job:
         """The job whose file may be given, once its entry is durable.
@@ -82,9 +81,8 @@ class ExportEndpoint:
             RefusedExportError: not for this officer, or there is none; by then it has its entry. AuditUnavailableError.
         """
         policies = self._office.desk.allows(Reader(principal=principal, purpose=purpose), RULE)
-        job = await self._office.exports.job(job_id) if policies else None
-        there = job is not None and job.state == "DONE" and self._office.exports.path(job).is_file()
-        code = None if there else NoExportError.code if policies else ExportForbiddenError.code
+        job = await self._office.exports.finished(job_id) if policies else None
+        code = None if job is not None else NoExportError.code if policies else ExportForbiddenError.code
         draft = Draft(
             kind=Kind.AUDITOR_READ,
             request_id=request_id,
@@ -93,11 +91,11 @@ class ExportEndpoint:
             operation="auditExport",
             policy_digest=self._policy_digest(),
             policies=policies,
-            outcome=Outcome.OK if there else Outcome.DENIED,
+            outcome=Outcome.OK if job is not None else Outcome.DENIED,
             code=code,
             looked_at={"export": job.job_id, "digest": job.digest} if job is not None else {},
         )
         entry = (await self._log.append(draft)).entry_id
-        if job is None or not there:
+        if job is None:
             raise NoExportError(entry) if policies else ExportForbiddenError(entry)
         return job

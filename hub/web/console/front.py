@@ -253,16 +253,15 @@ class Console:
         exports = self._parts.pages.office.exports
         try:
             self._parts.pages.office.desk.demand(visit.who, "exports")
-            job = await exports.job(request.path_params["job"])
-            if job is None or job.state != "DONE" or not exports.path(job).is_file():
+            job = await exports.finished(request.path_params["job"])
+            if job is None:
                 raise NotThereError("There is no such file here.")
             visit.trace.looked_at |= {"export": job.job_id, "digest": job.digest}
             await self._record(visit, Kind.CONSOLE_VIEW, Outcome.OK, None, page="download")
         except RequestError as error:
             await self._record(visit, Kind.CONSOLE_VIEW, Outcome.DENIED, error.code, page="download")
             return self._render(visit, "error", self._refused(visit, error), _status(error))
-        name = f"audit-{job.job_id[:8]}.{job.ending}"
-        return FileResponse(exports.path(job), media_type=job.media_type, filename=name)
+        return FileResponse(exports.path(job), media_type=job.media_type, filename=job.file_name)
 
     async def _login(self, request: Request) -> Response:
         try:
