@@ -1,7 +1,6 @@
 """Export jobs for the engine: asked for by a command, listed, and named where their file is."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hub.audit.entry import Draft, Outcome, asked_by
@@ -11,6 +10,7 @@ from hub.auditing.desk import AuditArgumentError, AuditDesk, Reader
 from hub.auditing.exports import Exports, Job, said
 from hub.auth.decision import DenialCode
 from hub.casework.commands import ProblemCode
+from hub.clock import moment_of
 from hub.crypto.pairwise import Pseudonyms
 from hub.engine.execute import FieldCall
 from hub.gateway.reading import Denied
@@ -22,7 +22,6 @@ from hub.schema.problem import Problematic, check_mutation_id
 LIST = "auditExports"
 COMMAND = "requestAuditExport"
 MAX_FIRST = 100
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ExportFetcher:
@@ -103,7 +102,7 @@ class ExportFetcher:
             "format": AuditExportFormat(job.format),
             "state": AuditExportState(job.state),
             "officer": job.officer,
-            "created_at": _EPOCH + timedelta(microseconds=job.created_us),
+            "created_at": moment_of(job.created_us),
             "done": job.done,
             "entries": job.entries,
             "size": job.size,

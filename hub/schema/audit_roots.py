@@ -3,7 +3,7 @@
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from hub.audit.checkpoints import Stored
@@ -12,12 +12,12 @@ from hub.audit.leaf import pack_header
 from hub.audit.queries import EntryFilter
 from hub.auditing.desk import AuditArgumentError, AuditDesk, Reader, Trace, checked
 from hub.auth.decision import DenialCode
+from hub.clock import microseconds, moment_of
 from hub.engine.execute import FieldCall
 from hub.errors import ForbiddenError, RequestError
 from hub.gateway.reading import Denied
 from hub.schema.context import OperationContext
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NULLABLE = (
     "requestId",
     "agency",
@@ -216,8 +216,8 @@ def _b64(data: bytes) -> str:
 def _us(moment: datetime) -> int:
     """Microseconds since 1970; a time without zone is taken as UTC."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // timedelta(microseconds=1)
+    return microseconds(aware)
 
 
 def _moment(us: int | None) -> datetime | None:
-    return _EPOCH + timedelta(microseconds=us) if us is not None else None
+    return moment_of(us) if us is not None else None
