@@ -18,19 +18,8 @@ import asyncpg
 import orjson
 from aiohttp import web
 
-VERB = """
-mutation ($input: %sInput!) {
-  %s(input: $input) {
-    __typename
-    ... on %sSuccess {
-      clientMutationId auditEntry
-      case { id state ended accountableOffice pendingOffice bounces keyPerson termEnd
-             events { kind state flags office said { name value } } deadlines { step light due } }
-    }
-    ... on Problem { code field message }
-  }
-}
-"""
+from tests.journeys.test_casework import VERB
+
 COUNTY, OFFICE = "county-office/360700", "judicial-office/360702"
 RELEASE = (date.today() + timedelta(days=31)).isoformat()
 DAY = date.today().isoformat()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -140,9 +141,9 @@ async def test_an_operation_that_is_ended_before_it_began_is_an_entry():
     assert door.service.entries == [("8001", "ABORTED", "q")]
 
 
-async def test_an_operation_that_was_ended_says_nothing_of_another_with_its_id():
-    """Nor takes it away: what winds down is not what began since."""
-    door = Door()
+@asynccontextmanager
+async def succeeded(door):
+    """A connection on which `first` was ended, winds down, and is done, after `second` began with its id."""
     service = door.service
     service.let_go.clear()
     for query in ("first", "second"):
@@ -156,6 +157,14 @@ async def test_an_operation_that_was_ended_says_nothing_of_another_with_its_id()
         await settled()
         service.let_go.set()
         await settled()
+        yield wire
+
+
+async def test_an_operation_that_was_ended_says_nothing_of_another_with_its_id():
+    """Nor takes it away: what winds down is not what began since."""
+    door = Door()
+    service = door.service
+    async with succeeded(door) as wire:
         wire.ask("third", "a")
         assert await wire.closed() == 4409  # the second one is there still
     assert service.codes == ["ABORTED", "BAD_REQUEST", "ABORTED"]
@@ -164,19 +173,8 @@ async def test_an_operation_that_was_ended_says_nothing_of_another_with_its_id()
 async def test_an_operation_that_fails_while_it_winds_down_does_not_end_another_with_its_id():
     door = Door()
     service = door.service
-    service.let_go.clear()
     service.fails = True
-    for query in ("first", "second"):
-        service.held[query] = asyncio.Event()
-    async with door.opened(Authorization=bearer()) as wire:
-        await wire.greeted()
-        wire.ask("first", "a")
-        await settled()
-        wire.say(type="complete", id="a")
-        wire.ask("second", "a")
-        await settled()
-        service.let_go.set()
-        await settled()
+    async with succeeded(door) as wire:
         service.held["second"].set()
         assert (await wire.heard())["payload"] == {"data": {"asked": "second"}}
         assert await wire.heard() == {"id": "a", "type": "complete"}
