@@ -280,14 +280,16 @@ class Importer:
         return {named[row[0]] for row in rows}
 
     async def _known(self, connection: AsyncConnection, batch: Sequence[IndexRecord]) -> dict[str, tuple[str, bytes]]:
-        """Justice key → (person id, salt), for those imported before."""
-        wanted = {hashed for record in batch for hashed in self._keys.every(record.key)}
+        """Justice key → (person id, salt), for those of `batch` imported before; candidates are opened and compared."""
+        keys = {record.key for record in batch}
+        wanted = {hashed for key in keys for hashed in self._keys.every(key)}
         rows = await connection.execute(
             select(link.c.person_id, link.c.key_sealed, person_salt.c.salt)
             .join(person_salt, person_salt.c.person_id == link.c.person_id)
             .where(link.c.agency == JUSTICE, link.c.key_index.in_(wanted))
         )
-        return {self._open_key(key_row(JUSTICE, row[0]), row[1], row[2]): (row[0], row[2]) for row in rows}
+        opened = ((self._open_key(key_row(JUSTICE, row[0]), row[1], row[2]), (row[0], row[2])) for row in rows)
+        return {key: found for key, found in opened if key in keys}
 
     async def _marked(self, connection: AsyncConnection) -> set[str]:
         rows = await connection.execute(select(person.c.person_id).where(person.c.ambiguous.is_(True)))

@@ -141,6 +141,18 @@ async def test_a_member_whose_record_is_sealed_later_leaves_no_trace(store, impo
     assert len(await vaulted(store, vault, 1)) == 1
 
 
+async def test_sealing_a_record_touches_no_member_whose_key_has_the_same_blind_index(store, importer):
+    members = [record(f"k{n}", n) for n in range(1, 41)]
+    sealed = [record(f"s{n}", n, vaulted="1") for n in range(41, 81)]
+    assert {KEYS.of(one.key) for one in members} & {KEYS.of(one.key) for one in sealed}
+    await importer.run(Justice(members))
+    async with store.read() as connection:
+        before = set(await connection.scalars(select(person.c.person_id)))
+    await importer.run(Justice(sealed))
+    async with store.read() as connection:
+        assert set(await connection.scalars(select(person.c.person_id))) == before
+
+
 async def test_a_record_whose_seal_is_lifted_is_a_member_again(store, importer, vault, index):
     await importer.run(Justice([record("k1", 1, vaulted="1")]))
     await importer.run(Justice([record("k1", 1)]))
