@@ -172,9 +172,7 @@ class Accounts:
         touched = or_(link_event.c.person_before == person_id, link_event.c.person_after == person_id)
         newest = select(link_event).where(touched).order_by(link_event.c.at.desc(), link_event.c.order.desc())
         async with self._store.read() as connection:
-            links = await connection.execute(
-                select(link).where(link.c.person_id == person_id, link.c.record.is_not(None))
-            )
+            links = await connection.execute(select(link).where(link.c.person_id == person_id, link.c.record != ""))
             changes = await connection.execute(newest.limit(MAX_CHANGES))
             wrong = await connection.execute(select(false_item).where(false_item.c.person_id == person_id))
             return Account(

@@ -328,7 +328,7 @@ class Importer:
             "key_sealed": self._sealer.seal(key_place(JUSTICE, person_id), key, salt),
             "key_index": self._keys.of(key),
             "method": "own-key",
-            "record": None if self._matching is None else self._matching.record(JUSTICE, key),
+            "record": "" if self._matching is None else self._matching.record(JUSTICE, key),
             "linked_at": now,
         }
 

@@ -39,15 +39,17 @@ link = Table(
     METADATA,
     Column("person_id", String(32), primary_key=True),
     Column("agency", String(40), primary_key=True),
-    Column("key_index", BigInteger, primary_key=True),
+    # keyed hash of agency and key: names a record in events and orders; "" where nothing is matched
+    Column("record", String(32), primary_key=True, index=True),
+    Column("key_index", BigInteger, nullable=False),  # cut: two keys of one person may have the same
     Column("key_sealed", LargeBinary, nullable=False),
     Column("method", String(40), nullable=False),
     Column("linked_at", DateTime(timezone=True), nullable=False),
-    Column("record", String(32), index=True),  # keyed hash of agency and key: names a record in events and orders
     Column("weight", Float),
     Column("model", String(16)),
     Column("evidence", Text),  # field → level
     Column("author", String(64)),
+    Index("ix_person_link_key", "agency", "key_index"),
 )
 
 person_salt = Table(  # without its row nothing of the person that is sealed here opens again

@@ -3,6 +3,7 @@ import random
 import pytest
 from sqlalchemy import func, select
 
+from hub.crypto.blind_index import BlindIndex
 from hub.identity.leaving import retire
 from hub.identity.links import LinkError
 from hub.identity.matching.decision import Order
@@ -97,6 +98,18 @@ async def test_a_change_under_a_later_one_is_not_undone(linked, store, clock):
     with pytest.raises(LinkError):
         await parts.ledger.undo(first, author="officer", reason="two")
     assert await state(store, clock) == before
+
+
+async def test_keys_of_one_blind_index_do_not_stand_in_the_way_of_a_merge(store, clock, monkeypatch):
+    monkeypatch.setattr(SECRETS, "keys", BlindIndex(key=b"k" * 32, field="agencyKey", bits=1))
+    people = await members(store, clock, [person_record(f"J{n}", n) for n in range(3)])
+    parts = linking(store, clock)
+    for n in range(3):
+        await parts.placing.place(arrival(parts, "police", n))
+    for n in (1, 2):
+        await parts.ledger.merge(people["J0"], people[f"J{n}"], author="officer", reason="test")
+    held = await parts.ledger.links(people["J0"])
+    assert {one.key for one in held} >= {"J0", "J1", "J2", "police-0"}
 
 
 async def test_an_anchor_is_not_unlinked_and_nobody_merges_with_themselves(linked):

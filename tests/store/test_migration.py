@@ -1,7 +1,10 @@
+from datetime import UTC, datetime
+
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import insert, null, select
 
 import hub.audit.tables
 import hub.auditing.tables
@@ -54,3 +57,15 @@ async def test_the_signed_log_does_not_go_back_to_a_chain(store):
         async with store.write() as connection:
             await connection.run_sync(lambda sync: command.downgrade(_config(sync), "0004"))
     assert await is_current(store)
+
+
+async def test_a_link_from_before_records_had_names_survives_the_upgrade_and_the_way_back(store):
+    link = hub.identity.tables.link
+    old = {"person_id": "p", "agency": "justice", "key_index": 7, "key_sealed": b"s", "method": "own-key"}
+    async with store.write() as connection:
+        await connection.run_sync(lambda sync: command.downgrade(_config(sync), "0011"))
+        await connection.execute(insert(link).values(**old, linked_at=datetime.now(UTC), record=null()))
+    await migrate(store)
+    async with store.read() as connection:
+        rows = (await connection.execute(select(link.c.record, link.c.key_index))).all()
+    assert [tuple(row) for row in rows] == [("", 7)]
