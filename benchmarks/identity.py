@@ -9,7 +9,6 @@ Prints counts, ratios and times beside the limits that bind; ends with 1 if a li
 """
 
 import argparse
-import asyncio
 import resource
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import msgspec
+import uvloop
 
 from hub.bootstrap.build import build_hub
 from hub.bootstrap.parts import Hub
@@ -325,7 +325,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=1000)
     given = parser.parse_args()
     if given.what == "store":
-        met = asyncio.run(stored(given.people, given.seed, given.cache, given.rounds))
+        met = uvloop.run(stored(given.people, given.seed, given.cache, given.rounds))
         print(f"limits: {'met' if met else 'MISSED'}")
         return 0 if met else 1
     found = accuracy(given.people, given.seed, cache=given.cache)

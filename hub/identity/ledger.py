@@ -112,8 +112,8 @@ class Change:
                 for column, text in (("key_sealed", key), ("traits_sealed", traits))
             }
             kept = {"change_id": self.change_id, "order": self._order, "person_id": persons[0], **sealed}
-            await self.connection.execute(insert(link_removed).values(**kept))
-        await self.connection.execute(insert(link_event).values(**row))
+            await self.connection.execute(insert(link_removed), kept)
+        await self.connection.execute(insert(link_event), row)
         self._order += 1
 
 
@@ -330,8 +330,8 @@ class Ledger:
 
     async def _insert(self, connection: AsyncConnection, held: Held) -> None:
         linked, known = self.rows(held, await self._salt(connection, held.person_id))
-        await connection.execute(insert(link).values(**linked))
-        await connection.execute(insert(trait).values(**known))
+        await connection.execute(insert(link), linked)
+        await connection.execute(insert(trait), known)
 
     async def _delete(self, connection: AsyncConnection, held: Held) -> None:
         for table in (link, trait):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, String, Text, any_, bindparam, column, func, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, String, Text, any_, bindparam, column, func, select, union
 
 from hub.domain.agencies import JUSTICE
 from hub.identity.tables import block, link, link_order, person_salt, review, trait
@@ -45,24 +45,32 @@ class Nearby:
 
     def _build(self) -> Any:
         hits = (
-            select(block.c.person_id)
+            select(block.c.person_id.label("person_id"))
             .where(self._among(block.c.token, "tokens", BigInteger))
             .group_by(block.c.person_id)
             .order_by(func.count().desc(), block.c.person_id)
             .limit(CANDIDATES)
             .subquery("hits")
         )
-        wanted = trait.c.person_id.in_(select(hits.c.person_id)) | self._among(trait.c.person_id, "persons", String)
+        wanted = union(select(hits.c.person_id), self._each("persons", String)).subquery("wanted")
         return (
             select(trait.c.person_id, trait.c.record, trait.c.traits_sealed, person_salt.c.salt)
-            .join(person_salt, person_salt.c.person_id == trait.c.person_id)
-            .where(wanted, trait.c.agency == JUSTICE)
+            .select_from(wanted)
+            .join(trait, trait.c.person_id == wanted.c.person_id)
+            .join(person_salt, person_salt.c.person_id == wanted.c.person_id)
+            .where(trait.c.agency == JUSTICE)
         )
 
     def _among(self, wanted: ColumnElement[Any], name: str, kind: Any) -> ColumnElement[bool]:
         if self._reader.sqlite:
-            return wanted.in_(select(column("value")).select_from(func.json_each(bindparam(name, type_=Text))))
+            return wanted.in_(self._each(name, kind))
         return wanted == any_(bindparam(name, type_=ARRAY(kind)))
+
+    def _each(self, name: str, kind: Any) -> Any:
+        """The values of a list parameter as rows."""
+        if self._reader.sqlite:
+            return select(column("value")).select_from(func.json_each(bindparam(name, type_=Text)))
+        return select(func.unnest(bindparam(name, type_=ARRAY(kind))))
 
     def _many(self, values: Sequence[Any]) -> Any:
         return msgspec.json.encode(values).decode() if self._reader.sqlite else list(values)

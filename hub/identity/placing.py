@@ -4,7 +4,7 @@ What is linked is a function of the records and orders known, not of who came fi
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -126,7 +126,8 @@ class Placing:
         if best is None or verdict.outcome is Outcome.NOBODY:
             return
         if verdict.outcome is Outcome.REVIEW:
-            await self._ask(connection, LINK, arrival, best, verdict.reasons, before=before)
+            asked = await self._question(connection, LINK, arrival, best, verdict.reasons, before=before)
+            await self._ask(connection, [asked])
             return
         incoming = _Incoming(arrival=arrival, best=best, method=verdict.method, before=before)
         await self._settle(change, best.person, incoming)
@@ -150,8 +151,11 @@ class Placing:
                 ordered=incoming.method == ORDERED,
             )
         settled = settle(contenders.values(), margin=self.model.margin, number=number)
-        for record, rule in settled.refused.items():
+        asked = [
             await self._refuse(change, person_id, record, rule, held, incoming)
+            for record, rule in settled.refused.items()
+        ]
+        await self._ask(connection, asked)
         for record in settled.joined:
             if incoming is not None and record == incoming.arrival.record and record not in held:
                 best = incoming.best
@@ -164,17 +168,20 @@ class Placing:
     async def _refuse(
         self, change: Change, person_id: str, record: str, rule: str, held: Mapping[str, Held],
         incoming: _Incoming | None,
-    ) -> None:  # fmt: skip
+    ) -> Mapping[str, Any] | None:  # fmt: skip
+        """Take a record away, or leave it out. Returns the question that is to be asked, if it is not asked already."""
         salt = next((one.salt for one in held.values()), b"")  # all are the person's
         if incoming is not None and record == incoming.arrival.record and record not in held:
             best, before = incoming.best, incoming.before
-            await self._ask(change.connection, CONTEST, incoming.arrival, best, (rule,), salt=salt, before=before)
-        elif record in held:
+            of, by = incoming.arrival, (rule,)
+            return await self._question(change.connection, CONTEST, of, best, by, salt=salt, before=before)
+        if record in held:
             one = held[record]
             await self._ledger.take(change, one)
             arrival = Arrival(agency=one.agency, key=one.key, record=record, traits=one.traits)
             best = Scored(person=person_id, weight=one.state.weight or 0.0, evidence=one.state.evidence)
-            await self._ask(change.connection, CONTEST, arrival, best, (rule,), salt=salt)
+            return await self._question(change.connection, CONTEST, arrival, best, (rule,), salt=salt)
+        return None
 
     async def _join(
         self, change: Change, arrival: Arrival, person_id: str, weight: float, evidence: Mapping[str, str], method: str
@@ -256,19 +263,25 @@ class Placing:
             await connection.execute(delete(review).where(*mine))
         return before
 
-    async def _ask(
+    async def _ask(self, connection: AsyncConnection, questions: Iterable[Mapping[str, Any] | None]) -> None:
+        columns = [column.name for column in review.c]
+        rows = [{name: row.get(name) for name in columns} for row in questions if row is not None]
+        if rows:
+            await connection.execute(insert(review), rows)
+
+    async def _question(
         self, connection: AsyncConnection, kind: str, arrival: Arrival, best: Scored, reasons: Sequence[str], *,
         salt: bytes = b"", before: Sequence[Any] = (),
-    ) -> None:  # fmt: skip
-        """Ask whose a record is. A question that stood open and is the same goes on, with all that it was."""
+    ) -> Mapping[str, Any] | None:  # fmt: skip
+        """Whose is a record? A question that stood open and is the same goes on, with all that it was."""
         person_id, mine = best.person, person_salt.c.person_id == best.person
         salt = salt or await connection.scalar(select(person_salt.c.salt).where(mine)) or b""
         if not salt:
-            return
+            return None
         row = self.review_row(kind, arrival, person_id, salt, best.weight, best.evidence, reasons)
         same = ("kind", "person_id", "evidence", "reasons")
         known = next((one for one in before if all(getattr(one, name) == row[name] for name in same)), None)
-        await connection.execute(insert(review).values(**(row if known is None else known._mapping)))
+        return row if known is None else dict(known._mapping)
 
     def review_row(
         self, kind: str, arrival: Arrival, person_id: str, salt: bytes, weight: float, evidence: Mapping[str, str],

@@ -188,6 +188,7 @@ trait = Table(  # what linked records say of their person, sealed; matching open
     Column("record", String(32), primary_key=True),
     Column("agency", String(40), nullable=False),
     Column("traits_sealed", LargeBinary, nullable=False),
+    Index("ix_identity_trait_agency", "person_id", "agency"),
 )
 
 block = Table(

@@ -13,9 +13,11 @@ def upgrade() -> None:
     op.execute("UPDATE person_link SET record = '' WHERE record IS NULL")
     _name_by("record", nullable=False)
     op.create_index("ix_person_link_key", "person_link", ["agency", "key_index"], unique=False)
+    op.create_index("ix_identity_trait_agency", "identity_trait", ["person_id", "agency"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_identity_trait_agency", table_name="identity_trait")
     op.drop_index("ix_person_link_key", table_name="person_link")
     _name_by("key_index", nullable=True)
     op.execute("UPDATE person_link SET record = NULL WHERE record = ''")
