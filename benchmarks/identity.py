@@ -26,6 +26,7 @@ import msgspec
 import uvloop
 
 from hub.bootstrap.build import build_hub
+from hub.bootstrap.front import settle_garbage_collector
 from hub.bootstrap.parts import Hub
 from hub.demo.linkage import TrueRecord, records
 from hub.demo.population import World, someone
@@ -256,6 +257,7 @@ async def stored(people: int, seed: int, cache: Path | None, rounds: int) -> boo
         try:
             await migrate(hub.store)
             rate = await _imported(hub, counts, lambda: made(people, seed, cache))
+            settle_garbage_collector()  # as a server does when it starts
             p99 = await _one_by_one(hub, singles)
         finally:
             await hub.close()

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.clock import Clock
@@ -334,10 +334,8 @@ class Ledger:
         await connection.execute(insert(trait), known)
 
     async def _delete(self, connection: AsyncConnection, held: Held) -> None:
-        for table in (link, trait):
-            await connection.execute(
-                delete(table).where(table.c.person_id == held.person_id, table.c.record == held.record)
-            )
+        for gone in _GONE:
+            await connection.execute(gone, {"person": held.person_id, "named": held.record})
 
     async def _live(self, connection: AsyncConnection, person_id: str) -> None:
         row = (await connection.execute(select(person.c.merged_into).where(person.c.person_id == person_id))).first()
@@ -351,6 +349,12 @@ class Ledger:
             raise LinkError("no such person, or erased")
         found: bytes = salt
         return found
+
+
+_GONE = tuple(
+    delete(table).where(table.c.person_id == bindparam("person"), table.c.record == bindparam("named"))
+    for table in (link, trait)
+)
 
 
 def _moved(held: Held, person_id: str, state: LinkState) -> Held:

@@ -117,12 +117,13 @@ class Placing:
         self, connection: AsyncConnection, arrival: Arrival, verdict: Verdict, held: Held | None
     ) -> None:
         """Write a verdict: link, move, unlink or ask; `held` is the link as it stands."""
-        before = await self._close_reviews(connection, arrival.record)
-        change = self._ledger.change(connection, author=BY_HUB)
         best = verdict.best
+        before, waiting = await self._close_reviews(connection, arrival.record, best.person if best else "")
+        change = self._ledger.change(connection, author=BY_HUB)
         if held is not None and not held.anchor and not _stands(held, verdict):
             await self._ledger.take(change, held)
-            await self._settle(change, held.person_id)
+            await self._settle(change, held.person_id, await self._waiting(connection, held.person_id))
+            waiting = None
         if best is None or verdict.outcome is Outcome.NOBODY:
             return
         if verdict.outcome is Outcome.REVIEW:
@@ -130,13 +131,17 @@ class Placing:
             await self._ask(connection, [asked])
             return
         incoming = _Incoming(arrival=arrival, best=best, method=verdict.method, before=before)
-        await self._settle(change, best.person, incoming)
+        if waiting is None:
+            waiting = await self._waiting(connection, best.person)
+        await self._settle(change, best.person, waiting, incoming)
 
-    async def _settle(self, change: Change, person_id: str, incoming: _Incoming | None = None) -> None:
+    async def _settle(
+        self, change: Change, person_id: str, kept_out: Sequence[Waiting], incoming: _Incoming | None = None
+    ) -> None:
         """Let all contenders of one person settle: links, records kept out before, and the one that comes."""
         connection = change.connection
         held = {one.record: one for one in await self._ledger.of_person(connection, person_id)}
-        waiting = {one.arrival.record: one for one in await self._waiting(connection, person_id)}
+        waiting = {one.arrival.record: one for one in kept_out}
         anchors = [one.traits for one in held.values() if one.anchor]
         number = next((traits.number for traits in anchors if traits.verified), "")
         contenders = {one.record: _of_held(one) for one in held.values() if not one.anchor}
@@ -238,12 +243,8 @@ class Placing:
         return self._persons
 
     async def _waiting(self, connection: AsyncConnection, person_id: str) -> list[Waiting]:
-        rows = await connection.execute(
-            select(review, person_salt.c.salt)
-            .join(person_salt, person_salt.c.person_id == review.c.person_id)
-            .where(review.c.person_id == person_id, review.c.kind == CONTEST, review.c.decided_at.is_(None))
-        )
-        return [self.waiting(row) for row in rows]
+        contested = (review.c.person_id == person_id, review.c.kind == CONTEST, review.c.decided_at.is_(None))
+        return [self.waiting(row) for row in await connection.execute(_REVIEWS.where(*contested)) if row.salt]
 
     def waiting(self, row: Any) -> Waiting:
         """A review's record, opened. `row`: a row of `identity_review` with the person's salt."""
@@ -255,13 +256,18 @@ class Placing:
         levels = orjson.loads(row.evidence)
         return Waiting(review_id=row.review_id, arrival=arrival, weight=row.weight, evidence=levels)
 
-    async def _close_reviews(self, connection: AsyncConnection, record: str) -> Sequence[Any]:
-        """Close what is asked about whose this record is. Returns what was."""
-        mine = (review.c.record == record, review.c.kind.in_((LINK, CONTEST)), review.c.decided_at.is_(None))
-        before = (await connection.execute(select(review).where(*mine))).all()
+    async def _close_reviews(
+        self, connection: AsyncConnection, record: str, person_id: str
+    ) -> tuple[Sequence[Any], Sequence[Waiting] | None]:
+        """Close what is asked about whose this record is. Returns what was, and what others of that person wait for."""
+        either = (review.c.record == record) | ((review.c.person_id == person_id) & (review.c.kind == CONTEST))
+        asked = (either, review.c.kind.in_((LINK, CONTEST)), review.c.decided_at.is_(None))
+        rows = (await connection.execute(_REVIEWS.where(*asked))).all()
+        before = [row for row in rows if row.record == record]
         if before:
-            await connection.execute(delete(review).where(*mine))
-        return before
+            mine = review.c.review_id.in_([row.review_id for row in before])
+            await connection.execute(delete(review).where(mine))
+        return before, [self.waiting(row) for row in rows if row.salt and row.record != record]
 
     async def _ask(self, connection: AsyncConnection, questions: Iterable[Mapping[str, Any] | None]) -> None:
         columns = [column.name for column in review.c]
@@ -281,7 +287,7 @@ class Placing:
         row = self.review_row(kind, arrival, person_id, salt, best.weight, best.evidence, reasons)
         same = ("kind", "person_id", "evidence", "reasons")
         known = next((one for one in before if all(getattr(one, name) == row[name] for name in same)), None)
-        return row if known is None else dict(known._mapping)
+        return row if known is None else known._mapping
 
     def review_row(
         self, kind: str, arrival: Arrival, person_id: str, salt: bytes, weight: float, evidence: Mapping[str, str],
@@ -299,6 +305,9 @@ class Placing:
             "high_impact": not HIGH_IMPACT.isdisjoint(reasons), "opened_at": now, "due_at": now + REVIEW_WITHIN,
             **sealed,
         }  # fmt: skip
+
+
+_REVIEWS = select(review, person_salt.c.salt).outerjoin(person_salt, person_salt.c.person_id == review.c.person_id)
 
 
 def _of_held(held: Held) -> Contender:
