@@ -123,7 +123,8 @@ class Placing:
         if held is not None and not held.anchor and not _stands(held, verdict):
             await self._ledger.take(change, held)
             await self._settle(change, held.person_id, await self._waiting(connection, held.person_id))
-            waiting = None
+            if best is not None:
+                waiting = await self._waiting(connection, best.person)  # some may have joined meanwhile
         if best is None or verdict.outcome is Outcome.NOBODY:
             return
         if verdict.outcome is Outcome.REVIEW:
@@ -131,8 +132,6 @@ class Placing:
             await self._ask(connection, [asked])
             return
         incoming = _Incoming(arrival=arrival, best=best, method=verdict.method, before=before)
-        if waiting is None:
-            waiting = await self._waiting(connection, best.person)
         await self._settle(change, best.person, waiting, incoming)
 
     async def _settle(
@@ -258,7 +257,7 @@ class Placing:
 
     async def _close_reviews(
         self, connection: AsyncConnection, record: str, person_id: str
-    ) -> tuple[Sequence[Any], Sequence[Waiting] | None]:
+    ) -> tuple[Sequence[Any], Sequence[Waiting]]:
         """Close what is asked about whose this record is. Returns what was, and what others of that person wait for."""
         either = (review.c.record == record) | ((review.c.person_id == person_id) & (review.c.kind == CONTEST))
         asked = (either, review.c.kind.in_((LINK, CONTEST)), review.c.decided_at.is_(None))
